@@ -1,0 +1,544 @@
+"""Where every element of an array lies in a file: dtype, shape, strides and offset.
+
+A `Layout` is pure data. Slicing one gives a `Layout` again, so a chunk, a crop, a field of a record
+and a whole variable are the same thing, and there is one way to read it and one way to write it.
+`Layout.runs` turns it into the byte runs that hold its elements, which is what readers, writers
+and read-ahead hints work from.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from types import EllipsisType
+from typing import Any, SupportsIndex
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["BasicKey", "Layout", "Runs", "as_shape", "infer_shape", "plain_dtype"]
+
+#: One past the largest position that a file can have (``off_t`` is signed).
+MAX_BYTES = 2**63 - 1
+
+BasicItem = SupportsIndex | slice | EllipsisType | None
+BasicKey = BasicItem | tuple[BasicItem, ...]
+
+# How many run starts are worked out at a time, so that plans of huge files stay small.
+_STARTS_AT_ONCE = 65_536
+
+
+def plain_dtype(dtype: npt.DTypeLike) -> np.dtype[Any]:
+    """Return `dtype` as a NumPy dtype whose values lie in a file as they lie in memory.
+
+    Raises
+    ------
+    TypeError
+        If values of `dtype` are pointers (objects, variable-width strings).
+    ValueError
+        If `dtype` has no bytes.
+    """
+    result = np.dtype(dtype)
+    if result.hasobject or result.kind == "T":
+        raise TypeError(
+            f"dtype {result} holds pointers, which mean nothing in a file; "
+            "use a dtype of fixed size, such as 'S10' or 'U10' for text"
+        )
+    if result.itemsize == 0:
+        raise ValueError(f"dtype {result!r} has no bytes; give it a size, such as 'S10'")
+    return result
+
+
+def as_shape(shape: SupportsIndex | Sequence[SupportsIndex]) -> tuple[int, ...]:
+    """Return `shape`, an integer or a sequence of integers, as a tuple of ints."""
+    try:
+        return (operator.index(shape),)  # type: ignore[arg-type]
+    except TypeError:
+        return tuple(operator.index(n) for n in shape)  # type: ignore[union-attr]
+
+
+def _dense_strides(itemsize: int, shape: tuple[int, ...], order: str) -> tuple[int, ...]:
+    if order not in ("C", "F"):
+        raise ValueError(f"order must be 'C' or 'F', not {order!r}")
+    strides = []
+    step = itemsize
+    for n in reversed(shape) if order == "C" else shape:
+        strides.append(step)
+        step *= max(n, 1)
+    return tuple(reversed(strides)) if order == "C" else tuple(strides)
+
+
+def _extent(
+    itemsize: int, shape: tuple[int, ...], strides: tuple[int, ...], offset: int
+) -> tuple[int, int]:
+    low = high = offset
+    for n, step in zip(shape, strides, strict=True):
+        if n == 0:
+            return offset, offset
+        if step < 0:
+            low += (n - 1) * step
+        else:
+            high += (n - 1) * step
+    return low, high + itemsize
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Layout:
+    """Where every element of an array lies in a file.
+
+    Parameters
+    ----------
+    dtype : dtype-like
+        Type of one element, byte order included. Objects are refused; a subarray dtype becomes
+        trailing dimensions, as in NumPy.
+    shape : int or tuple of int
+        Element counts.
+    strides : tuple of int
+        Bytes from one element to the next along each axis; may be negative, zero, or leave gaps.
+    offset : int
+        Byte of the file at which the element of index ``(0, ..., 0)`` starts.
+
+    Raises
+    ------
+    TypeError
+        If the dtype holds pointers.
+    ValueError
+        If lengths disagree or are negative, or an element would lie before the start of the file or
+        past byte 2**63 - 1.
+
+    Examples
+    --------
+    >>> layout = Layout.dense(">f4", (3, 4), offset=20)
+    >>> layout[1:, ::2]
+    Layout(dtype='>f4', shape=(2, 2), strides=(16, 8), offset=36)
+    >>> layout[1:, ::2].extent
+    (36, 64)
+    """
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    offset: int
+
+    def __init__(
+        self,
+        dtype: npt.DTypeLike,
+        shape: SupportsIndex | Sequence[SupportsIndex],
+        strides: Sequence[SupportsIndex],
+        offset: SupportsIndex,
+    ) -> None:
+        plain = plain_dtype(dtype)
+        counts = as_shape(shape)
+        steps = tuple(operator.index(s) for s in strides)
+        if plain.subdtype is not None:
+            base, inner = plain.subdtype
+            steps += _dense_strides(base.itemsize, inner, "C")
+            counts += inner
+            plain = base
+        if len(steps) != len(counts):
+            raise ValueError(
+                f"shape {counts} has {len(counts)} axes, but strides {steps} has {len(steps)}"
+            )
+        if any(n < 0 for n in counts):
+            raise ValueError(f"shape {counts} has a negative length")
+        start = operator.index(offset)
+        if start < 0:
+            raise ValueError(f"offset {start} is negative; it counts bytes from the file's start")
+        low, high = _extent(plain.itemsize, counts, steps, start)
+        if low < 0:
+            raise ValueError(
+                f"with shape {counts}, strides {steps} and offset {start} an element would lie "
+                f"{-low} bytes before the start of the file"
+            )
+        if high > MAX_BYTES:
+            raise ValueError(
+                f"with shape {counts}, strides {steps} and offset {start} the data would end at "
+                f"byte {high}, past the largest position of a file, 2**63 - 1"
+            )
+        _set(self, plain, counts, steps, start)
+
+    @classmethod
+    def dense(
+        cls,
+        dtype: npt.DTypeLike,
+        shape: SupportsIndex | Sequence[SupportsIndex],
+        *,
+        offset: SupportsIndex = 0,
+        order: str = "C",
+    ) -> Layout:
+        """Return the layout of elements that follow each other without gaps.
+
+        Parameters
+        ----------
+        dtype, shape, offset
+            As for `Layout`.
+        order : {"C", "F"}
+            ``"C"``: the last axis is the fastest; ``"F"``: the first one is.
+        """
+        plain = plain_dtype(dtype)
+        counts = as_shape(shape)
+        return cls(plain, counts, _dense_strides(plain.itemsize, counts, order), offset)
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return math.prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all elements, gaps not counted."""
+        return self.size * self.dtype.itemsize
+
+    @property
+    def extent(self) -> tuple[int, int]:
+        """First byte and past the last byte of any element; ``(offset, offset)`` where empty."""
+        return _extent(self.dtype.itemsize, self.shape, self.strides, self.offset)
+
+    @property
+    def contiguous(self) -> bool:
+        """Whether the elements follow each other in C order without gaps, as NumPy counts it."""
+        if 0 in self.shape:
+            return True
+        expected = self.dtype.itemsize
+        for n, step in zip(reversed(self.shape), reversed(self.strides), strict=True):
+            if n > 1 and step != expected:
+                return False
+            expected *= n
+        return True
+
+    def __getitem__(self, key: BasicKey) -> Layout:
+        """Return the layout of ``array[key]`` for integers, slices, ``...`` and ``None``.
+
+        Raises
+        ------
+        IndexError
+            For too many indices, an integer out of bounds, a second ``...``, or an index of another
+            kind.
+        """
+        items = key if type(key) is tuple else (key,)
+        shape, strides = self.shape, self.strides
+        ndim = len(shape)
+        used = 0
+        dots = False
+        for item in items:
+            if item is Ellipsis:
+                if dots:
+                    raise IndexError("an index can only have a single ellipsis ('...')")
+                dots = True
+            elif item is not None:
+                used += 1
+        if used > ndim:
+            raise IndexError(
+                f"too many indices for array: array is {ndim}-dimensional, but {used} were indexed"
+            )
+        offset = self.offset
+        counts: list[int] = []
+        steps: list[int] = []
+        axis = 0
+        for item in items:
+            if type(item) is slice:
+                n = shape[axis]
+                start, stop, step = item.indices(n)
+                n = len(range(start, stop, step))
+                if n:
+                    offset += start * strides[axis]
+                counts.append(n)
+                steps.append(step * strides[axis])
+                axis += 1
+            elif item is None:
+                counts.append(1)
+                steps.append(0)
+            elif item is Ellipsis:
+                skipped = ndim - used
+                counts.extend(shape[axis : axis + skipped])
+                steps.extend(strides[axis : axis + skipped])
+                axis += skipped
+            else:
+                offset += _checked_index(item, axis, shape[axis]) * strides[axis]
+                axis += 1
+        return _set(
+            object.__new__(Layout),
+            self.dtype,
+            (*counts, *shape[axis:]),
+            (*steps, *strides[axis:]),
+            offset,
+        )
+
+    def field(self, name: str) -> Layout:
+        """Return the layout of one field of a structured dtype.
+
+        Raises
+        ------
+        KeyError
+            If there is no field of that name.
+        """
+        fields = self.dtype.fields
+        if fields is None or name not in fields:
+            raise KeyError(f"dtype {self.dtype} has no field {name!r}")
+        dtype, start = fields[name][:2]
+        return Layout(dtype, self.shape, self.strides, self.offset + start)
+
+    def permuted(self, axes: Sequence[int]) -> Layout:
+        """Return the layout with its axes in the order of `axes`, as `numpy.transpose` does."""
+        return _set(
+            object.__new__(Layout),
+            self.dtype,
+            tuple(self.shape[a] for a in axes),
+            tuple(self.strides[a] for a in axes),
+            self.offset,
+        )
+
+    def moved(self, distance: int) -> Layout:
+        """Return the same layout `distance` bytes further on in the file."""
+        return _set(
+            object.__new__(Layout), self.dtype, self.shape, self.strides, self.offset + distance
+        )
+
+    def view(self, buffer: Any) -> npt.NDArray[Any]:
+        """Return the array that this layout describes in `buffer`: a view, never a copy.
+
+        `buffer` stays alive as long as the array does.
+        """
+        return np.ndarray(self.shape, self.dtype, buffer, self.offset, self.strides)
+
+    def runs(self, gap: int = 0) -> Runs:
+        """Return the byte runs of equal length that hold all elements.
+
+        Parameters
+        ----------
+        gap : int
+            Runs that are at most this many unwanted bytes apart are joined.
+
+        Returns
+        -------
+        Runs
+            In ascending order along every axis. Runs can overlap only where the layout itself
+            does.
+        """
+        low, _ = self.extent
+        if 0 in self.shape:
+            return Runs(low, 0, (0,), (0,), Layout.dense(self.dtype, self.shape))
+        by_step = sorted(
+            (axis for axis, n in enumerate(self.shape) if n > 1 and self.strides[axis]),
+            key=lambda axis: abs(self.strides[axis]),
+        )
+        length = self.dtype.itemsize
+        inner = 0
+        for axis in by_step:
+            step = abs(self.strides[axis])
+            if step - length > gap:
+                break
+            length += (self.shape[axis] - 1) * step
+            inner += 1
+        outer = by_step[:inner - 1:-1] if inner else by_step[::-1]
+        packed_steps = [0] * self.ndim
+        for axis in by_step[:inner]:
+            packed_steps[axis] = self.strides[axis]
+        step = length
+        for axis in reversed(outer):
+            packed_steps[axis] = step if self.strides[axis] > 0 else -step
+            step *= self.shape[axis]
+        packed_offset = sum(
+            -s * (n - 1) for n, s in zip(self.shape, packed_steps, strict=True) if s < 0
+        )
+        packed = _set(
+            object.__new__(Layout), self.dtype, self.shape, tuple(packed_steps), packed_offset
+        )
+        return Runs(
+            low,
+            length,
+            tuple(self.shape[axis] for axis in outer),
+            tuple(abs(self.strides[axis]) for axis in outer),
+            packed,
+        )
+
+    def __repr__(self) -> str:
+        dtype = self.dtype.descr if self.dtype.names else self.dtype.str
+        return (
+            f"Layout(dtype={dtype!r}, shape={self.shape}, strides={self.strides}, "
+            f"offset={self.offset})"
+        )
+
+
+def _set(
+    layout: Layout,
+    dtype: np.dtype[Any],
+    shape: tuple[int, ...],
+    strides: tuple[int, ...],
+    offset: int,
+) -> Layout:
+    """Fill in a layout whose values are known to be good; slicing must stay cheap."""
+    put = object.__setattr__
+    put(layout, "dtype", dtype)
+    put(layout, "shape", shape)
+    put(layout, "strides", strides)
+    put(layout, "offset", offset)
+    return layout
+
+
+def _checked_index(item: Any, axis: int, n: int) -> int:
+    if isinstance(item, bool):
+        raise IndexError("a boolean is a mask, not a position: a layout takes no masks")
+    try:
+        index = operator.index(item)
+    except TypeError:
+        raise IndexError(
+            "only integers, slices (`:`), ellipsis (`...`) and None are valid indices of a "
+            f"layout, not {type(item).__name__}"
+        ) from None
+    if not -n <= index < n:
+        raise IndexError(f"index {index} is out of bounds for axis {axis} with size {n}")
+    return index + n if index < 0 else index
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """Byte runs of equal length, at the points of a grid.
+
+    Attributes
+    ----------
+    first : int
+        Byte at which the first run starts.
+    length : int
+        Bytes of each run.
+    counts, steps : tuple of int
+        The grid: how many runs there are along each of its axes, and the bytes between them.
+    packed : Layout
+        Where the elements lie once the runs are written end to end.
+    """
+
+    first: int
+    length: int
+    counts: tuple[int, ...]
+    steps: tuple[int, ...]
+    packed: Layout
+
+    @property
+    def count(self) -> int:
+        """Number of runs."""
+        return math.prod(self.counts)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all runs."""
+        return self.count * self.length
+
+    def starts(self) -> npt.NDArray[np.int64]:
+        """Return the first byte of every run, in the order in which `packed` expects them."""
+        result = np.array([self.first], np.int64)
+        for n, step in zip(self.counts, self.steps, strict=True):
+            result = (result[:, None] + np.arange(n, dtype=np.int64) * step).ravel()
+        return result
+
+    def batches(self, most: int = _STARTS_AT_ONCE) -> Iterator[npt.NDArray[np.int64]]:
+        """Yield the same starts, some at a time, so that memory stays bounded."""
+        if self.count <= most or not self.counts:
+            yield self.starts()
+            return
+        n, step = self.counts[0], self.steps[0]
+        rest = Runs(self.first, self.length, self.counts[1:], self.steps[1:], self.packed)
+        if rest.count <= most:
+            at_once = most // rest.count
+            for i in range(0, n, at_once):
+                count = min(at_once, n - i)
+                first = self.first + i * step
+                yield Runs(
+                    first, self.length, (count, *rest.counts), self.steps, self.packed
+                ).starts()
+            return
+        for i in range(n):
+            first = self.first + i * step
+            yield from Runs(first, self.length, rest.counts, rest.steps, self.packed).batches(most)
+
+
+def infer_shape(
+    dtype: npt.DTypeLike,
+    shape: SupportsIndex | Sequence[SupportsIndex] | None,
+    *,
+    size: int,
+    offset: int = 0,
+    order: str = "C",
+    strides: Sequence[int] | None = None,
+    path: str = "the file",
+) -> tuple[int, ...]:
+    """Return `shape` with its ``-1``, if it has one, worked out from a file's size.
+
+    Parameters
+    ----------
+    dtype : dtype-like
+        Type of one element.
+    shape : int, tuple of int or None
+        ``-1`` is allowed once, on the major axis: the first for C order, the last for F order,
+        the one with the largest stride where strides are given. ``None`` is the rest of the file
+        in one dimension.
+    size : int
+        Bytes that the file has.
+    offset : int
+        Bytes before the data.
+    order : {"C", "F"}
+        Order of the axes.
+    strides : sequence of int, optional
+        Bytes from one element to the next along each axis.
+    path : str
+        The file's name, for error messages.
+
+    Raises
+    ------
+    ValueError
+        If a length is negative, ``-1`` stands twice, beside a zero or on another axis, the offset
+        lies past the end of the file, or bytes are left over.
+    """
+    itemsize = plain_dtype(dtype).itemsize
+    counts = (-1,) if shape is None else as_shape(shape)
+    if any(n < -1 for n in counts):
+        raise ValueError(f"shape {counts} has a negative length; only one -1 is allowed")
+    if -1 not in counts:
+        return counts
+    major = _major_axis(counts, order, strides)
+    if counts.count(-1) > 1 or counts[major] != -1:
+        raise ValueError(
+            f"shape {counts}: -1 is allowed once, on the major axis (axis {major} here)"
+        )
+    if 0 in counts:
+        raise ValueError(f"shape {counts}: -1 beside a zero could be any length")
+    if offset < 0:
+        raise ValueError(f"offset {offset} is negative; it counts bytes from the file's start")
+    if offset > size:
+        raise ValueError(f"{path}: offset {offset} lies past the end of the file, which has {size} bytes")
+    left = size - offset
+    if strides is None:
+        step = unit = itemsize * math.prod(n for n in counts if n != -1)
+    else:
+        one = tuple(1 if n == -1 else n for n in counts)
+        unit = _extent(itemsize, one, tuple(strides), 0)[1]
+        step = strides[major]
+    n, over = divmod(left, step)
+    if strides is not None and over == unit:
+        n, over = n + 1, 0
+    if over:
+        raise ValueError(
+            f"{path}: the {left} bytes from offset {offset} to the end of the file hold {n} steps "
+            f"of {step} bytes along axis {major} and {over} bytes more; give the length, "
+            "or check dtype, shape and offset"
+        )
+    return tuple(n if count == -1 else count for count in counts)
+
+
+def _major_axis(counts: tuple[int, ...], order: str, strides: Sequence[int] | None) -> int:
+    if order not in ("C", "F"):
+        raise ValueError(f"order must be 'C' or 'F', not {order!r}")
+    if strides is None:
+        return 0 if order == "C" else len(counts) - 1
+    if len(strides) != len(counts):
+        raise ValueError(f"shape {counts} has {len(counts)} axes, but strides {tuple(strides)} has {len(strides)}")
+    major = max(range(len(counts)), key=lambda axis: strides[axis])
+    if strides[major] <= 0:
+        raise ValueError(f"-1 needs a positive stride along its axis, not {strides[major]}")
+    return major
