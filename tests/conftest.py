@@ -1,0 +1,29 @@
+"""What all tests share: the Hypothesis profiles.
+
+``quick`` is the default, ``ci`` is for continuous integration, ``thorough`` for an evening; choose
+by ``--hypothesis-profile`` or the variable HYPOTHESIS_PROFILE.
+"""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+# Mapping a file or starting a process takes as long as it takes: no deadlines. Fixtures such as
+# tmp_path are shared by the examples of one test, which then has to use a new name for each file.
+_SHARED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+
+settings.register_profile("quick", max_examples=50, deadline=None, suppress_health_check=_SHARED)
+settings.register_profile(
+    "ci",
+    max_examples=200,
+    deadline=None,
+    derandomize=True,
+    print_blob=True,
+    suppress_health_check=_SHARED,
+)
+settings.register_profile(
+    "thorough", max_examples=5000, deadline=None, suppress_health_check=_SHARED
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
