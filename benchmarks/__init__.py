@@ -1,0 +1,1 @@
+"""Comparisons of rawmmap with other ways to the same bytes."""
