@@ -1,0 +1,87 @@
+"""``import rawmmap`` is light, and its public names are what it says."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+
+import pytest
+
+import rawmmap
+
+HEAVY = {"click", "dask", "distributed", "fsspec", "h5py", "matplotlib", "pandas", "xarray"}
+
+
+def loaded(code: str) -> set[str]:
+    """Return the top-level modules that a fresh interpreter has loaded after `code`."""
+    shown = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return {name.partition(".")[0] for name in shown.stdout.split()}
+
+
+def test_the_import_loads_nothing_heavy() -> None:
+    assert not loaded("import rawmmap") & HEAVY
+
+
+def test_the_mapping_core_needs_numpy_alone() -> None:
+    names = loaded("import rawmmap; rawmmap.mmap; rawmmap.Layout; rawmmap.RawArray")
+    assert "numpy" in names
+    assert not names & HEAVY
+
+
+def test_dask_comes_without_xarray() -> None:
+    names = loaded("import rawmmap; rawmmap.from_raw")
+    assert "dask" in names
+    assert "xarray" not in names
+
+
+def test_all_is_sorted_and_complete() -> None:
+    assert list(rawmmap.__all__) == sorted(rawmmap.__all__)
+    assert set(rawmmap.__all__) <= set(dir(rawmmap))
+    contract = {
+        "Layout",
+        "Mapping",
+        "RawArray",
+        "advise",
+        "anonymous",
+        "describe",
+        "flush",
+        "from_raw",
+        "map_dataset",
+        "mapping_of",
+        "mmap",
+        "resident",
+        "to_raw",
+    }
+    assert contract <= set(rawmmap.__all__)
+
+
+@pytest.mark.parametrize("name", [name for name in rawmmap.__all__ if not name.startswith("__")])
+def test_every_public_name_is_there_and_documented(name: str) -> None:
+    thing = getattr(rawmmap, name)
+    text = inspect.getdoc(thing)
+    assert text
+    assert text.splitlines()[0].endswith((".", ":"))
+    assert thing.__name__ == name
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no_such_name"):
+        rawmmap.no_such_name  # noqa: B018
+
+
+def test_the_version_is_that_of_the_distribution() -> None:
+    from importlib.metadata import version
+
+    assert rawmmap.__version__ == version("rawmmap")
+
+
+def test_a_star_import_brings_the_public_names() -> None:
+    names: dict[str, object] = {}
+    exec("from rawmmap import *", names)
+    assert set(rawmmap.__all__) <= set(names)
