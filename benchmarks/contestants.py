@@ -1,7 +1,7 @@
 """The ways to read a flat binary array, or the same array in another format, that are compared.
 
-Each contestant opens the array without Dask (``open``), in chunks (``open_chunked``), or both. Where
-a project documents a recipe, the contestant follows it, in its fastest honest form.
+Each contestant opens the array without Dask (``open``), in chunks (``open_chunked``), or both.
+Where a project documents a recipe, the contestant follows it, in its fastest honest form.
 """
 
 from __future__ import annotations
@@ -337,23 +337,25 @@ class ZarrRaw(Contestant):
         (path,) = self.files(flat)
         if path.exists():
             return
-        group = zarr.open_group(path, mode="w", zarr_format=2)
+        group = zarr.open_group(path, mode="w", zarr_format=3)
         array = group.create_array(
-            "u", shape=flat.shape, dtype=flat.dtype, chunks=(flat.rows, *flat.shape[1:]),
+            "u",
+            shape=flat.shape,
+            dtype=flat.dtype,
+            chunks=(flat.rows, *flat.shape[1:]),
             compressors=None,
-        )  # fmt: skip
-        array.attrs["_ARRAY_DIMENSIONS"] = list(DIMS)
+            dimension_names=DIMS,
+        )
         for start, block in flat.blocks():
             array[start : start + len(block)] = block
-        zarr.consolidate_metadata(path)
 
     def open(self, flat: Flat) -> xr.Dataset:
         (path,) = self.files(flat)
-        return xr.open_zarr(path, chunks=None)
+        return xr.open_zarr(path, chunks=None, consolidated=False)
 
     def open_chunked(self, flat: Flat) -> xr.Dataset:
         (path,) = self.files(flat)
-        return xr.open_zarr(path, chunks={})
+        return xr.open_zarr(path, chunks={}, consolidated=False)
 
 
 CONTESTANTS: tuple[Contestant, ...] = (

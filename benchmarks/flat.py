@@ -116,7 +116,7 @@ class Truth:
     def __init__(self, flat: Flat, count: int = 40) -> None:
         self.flat = flat
         rng = np.random.default_rng(1)
-        frames, ny, nx = flat.shape
+        _, ny, nx = flat.shape
         side = self.side = min(100, ny // 2)
         self.pixels = [tuple(int(rng.integers(n)) for n in flat.shape) for _ in range(count)]
         self.windows = [

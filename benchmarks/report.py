@@ -170,6 +170,12 @@ def _table(header: list[str], rows: list[list[str]]) -> list[str]:
     return ["| " + " | ".join(line) + " |" for line in lines]
 
 
+_INTRODUCTION = (
+    "Each figure is a ratio to a reference that ran in the same run on the same bytes. Rounds of "
+    "the contestants are interleaved, and a figure is the median over the rounds. Differences under "
+    "20 % are ties. Times are there for scale only: they hold for one machine. Every result is compared "
+    "with NumPy's reading of the same bytes."
+)
 _STATES = {
     "warm": "file in the page cache, evicted and refilled alike for each contestant",
     "cold": "file evicted before each round, checked with mincore",
@@ -242,10 +248,7 @@ def markdown(result: dict[str, Any]) -> str:
     lines = [
         "# Benchmarks",
         "",
-        "Each figure is a ratio to a reference that ran in the same run on the same bytes. Rounds of "
-        "the contestants are interleaved, and a figure is the median over the rounds. Differences "
-        "under 20 % are ties. Times are there for scale only: they hold for one machine. Every result "
-        "is compared with NumPy's reading of the same bytes.",
+        _INTRODUCTION,
         "",
         "Each column of this table is a case below; smaller is better.",
         "",

@@ -169,7 +169,8 @@ def _interleave(
             result = found[contestant.name]
             try:
                 seconds, metrics = one_round(case, contestant, work)
-            except Exception as error:  # one contestant's failure must not end the others' run
+            # One contestant's failure must not end the others' run.
+            except Exception as error:  # noqa: BLE001
                 result["skipped"] = f"{type(error).__name__}: {error}"
                 dropped.add(contestant.name)
                 say(f"  {contestant.name}: {result['skipped']}")
@@ -241,12 +242,11 @@ def versions() -> dict[str, str]:
 def machine(folder: Path) -> dict[str, str]:
     """Return what of the machine decides the figures."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    device, kind = _mount(folder)
     return {
         "cores": str(os.cpu_count()),
         "memory": f"{memory:.0f} GiB",
         "system": f"{platform.system()} {_kernel()}, {platform.machine()}",
-        "file system": kind,
+        "file system": _file_system(folder),
         "read-ahead": _read_ahead(folder),
     }
 
@@ -255,16 +255,15 @@ def _kernel() -> str:
     return ".".join(platform.release().split("-")[0].split(".")[:2])
 
 
-def _mount(folder: Path) -> tuple[str, str]:
-    best = ("", "", "unknown")
+def _file_system(folder: Path) -> str:
+    best, kind = "", "unknown"
     mounts = Path("/proc/mounts")
     lines = mounts.read_text().splitlines() if mounts.exists() else []
     for line in lines:
-        device, point, kind = line.split()[:3]
-        inside = folder.resolve().is_relative_to(point)
-        if inside and len(point) >= len(best[1]):
-            best = (device, point, kind)
-    return best[0], best[2]
+        _, point, name = line.split()[:3]
+        if folder.resolve().is_relative_to(point) and len(point) >= len(best):
+            best, kind = point, name
+    return kind
 
 
 def _read_ahead(folder: Path) -> str:

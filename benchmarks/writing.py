@@ -117,7 +117,7 @@ class _Zarr(_Writer):
 
         return zarr.create_array(
             self.target(flat), shape=flat.shape, dtype=flat.dtype,
-            chunks=(flat.rows, *flat.shape[1:]), compressors=None, zarr_format=2, **kwargs,
+            chunks=(flat.rows, *flat.shape[1:]), compressors=None, zarr_format=3, **kwargs,
         )  # fmt: skip
 
     def write(self, x: da.Array, flat: Flat) -> None:
