@@ -28,6 +28,7 @@ ROOMS: list[set[str]] = [
 #: Private modules of a room that is not a folder.
 ANNEXES: dict[str, str] = {
     "_growing": "mapping",
+    "_opening": "mapping",
     "_replacing": "sources",
     "_system": "mapping",
 }
