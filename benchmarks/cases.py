@@ -58,6 +58,8 @@ class Case:
         Contestants that are left out, and why.
     subtract : str or None
         The contestant whose time is taken off all others'.
+    reads : str
+        What a round is, where it needs saying.
     """
 
     name: ClassVar[str]
@@ -69,6 +71,7 @@ class Case:
     refill_each_round: ClassVar[bool] = False
     skips: ClassVar[dict[str, str]] = {}
     subtract: ClassVar[str | None] = None
+    reads: ClassVar[str] = ""
 
     def takes(self, contestant: Contestant) -> bool:
         """Return whether the contestant has what the case measures."""
@@ -257,15 +260,22 @@ class OpenChunked(_Open):
 
 
 class _Isel(Case):
-    """Reads through xarray without Dask, at another position each time."""
+    """Reads through xarray without Dask, at another position each time.
 
+    Each comes in two forms: the first read after opening, whose pages nobody has touched through
+    that map; and the median of many, between which a map that stays open keeps its page tables.
+    """
+
+    reads: ClassVar[str] = "a round is the median of 20 reads, each at another position"
     repeat = 20
 
     def takes(self, contestant: Contestant) -> bool:
         return contestant.lazy
 
     @contextmanager
-    def bind(self, contestant: Contestant, work: Workload) -> Generator[Callable[[int], Any]]:
+    def bind(
+        self, contestant: Contestant, work: Workload
+    ) -> Generator[Callable[[int], Any], None, None]:
         opened = contestant.open(work.main)
         array = contestant.array(opened)
         keys = [dict(zip(array.dims, key, strict=True)) for key in self.keys(work.truth)]
@@ -281,6 +291,12 @@ class _Isel(Case):
         return array.isel(key).values
 
 
+class _First(_Isel):
+    reads = "the first read after opening"
+    repeat = 1
+    rounds = 15
+
+
 class Pixel(_Isel):
     name = "pixel"
     title = "One element by isel"
@@ -291,6 +307,10 @@ class Pixel(_Isel):
     def check(self, result: Any, i: int, work: Workload) -> None:
         values = work.truth.pixel_values
         assert result == values[i % len(values)]
+
+
+class PixelFirst(_First, Pixel):
+    name = "pixel-first"
 
 
 class Series(_Isel):
@@ -307,6 +327,10 @@ class Series(_Isel):
     def read(self, array: xr.DataArray, key: dict[Any, Any]) -> Any:
         # A view of a map is not read before it is used.
         return np.array(super().read(array, key))
+
+
+class SeriesFirst(_First, Series):
+    name = "series-first"
 
 
 class Points200(_Isel):
@@ -331,17 +355,23 @@ class Points200(_Isel):
         np.testing.assert_array_equal(result, values[i % len(values)])
 
 
+class Points200First(_First, Points200):
+    name = "points-200-first"
+
+
 class Points2000(Points200):
     name = "points-2000"
     title = "2,000 scattered elements by vectorised isel"
     count = 2000
-    repeat = 5
+
+
+class Points2000First(_First, Points2000):
+    name = "points-2000-first"
 
 
 class Crop(_Isel):
     name = "crop"
     title = "A window of every frame by isel, loaded and summed"
-    repeat = 5
 
     def keys(self, truth: Truth) -> list[tuple[Any, ...]]:
         side = truth.side
@@ -358,6 +388,10 @@ class Crop(_Isel):
         expected = sums[i % len(sums)]
         np.testing.assert_array_equal(np.sum(values, axis=(1, 2), dtype="f8"), expected)
         np.testing.assert_allclose(total, expected.sum(), rtol=1e-5)
+
+
+class CropFirst(_First, Crop):
+    name = "crop-first"
 
 
 class ManyChunks(Case):
@@ -520,6 +554,22 @@ def _task_runner(array: Any) -> Callable[[], int]:
 
 
 READING: tuple[Case, ...] = (
-    WarmMean(), ColdMean(), OpenLazy(), OpenChunked(), ManyChunks(), PerChunk(), Pixel(), Series(),
-    Points200(), Points2000(), Crop(), ColdSeries(), ColdWindow(),
-)  # fmt: skip
+    WarmMean(),
+    ColdMean(),
+    OpenLazy(),
+    OpenChunked(),
+    ManyChunks(),
+    PerChunk(),
+    PixelFirst(),
+    Pixel(),
+    SeriesFirst(),
+    Series(),
+    Points200First(),
+    Points200(),
+    Points2000First(),
+    Points2000(),
+    CropFirst(),
+    Crop(),
+    ColdSeries(),
+    ColdWindow(),
+)

@@ -128,6 +128,7 @@ def run(
                 "state": case.state,
                 "reference": case.reference,
                 "subtract": case.subtract,
+                "reads": case.reads,
                 "contestants": found,
             }
         )
@@ -168,7 +169,7 @@ def _interleave(
                 continue
             result = found[contestant.name]
             try:
-                seconds, metrics = one_round(case, contestant, work)
+                seconds, metrics = one_round(case, contestant, work, number)
             # One contestant's failure must not end the others' run.
             except Exception as error:  # noqa: BLE001
                 result["skipped"] = f"{type(error).__name__}: {error}"
@@ -184,16 +185,18 @@ def _interleave(
                 dropped.add(contestant.name)
 
 
-def one_round(case: Case, contestant: Contestant, work: Workload) -> tuple[float, dict[str, float]]:
+def one_round(
+    case: Case, contestant: Contestant, work: Workload, number: int
+) -> tuple[float, dict[str, float]]:
     """Set the cache, open, time the calls, check what they return; the median and the metrics."""
     prepare_round(case, contestant, work)
     times = []
     with case.bind(contestant, work) as call:
-        for i in range(case.repeat):
+        for i in range(number * case.repeat, (number + 1) * case.repeat):
             start = time.perf_counter()
             result = call(i)
             times.append(time.perf_counter() - start)
-            if i == 0:
+            if len(times) == 1:
                 # Checks may touch the file, which the metrics must not see.
                 metrics = case.metrics(contestant, result, times[0], work)
             case.check(result, i, work)

@@ -48,7 +48,10 @@ def test_result_equals_numpys(
         case.check(result, 0, work)
         del call, result
     benchmark.extra_info.update(
-        case={k: getattr(case, k) for k in ("name", "title", "state", "reference", "subtract")},
+        case={
+            k: getattr(case, k)
+            for k in ("name", "title", "state", "reference", "subtract", "reads")
+        },
         contestant=contestant.name,
         units=case.units(work),
         metrics=metrics,
