@@ -19,7 +19,7 @@ _HOMES = {
     "RawmmapError": "errors",
     "advise": "mapping",
     "anonymous": "mapping",
-    "describe": "description",
+    "describe": "xarray",
     "flush": "mapping",
     "from_raw": "dask",
     "map_dataset": "xarray",

@@ -1,0 +1,306 @@
+"""`RawArray`: an array in a file, indexed like NumPy's, of which nothing is read until it is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal, Self, SupportsIndex, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from rawmmap.errors import ShortFileError
+from rawmmap.indexing import select
+from rawmmap.layout import BasicKey, Layout, as_shape, infer_shape, plain_dtype
+from rawmmap.sources import Access, Source, open_source
+
+__all__ = ["NativeArray", "RawArray"]
+
+Url = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+
+
+class RawArray:
+    """An array in a file: nothing is read until it is indexed, and then only what the key needs.
+
+    Parameters
+    ----------
+    url : str, bytes or path-like
+        The file: a path, or a URL that fsspec knows.
+    dtype : dtype-like
+        Type of one element, byte order included (``">f4"``).
+    shape : int or tuple of int
+        Element counts; ``-1`` is allowed once, on the major axis: its length follows from the
+        file's size.
+    offset : int
+        Bytes before the first element.
+    order : {"C", "F"}
+        ``"C"``: the last axis is the fastest; ``"F"``: the first one is.
+    strides : tuple of int, optional
+        Bytes from one element to the next along each axis, instead of `order`.
+    mode : {"r", "r+"}
+        ``"r+"`` allows ``a[key] = values``.
+    access : {"auto", "map", "read"}
+        ``"map"``: views of private, copy-on-write windows of the file, which cost no copy.
+        ``"read"``: copies by positional reads, safe against a file that shrinks while it is in use
+        and right for network file systems. ``"auto"``: whichever was measured faster for the
+        size at hand (small selections: read).
+    storage_options : mapping, optional
+        Options for fsspec, for URLs of other places.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    TypeError
+        If the dtype holds pointers.
+    ValueError
+        If the description is malformed, or the file too short for it.
+
+    Notes
+    -----
+    Indexing returns what NumPy would, as an array that can be written to; what is written never
+    reaches the file. A file that shrank since it was opened gives an `OSError`. Instances may be used
+    from several threads and pickle as a description; nothing stays open between two accesses.
+
+    There is deliberately neither ``copy`` nor ``__array_function__``: Dask would read the whole file
+    through them while it builds a graph.
+
+    Examples
+    --------
+    >>> import numpy as np, os, tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> path = os.path.join(folder.name, "a.raw")
+    >>> np.arange(12, dtype=">i2").tofile(path)
+    >>> a = RawArray(path, ">i2", (3, 4))
+    >>> a[1, ::2]
+    array([4, 6], dtype='>i2')
+    >>> folder.cleanup()
+    """
+
+    __slots__ = ("_access", "_layout", "_mode", "_source")
+
+    _layout: Layout
+    _source: Source
+
+    def __init__(
+        self,
+        url: Url,
+        dtype: npt.DTypeLike,
+        shape: SupportsIndex | Sequence[SupportsIndex],
+        *,
+        offset: SupportsIndex = 0,
+        order: Literal["C", "F"] = "C",
+        strides: Sequence[SupportsIndex] | None = None,
+        mode: Literal["r", "r+"] = "r",
+        access: Access = "auto",
+        storage_options: Mapping[str, Any] | None = None,
+    ) -> None:
+        plain_dtype(dtype)
+        source = open_source(url, storage_options)
+        layout = resolve_layout(
+            dtype, shape, offset, order, strides, size=source.identity.size, path=source.url
+        )
+        self._set(source, layout, mode, access)
+        self._check()
+
+    @classmethod
+    def from_layout(
+        cls,
+        url: Url,
+        layout: Layout,
+        *,
+        mode: Literal["r", "r+"] = "r",
+        access: Access = "auto",
+        storage_options: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """Return the array that lies in a file as `layout` says; the rest is as for `RawArray`."""
+        return cls.from_source(open_source(url, storage_options), layout, mode, access)
+
+    @classmethod
+    def from_source(
+        cls,
+        source: Source,
+        layout: Layout,
+        mode: Literal["r", "r+"] = "r",
+        access: Access = "auto",
+    ) -> Self:
+        """Return an array of a source that is known already, such as one shared by variables."""
+        array = cls._restore(source, layout, mode, access)
+        array._check()
+        return array
+
+    @classmethod
+    def _restore(cls, source: Source, layout: Layout, mode: str, access: str) -> Self:
+        """Unpickle: elsewhere the file may be out of reach until it is read."""
+        array = cls.__new__(cls)
+        array._set(source, layout, mode, access)
+        return array
+
+    def _set(self, source: Source, layout: Layout, mode: str, access: str) -> None:
+        if mode not in ("r", "r+"):
+            raise ValueError(f"mode must be 'r' or 'r+', not {mode!r}")
+        if access not in get_args(Access):
+            raise ValueError(f"access must be one of {get_args(Access)}, not {access!r}")
+        self._source, self._layout = source, layout
+        self._mode, self._access = mode, access
+
+    def _check(self) -> None:
+        start, stop = self._layout.extent
+        size = self._source.identity.size
+        if stop > size and start != stop:
+            raise ShortFileError(self.url, stop, size)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self)._restore, (self._source, self._layout, self._mode, self._access)
+
+    def __dask_tokenize__(self) -> tuple[Any, ...]:
+        layout = self._layout
+        return (
+            type(self).__name__,
+            tuple(self._source.identity),
+            str(layout.dtype.descr if layout.dtype.names else layout.dtype.str),
+            layout.shape,
+            layout.strides,
+            layout.offset,
+        )
+
+    @property
+    def layout(self) -> Layout:
+        """Where the elements lie in the file."""
+        return self._layout
+
+    @property
+    def url(self) -> str:
+        """Where the file is: an absolute path or a URL."""
+        return self._source.url
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of one element."""
+        return self._layout.dtype
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Element counts."""
+        return self._layout.shape
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return self._layout.ndim
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return self._layout.size
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all elements, gaps between them not counted."""
+        return self._layout.nbytes
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len() of an array with no axes")
+        return self.shape[0]
+
+    def __getitem__(self, key: Any) -> Any:
+        """Return ``numpy.asarray(self)[key]``, for every key that NumPy accepts.
+
+        Returns
+        -------
+        numpy.ndarray or NumPy scalar
+            Writable; never bound to the file's contents.
+
+        Raises
+        ------
+        IndexError
+            If NumPy refuses the key.
+        OSError
+            If the file is gone, or shrank since it was opened.
+        """
+        part = select(self._layout, key)
+        if part.points:
+            found = self._source.take(part.layout, part.points, self._access)
+        else:
+            found = self._source.read(part.layout, self._access)
+        return part.arrange(found)
+
+    def part(self, key: BasicKey) -> Self:
+        """Return ``self[key]`` as an array of the same kind, without reading anything.
+
+        `key` holds integers, slices, ``...`` and ``None`` only.
+        """
+        return self._restore(self._source, self._layout[key], self._mode, self._access)
+
+    def __setitem__(self, key: Any, values: npt.ArrayLike) -> None:
+        """Store `values`, which broadcast as in NumPy, and touch no other byte of the file.
+
+        Raises
+        ------
+        IndexError
+            If NumPy refuses the key.
+        ValueError
+            If the array was opened with mode "r", or the shapes do not fit.
+        OSError
+            If the file is gone, shrank since it was opened, or the disk is full.
+        """
+        if self._mode != "r+":
+            raise ValueError(f"{self.url} was opened with mode='r'; open it with mode='r+' to write")
+        part = select(self._layout, key)
+        given = np.asarray(values, self.dtype)
+        while given.ndim and given.shape[0] == 1 and given.ndim > part.ndim:
+            given = given[0]  # NumPy drops leading axes of length 1 in assignments
+        if part.points:
+            self._source.put(part.layout, part.points, part.disarrange(given))
+        else:
+            self._source.write(part.layout, part.disarrange(given))
+
+    def __array__(
+        self, dtype: npt.DTypeLike | None = None, copy: bool | None = None
+    ) -> npt.NDArray[Any]:
+        if copy is False and dtype is not None and np.dtype(dtype) != self.dtype:
+            raise ValueError(f"{self.dtype} becomes {np.dtype(dtype)} only by a copy")
+        found = self[...]
+        return found if dtype is None else found.astype(dtype, copy=False)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.url} {self._layout!r}>"
+
+
+class NativeArray(RawArray):
+    """A `RawArray` whose values come in the byte order of this machine."""
+
+    __slots__ = ()
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of one element, in native byte order."""
+        return self._layout.dtype.newbyteorder("=")
+
+    def __getitem__(self, key: Any) -> Any:
+        """As for `RawArray`; where the file's byte order is another one, a converted copy."""
+        found = super().__getitem__(key)
+        native = found.dtype.newbyteorder("=")
+        return found if native == found.dtype else found.astype(native)
+
+
+def resolve_layout(
+    dtype: npt.DTypeLike,
+    shape: SupportsIndex | Sequence[SupportsIndex] | None,
+    offset: SupportsIndex = 0,
+    order: str = "C",
+    strides: Sequence[SupportsIndex] | None = None,
+    *,
+    size: int,
+    path: str,
+) -> Layout:
+    """Return the layout that these words describe in a file of `size` bytes."""
+    start = offset.__index__()
+    steps = None if strides is None else tuple(s.__index__() for s in strides)
+    counts = infer_shape(
+        dtype, shape, size=size, offset=start, order=order, strides=steps, path=path
+    )
+    if steps is None:
+        return Layout.dense(dtype, as_shape(counts), offset=start, order=order)
+    return Layout(dtype, counts, steps, start)

@@ -1,0 +1,131 @@
+"""Dask arrays of raw files: `from_raw`."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, SupportsIndex
+
+import dask.array as da
+import numpy as np
+import numpy.typing as npt
+from dask import config
+from dask.array.core import getter, normalize_chunks
+from dask.base import tokenize
+from dask.blockwise import blockwise
+from dask.highlevelgraph import HighLevelGraph
+from dask.layers import ArraySliceDep
+from dask.utils import parse_bytes
+
+from rawmmap.array import NativeArray, RawArray, Url
+from rawmmap.chunks import auto_chunks
+from rawmmap.layout import Layout
+from rawmmap.mapping import PAGE
+from rawmmap.sources import Access
+
+__all__ = ["Slices", "as_dask", "chunk_shape", "from_raw"]
+
+
+def from_raw(
+    url: Url,
+    dtype: npt.DTypeLike,
+    shape: SupportsIndex | Sequence[SupportsIndex],
+    *,
+    offset: SupportsIndex = 0,
+    order: Literal["C", "F"] = "C",
+    strides: Sequence[SupportsIndex] | None = None,
+    chunks: Any = "auto",
+    byteorder: Literal["native", "file"] = "native",
+    access: Access = "auto",
+    storage_options: Mapping[str, Any] | None = None,
+    name: str | Literal[False] | None = None,
+) -> da.Array:
+    """Return a Dask array of a file, without reading any of it.
+
+    Parameters
+    ----------
+    url, dtype, shape, offset, order, strides, access, storage_options
+        As for `RawArray`.
+    chunks : int, tuple, dict, str
+        As Dask takes them. ``"auto"``: contiguous slabs of about Dask's ``array.chunk-size``, cut on
+        page boundaries where the shape allows; a size such as ``"64 MiB"``: the same with
+        this limit.
+    byteorder : {"native", "file"}
+        Whether chunks come in this machine's byte order or stay as they are in the file.
+    name : str or False, optional
+        Name of the array in Dask's graph. By default it follows from the file's identity (real
+        path, size, modification time, inode) and the layout, never from the data; ``False`` gives
+        a random one.
+
+    Returns
+    -------
+    dask.array.Array
+        One Blockwise layer. What it pickles to is a description and its chunk boundaries; each task
+        opens the file, maps or reads just what is selected, and closes it again. Works with
+        the threaded, process and distributed schedulers, where the workers see the same file.
+
+    Raises
+    ------
+    FileNotFoundError, TypeError, ValueError
+        As `RawArray`, and for chunks that do not fit the shape.
+
+    Examples
+    --------
+    >>> import numpy as np, os, tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> path = os.path.join(folder.name, "a.raw")
+    >>> np.arange(12, dtype=">i2").tofile(path)
+    >>> x = from_raw(path, ">i2", (3, 4), chunks=(1, 4))
+    >>> int(x.sum().compute())
+    66
+    >>> folder.cleanup()
+    """
+    if byteorder not in ("native", "file"):
+        raise ValueError(f"byteorder must be 'native' or 'file', not {byteorder!r}")
+    kind = NativeArray if byteorder == "native" else RawArray
+    array = kind(
+        url,
+        dtype,
+        shape,
+        offset=offset,
+        order=order,
+        strides=strides,
+        access=access,
+        storage_options=storage_options,
+    )
+    return as_dask(array, chunks, name)
+
+
+def as_dask(array: RawArray, chunks: Any = "auto", name: str | Literal[False] | None = None) -> da.Array:
+    """Return a Dask array of a `RawArray`, as one Blockwise layer."""
+    if isinstance(chunks, str):
+        chunks = chunk_shape(array.layout, chunks)
+    bounds = normalize_chunks(chunks, array.shape, dtype=array.dtype)
+    if name is None:
+        name = f"rawmmap-{tokenize(array, bounds)}"
+    elif name is False:
+        name = f"rawmmap-{tokenize(object())}"
+    axes = tuple(range(array.ndim))
+    # Dask fuses later slices into its own `getter`, and so a selection reaches the file; it does not
+    # look into functions that it does not know.
+    layer = blockwise(
+        getter, name, axes, array, None, Slices(bounds), axes, numblocks={}, _data_producer=True
+    )
+    graph = HighLevelGraph.from_collections(name, layer)
+    return da.Array(graph, name, bounds, meta=np.empty((0,) * array.ndim, array.dtype))
+
+
+def chunk_shape(layout: Layout, limit: str = "auto") -> tuple[int, ...]:
+    """Return chunk lengths that are contiguous slabs of at most `limit`, by default Dask's."""
+    most = config.get("array.chunk-size") if limit == "auto" else limit
+    most = most if isinstance(most, numbers.Integral) else parse_bytes(most)
+    return auto_chunks(
+        layout.shape, layout.strides, layout.dtype.itemsize, int(most), PAGE
+    )
+
+
+class Slices(ArraySliceDep):
+    """Dask's slices of chunks, pickled without the starts that follow from the lengths."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.chunks,)

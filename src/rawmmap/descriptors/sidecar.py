@@ -1,0 +1,289 @@
+"""The sidecar: a JSON file beside the data that says what lies where.
+
+``data.bin.json`` describes ``data.bin``. Its fields are documented in ``docs/sidecar.md`` and, for
+programs, in ``sidecar.schema.json`` beside this module. A sidecar is checked as input from a stranger: it
+names no file outside its own folder, and whatever is wrong with it is a `DescriptionError` that says
+where.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from rawmmap.descriptors.model import Description, Records, Variable
+from rawmmap.descriptors.values import (
+    decode_array,
+    decode_attrs,
+    decode_dtype,
+    encode_array,
+    encode_attrs,
+)
+from rawmmap.errors import DescriptionError
+
+__all__ = ["SUFFIX", "VERSION", "dumps", "is_sidecar", "loads", "read", "sidecar_path"]
+
+SUFFIX = ".json"
+VERSION = 1
+
+_MARK = '"rawmmap"'
+_HEAD = 4096
+# Values inside a sidecar are for coordinates; megabytes of them belong into the data file.
+_LARGEST = 256 * 2**20
+
+_TOP = {"rawmmap", "file", "attrs", "coords", "records", "variables"}
+_VARIABLE = {"dtype", "dims", "shape", "offset", "order", "strides", "attrs", "values"}
+
+
+def sidecar_path(path: str) -> str:
+    """Return where the sidecar of a data file lies."""
+    return path + SUFFIX
+
+
+def is_sidecar(path: str) -> bool:
+    """Return whether `path` is a sidecar, by its first bytes; never raises."""
+    try:
+        with open(path, "rb") as file:
+            return _MARK.encode() in file.read(_HEAD)
+    except (OSError, ValueError):
+        return False
+
+
+def dumps(description: Description) -> str:
+    """Return the text of a description's sidecar.
+
+    Raises
+    ------
+    TypeError
+        If an attribute is of a type that JSON cannot hold.
+    """
+    document: dict[str, Any] = {"rawmmap": VERSION}
+    if description.attrs:
+        document["attrs"] = encode_attrs(description.attrs, "the dataset")
+    if description.coords:
+        document["coords"] = [n for n in description.variables if n in description.coords]
+    records = description.records
+    if records is not None:
+        document["records"] = {
+            "dim": records.dim,
+            "offset": records.offset,
+            "nbytes": records.nbytes,
+        }
+    document["variables"] = {
+        name: _encoded(name, variable) for name, variable in description.variables.items()
+    }
+    return json.dumps(document, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def _encoded(name: str, variable: Variable) -> dict[str, Any]:
+    words: dict[str, Any] = {}
+    if variable.values is not None:
+        words = {**encode_array(variable.values), "dims": list(variable.dims)}
+    else:
+        words["dtype"] = variable.dtype.str
+        words["dims"] = list(variable.dims)
+        words["shape"] = list(variable.shape) if variable.shape is not None else [-1]
+        words["offset"] = variable.offset
+        if variable.strides is not None:
+            words["strides"] = list(variable.strides)
+        elif variable.order != "C":
+            words["order"] = variable.order
+    if variable.attrs:
+        words["attrs"] = encode_attrs(variable.attrs, f"variable {name!r}")
+    return words
+
+
+def read(path: str) -> Description:
+    """Return the description in a sidecar, with the path of the data file that it describes.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such sidecar.
+    DescriptionError
+        If it is malformed, or its data file lies outside its folder.
+    """
+    with open(path, "rb") as file:
+        raw = file.read(_LARGEST + 1)
+    if len(raw) > _LARGEST:
+        raise DescriptionError(
+            f"{path}: a sidecar has at most {_LARGEST} bytes; put values into the data file"
+        )
+    return loads(raw, path)
+
+
+def loads(raw: bytes | str, path: str) -> Description:
+    """Return the description in the text of a sidecar that lies at `path`.
+
+    Raises
+    ------
+    DescriptionError
+        If it is malformed, or its data file lies outside its folder.
+    """
+    try:
+        text = raw.decode("utf-8") if isinstance(raw, bytes) else raw
+        document = json.loads(text, object_pairs_hook=_unique)
+    except RecursionError:
+        raise DescriptionError(f"{path}: nested too deeply for a sidecar") from None
+    except ValueError as error:
+        raise DescriptionError(
+            f"{path}: not the JSON of a sidecar, or cut short: {error}"
+        ) from error
+    try:
+        return _description(document, path)
+    except RecursionError:
+        raise DescriptionError(f"{path}: nested too deeply for a sidecar") from None
+    except (TypeError, ValueError, OverflowError) as error:
+        raise DescriptionError(f"{path}: {error}") from error
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the name {twice!r} stands twice in one object")
+    return found
+
+
+def _description(document: Any, path: str) -> Description:
+    top = _object(document, "the sidecar", _TOP)
+    version = top.get("rawmmap")
+    if type(version) is not int or version < 1:
+        raise ValueError(f'"rawmmap" is the version of the format, such as {VERSION}, not {version!r}')
+    if version > VERSION:
+        raise ValueError(
+            f"version {version} of the format is newer than this library knows ({VERSION}); "
+            "update rawmmap"
+        )
+    variables = _object(top.get("variables"), '"variables"')
+    described = {name: _variable(name, words) for name, words in variables.items()}
+    coords = _strings(top.get("coords", []), '"coords"')
+    unknown = [name for name in coords if name not in described]
+    if unknown:
+        raise ValueError(f'"coords" names {unknown}, which are none of the variables')
+    return Description(
+        _data_path(top, path),
+        described,
+        frozenset(coords),
+        decode_attrs(_object(top.get("attrs", {}), '"attrs"')),
+        _records(top.get("records")),
+    )
+
+
+def _data_path(top: Mapping[str, Any], path: str) -> str:
+    folder, own = os.path.split(path)
+    default = own.removesuffix(SUFFIX)
+    name = top.get("file", default)
+    if not isinstance(name, str) or not name:
+        raise TypeError(f'"file" is the name of a file, not {name!r}')
+    if name in (".", "..") or any(c in name for c in "/\\:\0"):
+        raise ValueError(
+            f'"file" is {name!r}: a sidecar names only files in its own folder; open the data file '
+            "with keywords instead"
+        )
+    if name == own:
+        raise ValueError('"file" is missing: the sidecar is not named after its data file')
+    return os.path.join(folder, name)
+
+
+def _records(words: Any) -> Records | None:
+    if words is None:
+        return None
+    found = _object(words, '"records"', {"dim", "offset", "nbytes"})
+    dim = found.get("dim")
+    if not isinstance(dim, str):
+        raise TypeError(f'"records": "dim" is the name of a dimension, not {dim!r}')
+    offset = _integer(found.get("offset"), '"records": "offset"', 0)
+    return Records(dim, offset, _integer(found.get("nbytes"), '"records": "nbytes"', 1))
+
+
+def _variable(name: str, words: Any) -> Variable:
+    what = f"variable {name!r}"
+    found = _object(words, what, _VARIABLE)
+    dtype = _in(what, decode_dtype, found.get("dtype"))
+    dims = tuple(_strings(found.get("dims"), f'{what}: "dims"'))
+    attrs = _in(what, decode_attrs, _object(found.get("attrs", {}), f'{what}: "attrs"'))
+    if "values" in found:
+        misplaced = sorted({"shape", "offset", "order", "strides"} & set(found))
+        if misplaced:
+            raise ValueError(f"{what} has values in the sidecar, so {misplaced} mean nothing")
+        values = _in(what, decode_array, found)
+        return Variable(dtype, dims, values.shape, attrs=_typed(attrs, dtype, what), values=values)
+    shape = _integers(found.get("shape"), f'{what}: "shape"', -1)
+    strides = found.get("strides")
+    order = found.get("order", "C")
+    if order not in ("C", "F"):
+        raise ValueError(f'{what}: "order" is "C" or "F", not {order!r}')
+    if len(dims) != len(shape):
+        raise ValueError(f"{what} has shape {list(shape)}, but dims {list(dims)}")
+    return Variable(
+        dtype,
+        dims,
+        shape,
+        _integer(found.get("offset", 0), f'{what}: "offset"', 0),
+        order,
+        None if strides is None else _integers(strides, f'{what}: "strides"'),
+        _typed(attrs, dtype, what),
+    )
+
+
+def _typed(attrs: dict[str, Any], dtype: np.dtype[Any], what: str) -> dict[str, Any]:
+    """Return attributes whose fill value has the variable's type."""
+    if "_FillValue" not in attrs:
+        return attrs
+    given = attrs["_FillValue"]
+    if isinstance(given, str) and dtype.kind == "f":
+        given = float(given)
+    try:
+        fill = np.asarray(given).astype(dtype)[()]
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f'{what}: "_FillValue" {given!r} is no {dtype}: {error}') from error
+    return {**attrs, "_FillValue": fill}
+
+
+def _in(what: str, function: Any, argument: Any) -> Any:
+    try:
+        return function(argument)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"{what}: {error}") from error
+
+
+def _object(value: Any, what: str, names: set[str] | None = None) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError(f"{what} is a JSON object, not {_shown(value)}")
+    unknown = sorted(set(value) - names) if names else []
+    if unknown:
+        raise ValueError(f"{what} has unknown names {unknown}; known are {sorted(names or ())}")
+    return value
+
+
+def _strings(value: Any, what: str) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise TypeError(f"{what} is a list of strings, not {_shown(value)}")
+    return value
+
+
+def _integers(value: Any, what: str, least: int | None = None) -> tuple[int, ...]:
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        raise TypeError(f"{what} is a list of integers, not {_shown(value)}")
+    return tuple(_integer(item, what, least) for item in value)
+
+
+def _integer(value: Any, what: str, least: int | None = None) -> int:
+    if type(value) is not int:
+        raise TypeError(f"{what} is an integer, not {_shown(value)}")
+    if (least is not None and value < least) or abs(value) >= 2**63:
+        raise ValueError(f"{what} is {value}, outside of {least} to 2**63 - 1")
+    return value
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) < 80 else f"{text[:77]}..."
+
+

@@ -1,0 +1,165 @@
+"""Values in JSON: NumPy's types, exactly, within plain JSON."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rawmmap.layout import plain_dtype
+
+__all__ = ["decode_array", "decode_attrs", "decode_dtype", "encode_array", "encode_attrs"]
+
+_WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+_KINDS = "biufcSUmM"
+
+
+def encode_attrs(attrs: Mapping[Any, Any], owner: str) -> dict[str, Any]:
+    """Return attributes as plain JSON; NumPy values become ``{"dtype": ..., "values": ...}``.
+
+    Raises
+    ------
+    TypeError
+        If JSON cannot hold a name or a value; `owner` says whose it is.
+    """
+    for name in attrs:
+        if not isinstance(name, str):
+            raise TypeError(f"{owner}: attribute names are strings, not {name!r}")
+    return {name: _encode(value, f"{owner}: attribute {name!r}") for name, value in attrs.items()}
+
+
+def decode_attrs(attrs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return attributes from what `encode_attrs` made of them."""
+    return {name: _decode(value) for name, value in attrs.items()}
+
+
+def _encode(value: Any, what: str) -> Any:
+    if isinstance(value, np.ndarray | np.generic):
+        array = np.asarray(value)
+        if array.dtype.kind == "U":
+            return array.tolist()
+        if array.dtype.kind not in _KINDS:
+            raise TypeError(f"{what} is {array.dtype}, which JSON cannot hold")
+        return encode_array(array)
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else encode_array(np.array(value))
+    if isinstance(value, list | tuple):
+        return [_encode(item, what) for item in value]
+    if isinstance(value, Mapping):
+        if not all(isinstance(key, str) for key in value) or _is_array(value):
+            raise TypeError(f"{what} is a mapping that JSON cannot hold: {dict(value)!r}")
+        return {key: _encode(item, what) for key, item in value.items()}
+    raise TypeError(
+        f"{what} is {value!r}, of type {type(value).__name__}, which JSON cannot hold; use "
+        "numbers, strings, lists or NumPy arrays of them"
+    )
+
+
+def _is_array(value: Any) -> bool:
+    return isinstance(value, Mapping) and set(value) == {"dtype", "values"}
+
+
+def _decode(value: Any) -> Any:
+    if _is_array(value):
+        array = decode_array(value)
+        return array if array.ndim else array[()]
+    if isinstance(value, list):
+        return [_decode(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _decode(item) for key, item in value.items()}
+    return value
+
+
+def encode_array(array: npt.NDArray[Any]) -> dict[str, Any]:
+    """Return an array as ``{"dtype": ..., "values": nested lists}``.
+
+    Floats that are not finite become ``"NaN"``, ``"Infinity"`` and ``"-Infinity"``; complex numbers
+    pairs; bytes strings of the characters 0 to 255; dates ISO strings; durations counts.
+    """
+    dtype = array.dtype.newbyteorder("<")
+    kind = dtype.kind
+    if kind == "c":
+        pairs = np.stack([array.real, array.imag], axis=-1)
+        return {"dtype": dtype.str, "values": _finite(pairs.tolist())}
+    if kind == "f":
+        return {"dtype": dtype.str, "values": _finite(array.tolist())}
+    if kind == "M":
+        return {"dtype": dtype.str, "values": np.datetime_as_string(array).tolist()}
+    if kind == "m":
+        return {"dtype": dtype.str, "values": array.astype(np.int64).tolist()}
+    if kind == "S":
+        return {"dtype": dtype.str, "values": np.char.decode(array, "latin-1").tolist()}
+    return {"dtype": dtype.str, "values": array.tolist()}
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    if math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
+def decode_array(encoded: Mapping[str, Any]) -> npt.NDArray[Any]:
+    """Return the array that `encode_array` encoded.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the values are not of the dtype.
+    """
+    dtype = decode_dtype(encoded["dtype"])
+    values = encoded["values"]
+    if dtype.kind == "c":
+        pairs = np.array(_floats(values), np.float64)
+        if pairs.shape[-1:] != (2,):
+            raise ValueError("complex numbers are pairs")
+        return np.asarray(pairs[..., 0] + 1j * pairs[..., 1], dtype)
+    if dtype.kind == "f":
+        return np.array(_floats(values), dtype)
+    if dtype.kind == "S":
+        return np.asarray(np.char.encode(np.array(values, "U"), "latin-1"), dtype)
+    if dtype.kind == "m":
+        return np.array(values, np.int64).astype(dtype)
+    if dtype.kind in "biu":
+        array = np.array(values)
+        if array.size and array.dtype.kind not in "biu":
+            raise TypeError(f"{dtype} values are integers, not {array.dtype}")
+        if array.size and not (array.astype(dtype) == array).all():
+            raise ValueError(f"values do not fit into {dtype}")
+        return array.astype(dtype)
+    return np.array(values, dtype)
+
+
+def _floats(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_floats(item) for item in value]
+    if isinstance(value, str):
+        if value not in _WORDS:
+            raise ValueError(f"{value!r} is no number; the words for some are {sorted(_WORDS)}")
+        return _WORDS[value]
+    return value
+
+
+def decode_dtype(text: Any) -> np.dtype[Any]:
+    """Return the dtype of a NumPy dtype string such as ``">f4"``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no string, or none of a plain type of fixed size.
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"a dtype is a string such as '>f4', not {text!r}")
+    try:
+        dtype = plain_dtype(text)
+    except (TypeError, ValueError, SyntaxError) as error:
+        raise ValueError(f"{text!r} is no NumPy dtype of fixed size: {error}") from error
+    if dtype.kind not in _KINDS or dtype.subdtype is not None:
+        raise ValueError(f"{text!r} is no plain NumPy dtype, such as '>f4' or 'S10'")
+    return dtype

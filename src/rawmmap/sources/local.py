@@ -1,0 +1,288 @@
+"""Files of this system: windows of them, positional reads and positional writes.
+
+How a read goes, by what was measured faster: small selections by positional reads of just their
+runs, everything else through a private map of their window, which costs no copy and dies with the
+array. Where a selection is sparse, read-ahead is switched off and exactly its pages are asked
+for, all at once, before they are needed.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from rawmmap import _system
+from rawmmap.errors import ShrunkFileError
+from rawmmap.layout import Layout, Runs
+from rawmmap.mapping import PAGE, advise_window, map_window
+from rawmmap.sources.base import Access, Identity, Points
+
+__all__ = ["LocalFile"]
+
+# Below about 1 MiB a positional read is at least as fast as a map, and each run costs a system
+# call: beyond some thousands of them, page faults are cheaper.
+_SMALL = 2**20
+_FEW_RUNS = 4096
+
+# A window is sparse if the pages of its extent are more than 3/2 of those that it needs.
+_SPARSE = 3, 2
+
+# The kernel cuts a request for read-ahead to the device's own limit, often 128 KiB.
+_HINT = 2**17
+# Sparse reads beyond this leave it to the kernel: hints for more would push each other out.
+_MOST_HINTED = 2**30
+_SAMPLES = 8
+
+# Writes of shorter pieces than this, and of many, go through maps, each of about so many bytes:
+# what a map has touched counts as memory of the process.
+_SHORT_WRITE = 1024
+_FEW_WRITES = 256
+_WRITE_WINDOW = 2**26
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFile:
+    """A regular file of this system; each access opens and closes it.
+
+    Parameters
+    ----------
+    url : str
+        Its absolute path.
+    identity : Identity
+        Its real path, size, modification time in nanoseconds and inode when it was opened.
+    """
+
+    url: str
+    identity: Identity
+
+    @classmethod
+    def open(cls, path: str) -> Self:
+        """Look at a file, without opening it.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is none.
+        OSError
+            If it is a directory, a pipe, or anything else that has no bytes at positions.
+        """
+        found = os.stat(path)
+        if not stat.S_ISREG(found.st_mode):
+            if stat.S_ISDIR(found.st_mode):
+                raise IsADirectoryError(
+                    errno.EISDIR, "this is a directory; name a file in it", path
+                )
+            raise OSError(errno.EINVAL, "only regular files have bytes at positions", path)
+        real = os.path.realpath(path)
+        return cls(
+            os.path.abspath(path),
+            Identity(real, found.st_size, found.st_mtime_ns, found.st_ino),
+        )
+
+    @contextmanager
+    def _opened(self, flags: int, stop: int) -> Iterator[int]:
+        """Open the file, make sure that it still reaches to byte `stop`, and close it again."""
+        fd = os.open(self.url, flags | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
+        try:
+            size = os.fstat(fd).st_size
+            if size < stop:
+                raise ShrunkFileError(self.url, stop, size)
+            yield fd
+        finally:
+            os.close(fd)
+
+    def read(self, layout: Layout, access: Access) -> npt.NDArray[Any]:
+        """Return the elements of `layout`: writable, and never bound to the file's contents."""
+        start, stop = layout.extent
+        if start == stop:
+            return np.empty(layout.shape, layout.dtype)
+        with self._opened(os.O_RDONLY, stop) as fd:
+            if access == "map" or (access == "auto" and layout.nbytes > _SMALL):
+                return self._mapped(fd, layout)
+            runs = layout.runs(PAGE - 1)
+            if access == "auto" and (runs.nbytes > _SMALL or runs.count > _FEW_RUNS):
+                return self._mapped(fd, layout)
+            if runs.count > 1:
+                _prefetch(fd, runs.batches(), runs)
+            return runs.packed.view(self._gathered(fd, runs.starts(), runs.length))
+
+    def take(self, layout: Layout, points: Points, access: Access) -> npt.NDArray[Any]:
+        """Return ``array[points]``, a copy, where `points` pick along the leading axes."""
+        picked = points[0].shape
+        rest = layout.shape[len(points) :]
+        if 0 in picked or 0 in rest:
+            return np.empty(picked + rest, layout.dtype)
+        near, nearby = _narrowed(layout, points)
+        _, stop = near.extent
+        runs, starts = _point_runs(near, nearby)
+        total = starts.size * runs.length
+        with self._opened(os.O_RDONLY, stop) as fd:
+            if access == "map" or (
+                access == "auto" and (total > _SMALL or starts.size > _FEW_RUNS)
+            ):
+                return self._mapped(fd, near, starts, runs)[nearby]
+            _prefetch(fd, iter([starts]), runs)
+            buffer = self._gathered(fd, starts, runs.length)
+            packed = runs.packed
+            steps = Layout.dense(f"V{runs.count * runs.length}", picked).strides
+            result = Layout(packed.dtype, picked + rest, steps + packed.strides, packed.offset)
+            return result.view(buffer)
+
+    def write(self, layout: Layout, values: npt.NDArray[Any]) -> None:
+        """Store `values`, of the shape of `layout`, and touch no other byte."""
+        start, stop = layout.extent
+        if start == stop:
+            return
+        runs = layout.runs()
+        with self._opened(os.O_RDWR, stop) as fd:
+            if runs.length < _SHORT_WRITE and runs.count > _FEW_WRITES:
+                for index, piece in _slabs(layout):
+                    self._writable(fd, piece)[...] = values[index]
+                return
+            packed = runs.packed
+            if packed.contiguous:
+                data = np.ascontiguousarray(values, packed.dtype)
+            else:
+                data = np.empty(runs.nbytes, "u1")
+                packed.view(data)[...] = values
+            whole = memoryview(data.reshape(-1).view("u1"))
+            for i, first in enumerate(runs.starts().tolist()):
+                _write_all(fd, whole[i * runs.length : (i + 1) * runs.length], first)
+
+    def put(self, layout: Layout, points: Points, values: npt.NDArray[Any]) -> None:
+        """Store ``array[points] = values``, where `points` pick along the leading axes."""
+        if not values.size:
+            return
+        near, nearby = _narrowed(layout, points)
+        with self._opened(os.O_RDWR, near.extent[1]) as fd:
+            self._writable(fd, near)[nearby] = values
+
+    def _mapped(
+        self,
+        fd: int,
+        layout: Layout,
+        starts: npt.NDArray[np.int64] | None = None,
+        runs: Runs | None = None,
+    ) -> npt.NDArray[Any]:
+        """Return a private view of the window of `layout`, of which only `starts` may be needed."""
+        start, stop = layout.extent
+        buffer, origin = map_window(fd, start, stop, path=self.url)
+        needed = layout.nbytes if starts is None else starts.size * PAGE
+        if (stop - start) * _SPARSE[1] > needed * _SPARSE[0] and stop - start > PAGE:
+            plan = runs or layout.runs(PAGE - 1)
+            if starts is not None or _is_sparse(plan, stop - start):
+                advise_window(buffer, "random")
+                _prefetch(fd, plan.batches() if starts is None else iter([starts]), plan)
+        return layout.moved(-origin).view(buffer)
+
+    def _writable(self, fd: int, layout: Layout) -> npt.NDArray[Any]:
+        """Return a shared view of the window of `layout`, whose stores cannot meet a full disk."""
+        start, stop = layout.extent
+        _reserve(fd, start, stop)
+        buffer, origin = map_window(fd, start, stop, path=self.url, shared=True)
+        return layout.moved(-origin).view(buffer)
+
+    def _gathered(
+        self, fd: int, starts: npt.NDArray[np.int64], length: int
+    ) -> npt.NDArray[np.uint8]:
+        """Return the bytes of all runs, end to end."""
+        buffer = np.empty(starts.size * length, "u1")
+        view = memoryview(buffer)
+        for i, first in enumerate(starts.tolist()):
+            self._read_all(fd, view[i * length : (i + 1) * length], first)
+        return buffer
+
+    def _read_all(self, fd: int, view: memoryview, position: int) -> None:
+        """Fill `view` from `position`; one call transfers at most 2 GiB."""
+        while view:
+            n = os.preadv(fd, [view], position)
+            if not n:
+                raise ShrunkFileError(self.url, position + len(view), os.fstat(fd).st_size)
+            view = view[n:]
+            position += n
+
+
+def _write_all(fd: int, view: memoryview, position: int) -> None:
+    while view:
+        n = os.pwrite(fd, view, position)
+        view = view[n:]
+        position += n
+
+
+def _reserve(fd: int, start: int, stop: int) -> None:
+    """Give holes in this range blocks of their own; a file system that cannot has no holes."""
+    try:
+        _system.fallocate(fd, _system.KEEP_SIZE, start, stop - start)
+    except OSError as error:
+        if error.errno not in (errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL):
+            raise
+
+
+def _narrowed(layout: Layout, points: Points) -> tuple[Layout, Points]:
+    """Return the part of `layout` between the outermost of `points`, and the points within it."""
+    lows = [int(p.min()) for p in points]
+    highs = [int(p.max()) for p in points]
+    near = layout[tuple(slice(a, b + 1) for a, b in zip(lows, highs, strict=True))]
+    return near, tuple(p - low for p, low in zip(points, lows, strict=True))
+
+
+def _point_runs(layout: Layout, points: Points) -> tuple[Runs, npt.NDArray[np.int64]]:
+    """Return the runs of one picked element, and the first bytes of the runs of all of them."""
+    one = layout[(0,) * len(points)]
+    runs = one.runs(PAGE - 1)
+    shift = np.zeros(points[0].shape, np.int64)
+    for positions, step in zip(points, layout.strides, strict=False):
+        shift += positions * step
+    return runs, (shift.reshape(-1, 1) + runs.starts()).ravel()
+
+
+def _slabs(layout: Layout) -> Iterator[tuple[tuple[slice, ...], Layout]]:
+    """Cut a layout along its slowest axis into windows of bounded size."""
+    if not layout.shape:
+        yield (), layout
+        return
+    axis = max(range(layout.ndim), key=lambda a: abs(layout.strides[a]))
+    most = max(_WRITE_WINDOW // max(abs(layout.strides[axis]), 1), 1)
+    for first in range(0, layout.shape[axis], most):
+        index = (slice(None),) * axis + (slice(first, first + most),)
+        yield index, layout[index]
+
+
+def _is_sparse(runs: Runs, extent: int) -> bool:
+    # A run that starts anywhere touches one page more than its length fills.
+    pages = runs.count * (runs.length // PAGE + 1)
+    return runs.count > 1 and extent * _SPARSE[1] > pages * PAGE * _SPARSE[0]
+
+
+def _prefetch(fd: int, batches: Iterator[npt.NDArray[np.int64]], runs: Runs) -> None:
+    """Ask for exactly the pages of these runs, unless a sample of them is in memory already."""
+    if not hasattr(os, "posix_fadvise") or runs.nbytes > _MOST_HINTED:
+        return
+    os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_RANDOM)
+    pieces = [(at, min(_HINT, runs.length - at)) for at in range(0, runs.length, _HINT)]
+    for number, starts in enumerate(batches):
+        if number == 0 and _in_memory(fd, starts[:: max(1, starts.size // _SAMPLES)]):
+            return
+        for first in starts.tolist():
+            for at, n in pieces:
+                os.posix_fadvise(fd, first + at, n, os.POSIX_FADV_WILLNEED)
+
+
+def _in_memory(fd: int, starts: npt.NDArray[np.int64]) -> bool:
+    if not hasattr(os, "RWF_NOWAIT"):
+        return False
+    byte = [bytearray(1)]
+    try:
+        for first in starts.tolist():
+            os.preadv(fd, byte, first, os.RWF_NOWAIT)
+    except OSError:  # not there yet, or a file system that cannot tell
+        return False
+    return True

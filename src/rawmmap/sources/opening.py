@@ -1,0 +1,43 @@
+"""Which source serves a path or URL."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from rawmmap.sources.base import Source
+from rawmmap.sources.local import LocalFile
+
+__all__ = ["local_path", "open_source"]
+
+_LOCAL = ("file://", "local://")
+
+
+def local_path(url: str | bytes | os.PathLike[Any]) -> str | None:
+    """Return the path of a file on this system, or None for a URL of another place."""
+    path = os.fsdecode(url)
+    for protocol in _LOCAL:
+        if path.startswith(protocol):
+            return path.removeprefix(protocol)
+    return None if "://" in path or "::" in path else path
+
+
+def open_source(
+    url: str | bytes | os.PathLike[Any], storage_options: Mapping[str, Any] | None = None
+) -> Source:
+    """Return the source of the bytes of `url`, a path or any URL that fsspec knows.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    OSError
+        If it is no regular file, or cannot be reached.
+    """
+    path = local_path(url)
+    if path is not None:
+        return LocalFile.open(path)
+    from rawmmap.sources.remote import RemoteFile
+
+    return RemoteFile.open(os.fsdecode(url), dict(storage_options or {}))

@@ -1,0 +1,159 @@
+"""How a file that is written comes into being, and what is left of it after a failure."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy.typing as npt
+
+from rawmmap._growing import lengthen, restore
+from rawmmap._replacing import draft_path, install
+from rawmmap.layout import Layout
+from rawmmap.sources.local import LocalFile
+
+__all__ = ["Overwrite", "Replacement"]
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """A new file, written beside its target and renamed when all of it is on disk.
+
+    Parameters
+    ----------
+    target : str
+        Its path.
+    size : int
+        Bytes that it will have.
+    draft : str
+        Where it is written.
+    """
+
+    target: str
+    size: int
+    draft: str
+
+    @classmethod
+    def of(cls, target: str, size: int) -> Self:
+        """Plan a file; nothing happens before `begin`."""
+        return cls(target, size, draft_path(target))
+
+    def begin(self) -> None:
+        """Create the draft, of its final length; its bytes are zeros.
+
+        Raises
+        ------
+        OSError
+            If the folder does not exist or the disk has too little room.
+        """
+        _check_target(self.target)
+        _check_room(self.target, self.size)
+        fd = os.open(self.draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        try:
+            os.ftruncate(fd, self.size)
+        finally:
+            os.close(fd)
+
+    def write(self, layout: Layout, values: npt.NDArray[Any]) -> None:
+        """Store an array in the draft."""
+        _write(self.draft, self.target, layout, values)
+
+    def finish(self) -> None:
+        """Put the draft in the target's place, once all of it is on disk."""
+        install(self.draft, self.target)
+
+    def abandon(self) -> None:
+        """Remove the draft, if there is one."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.draft)
+
+
+@dataclass(frozen=True, slots=True)
+class Overwrite:
+    """A part of an existing file, which grows to `size` bytes if it is shorter.
+
+    Parameters
+    ----------
+    target : str
+        Its path.
+    size : int
+        Bytes that it has at least, once it is written.
+    length : int
+        Bytes that it had before.
+    """
+
+    target: str
+    size: int
+    length: int = field(init=False, default=-1)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "length", LocalFile.open(self.target).identity.size)
+
+    def begin(self) -> None:
+        """Lengthen the file, if need be.
+
+        Raises
+        ------
+        OSError
+            If the file is gone, may not be written, or the disk has too little room.
+        """
+        length = os.stat(self.target).st_size
+        if length < self.size:
+            _check_room(self.target, self.size - length)
+            with open(self.target, "r+b") as file:
+                lengthen(file.fileno(), self.target, length, self.size, sparse=True)
+
+    def write(self, layout: Layout, values: npt.NDArray[Any]) -> None:
+        """Store an array in the file."""
+        _write(self.target, self.target, layout, values)
+
+    def finish(self) -> None:
+        """Wait until the file is on disk."""
+        with open(self.target, "r+b") as file:
+            os.fsync(file.fileno())
+
+    def abandon(self) -> None:
+        """Give the file its old length again, if it was lengthened."""
+        with contextlib.suppress(FileNotFoundError), open(self.target, "r+b") as file:
+            if self.length < self.size:
+                restore(file.fileno(), self.length, (self.size,))
+
+
+def _write(path: str, target: str, layout: Layout, values: npt.NDArray[Any]) -> None:
+    start, stop = layout.extent
+    try:
+        LocalFile.open(path).write(layout, values)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        raise OSError(
+            error.errno,
+            f"{error.strerror} while writing bytes {start} to {stop}; "
+            f"{_free(target)} bytes are free: make room",
+            target,
+        ) from error
+
+
+def _free(target: str) -> int:
+    return shutil.disk_usage(os.path.dirname(os.path.realpath(target))).free
+
+
+def _check_room(target: str, needed: int) -> None:
+    free = _free(target)
+    if needed > free:
+        raise OSError(
+            errno.ENOSPC,
+            f"{needed} bytes are to be written, but {free} are free on this disk; make room",
+            target,
+        )
+
+
+def _check_target(target: str) -> None:
+    if os.path.isdir(target):
+        raise IsADirectoryError(errno.EISDIR, "this is a directory; name a file in it", target)
+    if os.path.exists(target) and not os.path.isfile(target):
+        raise OSError(errno.EINVAL, "only a regular file can be replaced", target)
