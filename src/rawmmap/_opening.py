@@ -1,0 +1,225 @@
+"""What callers mean by a file: a path, an open file object, or a descriptor."""
+
+from __future__ import annotations
+
+import errno
+import io
+import operator
+import os
+import stat
+import sys
+import weakref
+from typing import IO, Any, NamedTuple, SupportsIndex
+
+if sys.platform != "win32":
+    import fcntl
+
+__all__ = ["File", "Opened", "check_regular", "open_again", "open_file"]
+
+#: Whatever stands for a file.
+File = str | bytes | os.PathLike[str] | os.PathLike[bytes] | IO[bytes] | SupportsIndex
+
+_READ, _BOTH = os.O_RDONLY, os.O_RDWR
+# Without O_NONBLOCK opening a pipe waits for its other end; regular files do not know the flag.
+_ALWAYS = (
+    os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+    if sys.platform != "win32"
+    else os.O_BINARY | os.O_NOINHERIT
+)
+#: The modes of `mmap`, and how a path is opened for each of them.
+MODES = {
+    None: _READ | _ALWAYS,
+    "r": _READ | _ALWAYS,
+    "c": _READ | _ALWAYS,
+    "r+": _BOTH | _ALWAYS,
+    "w+": _BOTH | os.O_CREAT | _ALWAYS,
+}
+_KINDS = (
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a character device"),
+    (stat.S_ISBLK, "a block device"),
+)
+
+
+class Opened(NamedTuple):
+    """An open file, and how to find it again."""
+
+    fd: int
+    ours: bool
+    path: str | None
+    mode: str
+    source: weakref.ref[Any] | int | None
+
+
+def open_file(file: File, mode: str | None) -> Opened:
+    """Open `file` for `mode`, or take what is open already.
+
+    Raises
+    ------
+    PermissionError
+        If the mode asks for more than the open file allows, or it cannot be read.
+    OSError
+        If there is no such file, or it cannot be opened; at once for pipes, too.
+    TypeError
+        If `file` is no path, binary file or descriptor.
+    """
+    if isinstance(file, (str, bytes)):
+        return _open_path(file, mode)
+    if hasattr(file, "fileno"):
+        return _take_object(file, mode)
+    if isinstance(file, os.PathLike):
+        return _open_path(os.fspath(file), mode)
+    try:
+        fd = operator.index(file)
+    except TypeError:
+        raise TypeError(
+            f"file must be a path, an open binary file or a descriptor, not {type(file).__name__}"
+        ) from None
+    return _take_descriptor(fd, mode)
+
+
+def open_again(
+    path: str | None, source: weakref.ref[Any] | int | None, like: os.stat_result
+) -> Opened:
+    """Open the file that `like` describes for reading and writing once more.
+
+    Raises
+    ------
+    OSError
+        If it is no longer to be found: removed or replaced, and closed by who had opened it.
+    """
+    held = source() if isinstance(source, weakref.ref) else source
+    if held is not None:
+        try:
+            opened = open_file(held, "r+")
+            if os.path.samestat(os.fstat(opened.fd), like):
+                return opened._replace(path=path)
+        except (OSError, ValueError):
+            pass  # Closed since, or another file by now: there is still the path.
+    if path is not None:
+        opened = open_file(path, "r+")
+        if os.path.samestat(os.fstat(opened.fd), like):
+            return opened
+        os.close(opened.fd)
+    raise OSError(
+        errno.ESTALE,
+        "the file that is mapped is no longer there under its name; map it again",
+        path,
+    )
+
+
+def check_regular(status: os.stat_result, path: str | None) -> None:
+    """Refuse what has no bytes at fixed positions.
+
+    Raises
+    ------
+    OSError
+        If `status` is not that of a regular file; `IsADirectoryError` for directories.
+    """
+    if stat.S_ISREG(status.st_mode):
+        return
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, "this is a directory; map a file in it", path)
+    kind = next((name for test, name in _KINDS if test(status.st_mode)), "no regular file")
+    raise OSError(
+        errno.ENODEV,
+        f"this is {kind}, which has no bytes that can be mapped; copy its data into a file first",
+        path,
+    )
+
+
+def _open_path(file: str | bytes, mode: str | None) -> Opened:
+    path = file if isinstance(file, str) else os.fsdecode(file)
+    try:
+        fd = os.open(file, MODES[mode], 0o666)
+    except OSError as error:
+        raise _explained(error, path, mode) from None
+    return Opened(fd, True, path, mode or "r", None)
+
+
+def _explained(error: OSError, path: str, mode: str | None) -> OSError:
+    if error.errno == errno.ENXIO:
+        try:
+            check_regular(os.stat(path), path)
+        except OSError as better:
+            return better
+    if error.errno == errno.ENOENT:
+        text = "there is no such file; mode='w+' creates one, in a folder that exists"
+    elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        text = f"cannot open the file with mode={mode or 'r'!r}: {error.strerror}"
+        text += "; mode='r' and mode='c' only read" if MODES[mode] & _BOTH else ""
+    else:
+        text = f"cannot open the file with mode={mode or 'r'!r}: {error.strerror}"
+    return OSError(error.errno, text, path)
+
+
+def _take_object(file: Any, mode: str | None) -> Opened:
+    if isinstance(file, io.TextIOBase):
+        raise TypeError(f"{file!r} is open as text; open it with 'rb' or 'r+b'")
+    try:
+        fd = file.fileno()
+    except io.UnsupportedOperation as error:
+        raise io.UnsupportedOperation(
+            f"{file!r} has no file of the system behind it, so that it cannot be mapped ({error})"
+        ) from None
+    name = getattr(file, "name", None)
+    path = os.fsdecode(name) if isinstance(name, (str, bytes)) else _name_of(fd)
+    able = _abilities(fd)
+    reads = able[0] and getattr(file, "readable", _yes)()
+    writes = able[1] and getattr(file, "writable", _yes)()
+    return Opened(fd, False, path, _allowed(mode, reads, writes, path), _reference(file))
+
+
+def _take_descriptor(fd: int, mode: str | None) -> Opened:
+    try:
+        reads, writes = _abilities(fd)
+    except OSError as error:
+        raise OSError(error.errno, f"{fd} is no open file descriptor: {error.strerror}") from None
+    path = _name_of(fd)
+    return Opened(fd, False, path, _allowed(mode, reads, writes, path), fd)
+
+
+def _abilities(fd: int) -> tuple[bool, bool]:
+    """Return whether `fd` is open for reading, and for writing."""
+    if sys.platform == "win32":
+        return True, True
+    access = fcntl.fcntl(fd, fcntl.F_GETFL) & (os.O_RDONLY | os.O_WRONLY | os.O_RDWR)
+    return access != os.O_WRONLY, access != os.O_RDONLY
+
+
+def _allowed(mode: str | None, reads: bool, writes: bool, path: str | None) -> str:
+    if not reads:
+        raise PermissionError(
+            errno.EACCES,
+            "the file is open for writing only, and a map is always read: open it with 'r+b'",
+            path,
+        )
+    if mode is None:
+        return "r+" if writes else "r"
+    if mode in ("r+", "w+") and not writes:
+        raise PermissionError(
+            errno.EACCES,
+            f"mode={mode!r} asks for writing, but the file is open for reading only: "
+            "open it with 'r+b', or pass mode='r' or mode='c'",
+            path,
+        )
+    return mode
+
+
+def _name_of(fd: int) -> str | None:
+    try:
+        return os.readlink(f"/proc/self/fd/{fd}")
+    except OSError:
+        return None
+
+
+def _reference(file: Any) -> weakref.ref[Any] | None:
+    try:
+        return weakref.ref(file)
+    except TypeError:
+        return None
+
+
+def _yes() -> bool:
+    return True
