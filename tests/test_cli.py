@@ -145,13 +145,13 @@ def test_demo_passes_and_prints_code_that_runs(
     result = run("demo", "--size", "8MiB")
     assert result.exit_code == 0, result.output
     assert "PASS" in result.output
-    assert "(time: 15, y: 256, x: 512)" in result.output
+    assert "(time: 16, y: 256, x: 512)" in result.output
     path = tmp_path / "rawmmap-demo.bin"
-    assert path.stat().st_size == 20 + 15 * 4 * 256 * 512
+    assert path.stat().st_size == 20 + 16 * 4 * 256 * 512
     code = result.output.split("started in this folder:\n\n")[1].split("\nDelete")[0]
     names: dict[str, Any] = {}
     exec(code, names)
-    frames = np.fromfile(path, ">f4", offset=20).reshape(15, 256, 512)
+    frames = np.fromfile(path, ">f4", offset=20).reshape(16, 256, 512)
     np.testing.assert_allclose(names["mean"], frames.mean(0, dtype="f8"), atol=1e-5)
 
 
@@ -215,7 +215,7 @@ def test_demo_replaces_its_own_file(tmp_path: Path) -> None:
     demo.write_file(path, 3)
     result = run("demo", "--size", "2MiB", "--file", path)
     assert result.exit_code == 0, result.output
-    assert path.stat().st_size == 20 + 3 * 524288
+    assert path.stat().st_size == 20 + 4 * 524288
 
 
 def test_a_wrong_result_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

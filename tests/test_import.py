@@ -34,12 +34,6 @@ def test_the_mapping_core_needs_numpy_alone() -> None:
     assert not names & HEAVY
 
 
-def test_dask_comes_without_xarray() -> None:
-    names = loaded("import rawmmap; rawmmap.from_raw")
-    assert "dask" in names
-    assert "xarray" not in names
-
-
 def test_all_is_sorted_and_complete() -> None:
     assert list(rawmmap.__all__) == sorted(rawmmap.__all__)
     assert set(rawmmap.__all__) <= set(dir(rawmmap))

@@ -131,17 +131,15 @@ def info(path: str, **words: Any) -> None:
 
         description = find(path, **given)
         size = open_source(description.path).identity.size
-        click.echo(f"{description.path}: {size} bytes ({_human(size)})")
+        lines = [f"{description.path}: {size} bytes ({_human(size)})"]
         for name, placed in description.place(size).items():
             if isinstance(placed.data, Layout):
-                click.echo(_line(name, placed.dims, placed.data))
+                lines.append(_line(name, placed.dims, placed.data))
             else:
-                click.echo(f"  {name}: {placed.data.dtype} {placed.dims}, held by the description")
+                lines.append(f"  {name}: {placed.data.dtype} {placed.dims}, in the description")
         with xr.open_dataset(path, engine="rawmmap", **given) as ds:
-            click.echo(f"\n{ds}\n")
-            click.echo("With chunks={}:")
-            for line in _chunks(ds):
-                click.echo(line)
+            lines += ["", str(ds), "", "With chunks={}:", *_chunks(ds)]
+        click.echo("\n".join(lines))
 
 
 def _line(name: str, dims: tuple[str, ...], layout: Any) -> str:

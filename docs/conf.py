@@ -1,0 +1,38 @@
+"""How Sphinx builds these pages."""
+
+from __future__ import annotations
+
+from importlib.metadata import version as version_of
+
+project = "rawmmap"
+author = "The rawmmap developers"
+copyright = "2026, The rawmmap developers"  # noqa: A001
+version = release = version_of("rawmmap")
+
+extensions = [
+    "myst_nb",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+]
+exclude_patterns = ["_build", "_templates", "**.ipynb_checkpoints"]
+templates_path = ["_templates"]
+root_doc = "index"
+
+html_theme = "furo"
+html_title = f"rawmmap {version}"
+
+# Pages and notebooks run when they are built: what they show is what the library does.
+nb_execution_mode = "force"
+nb_execution_raise_on_error = True
+nb_execution_in_temp = True
+nb_execution_timeout = 120
+nb_merge_streams = True
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+
+autosummary_generate = True
+autodoc_typehints = "none"
+numpydoc_show_class_members = False
+numpydoc_class_members_toctree = False
+numpydoc_xref_param_type = False

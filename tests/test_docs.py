@@ -1,0 +1,86 @@
+"""What the README, the docstrings and the notebooks say is true."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import json
+import os
+import pkgutil
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import rawmmap
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+
+MODULES = sorted(
+    module.name
+    for module in pkgutil.walk_packages(rawmmap.__path__, "rawmmap.")
+    if not module.name.endswith("__main__")
+)
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+def blocks(language: str) -> list[str]:
+    """Return the code blocks of the README in one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_examples_of_docstrings_run(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    module = importlib.import_module(name)
+    result = doctest.testmod(module, optionflags=doctest.ELLIPSIS | doctest.FAIL_FAST)
+    assert result.failed == 0
+
+
+def test_the_readme_starts_with_two_commands_of_one_line() -> None:
+    demo, test = blocks("sh")[:2]
+    for command in (demo, test):
+        assert command.count("\n") == 1
+        assert command.startswith("python3 -m venv .venv")
+    assert "rawmmap demo" in demo
+    assert "-m pytest" in test
+
+
+def test_ci_runs_the_test_command_of_the_readme() -> None:
+    script = (ROOT / ".ci" / "run").read_text()
+    found = re.search(r"^test_command=\$\((awk .* README\.md)\)$", script, re.MULTILINE)
+    assert found is not None
+    shown = subprocess.run(
+        ["bash", "-c", found[1]], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert shown.stdout == blocks("sh")[1]
+
+
+def test_the_example_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    for block in blocks("python"):
+        exec(block, names)
+    assert dict(names["ds"].sizes) == {"time": 2, "y": 3, "x": 4}
+    assert names["ds"].chunks
+
+
+def test_the_files_that_the_readme_names_are_there() -> None:
+    for name in re.findall(r"`((?:docs|notebooks)/[^`]*|[A-Z]+\.md)`", README.read_text()):
+        assert (ROOT / name).exists(), name
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_notebooks_are_kept_without_outputs(path: Path) -> None:
+    for cell in json.loads(path.read_text())["cells"]:
+        assert not cell.get("outputs")
+        assert cell.get("execution_count") is None
+
+
+def test_ci_can_be_executed() -> None:
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)
