@@ -196,7 +196,8 @@ def _positions(item: Any, axis: int, shape: tuple[int, ...]) -> list[npt.NDArray
     if item.ndim == 0:
         return [np.zeros(int(item), np.intp)]
     for i, n in enumerate(item.shape):
-        if n != shape[axis + i]:
+        # NumPy lets a mask of length 0 pass along any axis.
+        if n not in (0, shape[axis + i]):
             raise IndexError(
                 f"boolean index did not match indexed array along axis {axis + i}; size of axis "
                 f"is {shape[axis + i]} but size of corresponding boolean axis is {n}"

@@ -1,0 +1,323 @@
+"""`RawArray`, against NumPy on the same bytes."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import dask.base
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rawmmap import Layout, RawArray
+from rawmmap.array import NativeArray
+from tests.strategies import advanced_keys, basic_keys, filled, plain_dtypes, shapes
+
+ACCESS = ["auto", "map", "read"]
+
+
+def write(path: Path, array: np.ndarray, offset: int = 0, order: Any = "C") -> Path:
+    path.write_bytes(bytes(offset) + array.tobytes(order))
+    return path
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("arrays")
+
+
+@given(st.data(), shapes, plain_dtypes, st.sampled_from("CF"), st.sampled_from(ACCESS))
+def test_basic_keys(
+    folder: Path, data: st.DataObject, shape: Any, dtype: np.dtype, order: Any, access: Any
+) -> None:
+    array = filled(dtype, shape)
+    path = write(folder / "basic.raw", array, 7, order)
+    raw = RawArray(path, dtype, shape, offset=7, order=order, access=access)
+    key = data.draw(basic_keys(shape))
+    same(raw[key], array[key])
+
+
+@given(st.data(), st.sampled_from("CF"), st.sampled_from(ACCESS))
+def test_advanced_keys(folder: Path, data: st.DataObject, order: Any, access: Any) -> None:
+    shape = data.draw(shapes)
+    key = data.draw(advanced_keys(shape))
+    array = filled(np.dtype(">i2"), shape)
+    path = write(folder / "advanced.raw", array, 3, order)
+    raw = RawArray(path, ">i2", shape, offset=3, order=order, access=access)
+    try:
+        expected = array[key]
+    except IndexError:
+        with pytest.raises(IndexError):
+            raw[key]
+        return
+    same(raw[key], expected)
+
+
+def same(found: Any, expected: Any) -> None:
+    assert type(found) is type(expected)
+    assert found.dtype == expected.dtype
+    assert found.shape == expected.shape
+    np.testing.assert_array_equal(found, expected)
+
+
+@given(st.data(), st.sampled_from("CF"), st.booleans())
+def test_assignment(folder: Path, data: st.DataObject, order: Any, scalar: bool) -> None:
+    shape = data.draw(shapes)
+    advanced = data.draw(st.booleans())
+    key = data.draw(advanced_keys(shape) if advanced else basic_keys(shape))
+    array = filled(np.dtype(">i2"), shape)
+    path = write(folder / "assigned.raw", array, 3, order)
+    raw = RawArray(path, ">i2", shape, offset=3, order=order, mode="r+")
+    try:
+        picked = array[key]
+    except IndexError:
+        with pytest.raises(IndexError):
+            raw[key] = 0
+        return
+    values = np.int16(-5) if scalar else np.arange(picked.size).reshape(picked.shape)
+    array[key] = values
+    raw[key] = values
+    assert path.read_bytes() == bytes(3) + array.tobytes(order)
+
+
+def test_assignment_in_many_small_pieces_touches_no_other_byte(tmp_path: Path) -> None:
+    array = np.arange(64 * 3000, dtype="<i4").reshape(64, 3000)
+    path = write(tmp_path / "a.raw", array, 5)
+    raw = RawArray(path, "<i4", array.shape, offset=5, mode="r+")
+    raw[::2, 1::3] = -1
+    array[::2, 1::3] = -1
+    assert path.read_bytes() == bytes(5) + array.tobytes()
+
+
+def test_values_broadcast_as_numpys_do(tmp_path: Path) -> None:
+    array = np.zeros((3, 4, 5), "f8")
+    path = write(tmp_path / "a.raw", array)
+    raw = RawArray(path, "f8", array.shape, mode="r+")
+    for target in (array, raw):
+        target[0] = [1, 2, 3, 4, 5]
+        target[:, [0, 2], :] = np.ones((1, 1, 3, 1, 5)) * 7
+        target[1, 1] = "8.5"  # type: ignore[call-overload]
+    np.testing.assert_array_equal(np.fromfile(path).reshape(array.shape), array)
+    with pytest.raises(ValueError, match="broadcast"):
+        raw[0] = np.zeros(3)
+
+
+def test_fields_of_records(tmp_path: Path) -> None:
+    dtype = np.dtype([("a", "u1"), ("b", ">f4", (2,)), ("c", [("d", "<i8")])])
+    array = np.frombuffer(bytes(range(240)), "u1")[: dtype.itemsize * 8].view(dtype).reshape(2, 4)
+    path = write(tmp_path / "a.raw", array, 1)
+    raw = RawArray(path, dtype, array.shape, offset=1)
+    for key in ["a", "b", "c", ["a"], ["c", "a"], 1, (0, slice(None, None, 2))]:
+        same(raw[key], array[key])
+    for key in ["z", ["a", "z"]]:
+        with pytest.raises(IndexError, match="'z'"):
+            raw[key]
+
+
+@pytest.mark.parametrize("access", ACCESS)
+@pytest.mark.parametrize("stride", [4, 8192, 40_000])
+def test_large_and_sparse_selections(tmp_path: Path, access: Any, stride: int) -> None:
+    array = np.arange(3_000_000, dtype="<u4")
+    path = write(tmp_path / "a.raw", array, 2)
+    raw = RawArray(path, "<u4", (array.size,), offset=2, access=access)
+    step = stride // 4
+    same(raw[::step], array[::step])
+    same(raw[::-step], array[::-step])
+    points = np.arange(0, array.size, step)[::-1]
+    same(raw[points], array[points])
+
+
+@pytest.mark.parametrize("access", ACCESS)
+def test_what_is_computed_is_writable_and_never_reaches_the_file(
+    tmp_path: Path, access: Any
+) -> None:
+    array = np.arange(600_000, dtype="<i4").reshape(600, 1000)
+    path = write(tmp_path / "a.raw", array)
+    raw = RawArray(path, "<i4", array.shape, access=access)
+    for key in [..., (slice(None), 3), slice(2, 4), [1, 2]]:
+        found = raw[key]
+        found[...] = -1
+    np.testing.assert_array_equal(np.fromfile(path, "<i4").reshape(array.shape), array)
+    np.testing.assert_array_equal(raw[...], array)
+
+
+@pytest.mark.parametrize("access", ACCESS)
+def test_data_outlives_its_file(tmp_path: Path, access: Any) -> None:
+    array = np.arange(500_000, dtype="<i4")
+    path = write(tmp_path / "a.raw", array)
+    found = RawArray(path, "<i4", array.shape, access=access)[:]
+    path.unlink()
+    np.testing.assert_array_equal(found, array)
+
+
+def test_minus_one_counts_whole_steps_after_the_offset(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.raw", np.zeros(12, "f4"), 20)
+    assert RawArray(path, "f4", (-1, 4), offset=20).shape == (3, 4)
+    with pytest.raises(ValueError, match=r"a\.raw.*68 bytes.*8 bytes more"):
+        RawArray(path, "f4", (-1, 5))
+
+
+def test_a_short_file_is_refused_with_numbers(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.raw", np.zeros(12, "f4"))
+    with pytest.raises(ValueError, match=r"a\.raw: 56 bytes are needed.* has 48 .*8 too few"):
+        RawArray(path, "f4", (9,), offset=20)
+    with pytest.raises(ValueError, match="56 bytes"):
+        RawArray.from_layout(path, Layout.dense("f4", 9, offset=20))
+
+
+@pytest.mark.parametrize("access", ACCESS)
+def test_a_file_that_shrank_is_an_os_error(tmp_path: Path, access: Any) -> None:
+    array = np.zeros(1_000_000, "u1")
+    path = write(tmp_path / "a.raw", array)
+    raw = RawArray(path, "u1", array.shape, access=access)
+    os.truncate(path, 1000)
+    with pytest.raises(OSError, match=r"byte 1000000 .*ends at byte 1000;.*a\.raw"):
+        raw[:]
+    with pytest.raises(OSError, match="shrank"):
+        raw[[5, 5000]]
+    np.testing.assert_array_equal(raw[:1000], array[:1000])
+    path.unlink()
+    with pytest.raises(FileNotFoundError):
+        raw[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "text"),
+    [
+        ({"dtype": "O"}, TypeError, "pointers"),
+        ({"shape": (-1, -1)}, ValueError, "once"),
+        ({"offset": -4}, ValueError, "-4"),
+        ({"order": "K"}, ValueError, "'K'"),
+        ({"strides": (4, 4)}, ValueError, "1 axes"),
+        ({"mode": "w"}, ValueError, "'w'"),
+        ({"access": "mmap"}, ValueError, "'mmap'"),
+    ],
+)
+def test_bad_words(tmp_path: Path, words: Any, error: Any, text: str) -> None:
+    path = write(tmp_path / "a.raw", np.zeros(12, "f4"))
+    with pytest.raises(error, match=text):
+        RawArray(path, **{"dtype": "f4", "shape": (3,), **words})
+
+
+def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        RawArray(tmp_path / "none", "f4", 3)
+    with pytest.raises(IsADirectoryError, match="directory"):
+        RawArray(tmp_path, "f4", 3)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="regular"):
+        RawArray(tmp_path / "pipe", "f4", 3)
+
+
+def test_reading_mode_refuses_assignment(tmp_path: Path) -> None:
+    raw = RawArray(write(tmp_path / "a.raw", np.zeros(3)), "f8", 3)
+    with pytest.raises(ValueError, match=r"a\.raw.*mode='r\+'"):
+        raw[0] = 1
+
+
+def test_it_pickles_as_a_description(tmp_path: Path) -> None:
+    array = np.arange(12, dtype=">i2").reshape(3, 4)
+    raw = RawArray(write(tmp_path / "a.raw", array), ">i2", array.shape, access="read")
+    pickled = pickle.dumps(raw)
+    assert len(pickled) < 1000
+    code = "import pickle, sys; print(pickle.loads(sys.stdin.buffer.read())[1:, ::2].tolist())"
+    ran = subprocess.run(
+        [sys.executable, "-c", code], input=pickled, capture_output=True, check=True, cwd="/"
+    )
+    assert ran.stdout.decode().strip() == str(array[1:, ::2].tolist())
+
+
+def test_relative_paths_are_found_from_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "a.raw", np.arange(3.0))
+    monkeypatch.chdir(tmp_path)
+    raw = RawArray("a.raw", "f8", 3)
+    monkeypatch.chdir("/")
+    assert raw[2] == 2.0
+    assert raw.url == str(tmp_path / "a.raw")
+
+
+def test_tokens_follow_the_file_and_the_layout(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.raw", np.arange(12.0))
+
+    def token(*args: Any, **words: Any) -> str:
+        return dask.base.tokenize(RawArray(path, *args, **words))
+
+    first = token("f8", 6)
+    assert token("f8", 6) == first
+    different = {
+        first,
+        token("f8", 6, offset=8),
+        token("f8", (6, 1)),
+        token("<i8", 6),
+        token("f8", 6, strides=(16,)),
+    }
+    os.utime(path, ns=(1, 1))
+    different.add(token("f8", 6))
+    path.write_bytes(path.read_bytes() + b"1")
+    os.utime(path, ns=(1, 1))
+    different.add(token("f8", 6))
+    assert len(different) == 7
+    link = tmp_path / "link"
+    link.symlink_to(path)
+    assert dask.base.tokenize(RawArray(link, "f8", 6)) == token("f8", 6)
+
+
+def test_dask_finds_nothing_on_it_that_would_read_everything(tmp_path: Path) -> None:
+    raw = RawArray(write(tmp_path / "a.raw", np.arange(3.0)), "f8", 3)
+    assert not hasattr(raw, "copy")
+    assert not hasattr(raw, "__array_function__")
+
+
+def test_attributes_are_numpys(tmp_path: Path) -> None:
+    array = np.zeros((3, 4), ">i2")
+    raw = RawArray(write(tmp_path / "a.raw", array), ">i2", (3, 4))
+    for name in ("shape", "dtype", "ndim", "size", "nbytes"):
+        assert getattr(raw, name) == getattr(array, name)
+    assert len(raw) == 3
+    assert raw.layout == Layout.dense(">i2", (3, 4))
+    same(np.asarray(raw), array)
+    same(np.asarray(raw, "f4"), array.astype("f4"))
+    assert "a.raw" in repr(raw)
+
+
+def test_native_arrays_are_native(tmp_path: Path) -> None:
+    array = np.arange(12, dtype=">i2").reshape(3, 4)
+    raw = NativeArray(write(tmp_path / "a.raw", array), ">i2", (3, 4))
+    assert raw.dtype.isnative
+    for key in [0, (slice(None), 1), (1, 1), ([0, 1], [1, 0])]:
+        assert raw[key].dtype.isnative
+        np.testing.assert_array_equal(raw[key], array[key])
+
+
+def test_nothing_stays_open(tmp_path: Path) -> None:
+    raw = RawArray(write(tmp_path / "a.raw", np.arange(1e6)), "f8", (1_000_000,), access="read")
+    before = os.listdir("/proc/self/fd")
+    raw[5], raw[:], raw[[1, 2]]
+    assert os.listdir("/proc/self/fd") == before
+
+
+def test_threads_share_one_array(tmp_path: Path) -> None:
+    array = np.arange(400_000, dtype="f8").reshape(40, 10_000)
+    raw = RawArray(write(tmp_path / "a.raw", array), "f8", array.shape)
+    wrong: list[int] = []
+
+    def work(i: int) -> None:
+        for j in range(50):
+            if not (raw[(i + j) % 40] == array[(i + j) % 40]).all():
+                wrong.append(i)
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
