@@ -9,23 +9,22 @@ import os
 import stat
 import sys
 import weakref
-from typing import IO, Any, NamedTuple, SupportsIndex
+from typing import IO, Any, SupportsIndex
 
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["File", "Opened", "check_regular", "open_again", "open_file"]
+__all__ = ["MODES", "File", "Source", "check_regular", "open_again", "open_file"]
 
 #: Whatever stands for a file.
 File = str | bytes | os.PathLike[str] | os.PathLike[bytes] | IO[bytes] | SupportsIndex
 
 _READ, _BOTH = os.O_RDONLY, os.O_RDWR
 # Without O_NONBLOCK opening a pipe waits for its other end; regular files do not know the flag.
-_ALWAYS = (
-    os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
-    if sys.platform != "win32"
-    else os.O_BINARY | os.O_NOINHERIT
-)
+if sys.platform == "win32":
+    _ALWAYS = os.O_BINARY | os.O_NOINHERIT
+else:
+    _ALWAYS = os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 #: The modes of `mmap`, and how a path is opened for each of them.
 MODES = {
     None: _READ | _ALWAYS,
@@ -42,14 +41,10 @@ _KINDS = (
 )
 
 
-class Opened(NamedTuple):
-    """An open file, and how to find it again."""
-
-    fd: int
-    ours: bool
-    path: str | None
-    mode: str
-    source: weakref.ref[Any] | int | None
+#: Whence an open file came: the caller's object (held weakly) or descriptor; None for a path.
+Source = weakref.ref[Any] | int | None
+#: Descriptor, whether it is ours to close, path, mode, source.
+Opened = tuple[int, bool, str | None, str, Source]
 
 
 def open_file(file: File, mode: str | None) -> Opened:
@@ -79,10 +74,15 @@ def open_file(file: File, mode: str | None) -> Opened:
     return _take_descriptor(fd, mode)
 
 
-def open_again(
-    path: str | None, source: weakref.ref[Any] | int | None, like: os.stat_result
-) -> Opened:
+def open_again(path: str | None, source: Source, like: os.stat_result) -> tuple[int, bool]:
     """Open the file that `like` describes for reading and writing once more.
+
+    Returns
+    -------
+    fd : int
+        Its descriptor.
+    ours : bool
+        Whether it is ours to close.
 
     Raises
     ------
@@ -90,21 +90,21 @@ def open_again(
         If it is no longer to be found: removed or replaced, and closed by who had opened it.
     """
     held = source() if isinstance(source, weakref.ref) else source
-    if held is not None:
+    for file in (held, path):
+        if file is None:
+            continue
         try:
-            opened = open_file(held, "r+")
-            if os.path.samestat(os.fstat(opened.fd), like):
-                return opened._replace(path=path)
+            fd, ours, *_ = open_file(file, "r+")
+            same = os.path.samestat(os.fstat(fd), like)
         except (OSError, ValueError):
-            pass  # Closed since, or another file by now: there is still the path.
-    if path is not None:
-        opened = open_file(path, "r+")
-        if os.path.samestat(os.fstat(opened.fd), like):
-            return opened
-        os.close(opened.fd)
+            continue  # Closed or removed since.
+        if same:
+            return fd, ours
+        if ours:
+            os.close(fd)
     raise OSError(
         errno.ESTALE,
-        "the file that is mapped is no longer there under its name; map it again",
+        "the file that is mapped is no longer there to be opened for writing; map it again",
         path,
     )
 
@@ -135,7 +135,7 @@ def _open_path(file: str | bytes, mode: str | None) -> Opened:
         fd = os.open(file, MODES[mode], 0o666)
     except OSError as error:
         raise _explained(error, path, mode) from None
-    return Opened(fd, True, path, mode or "r", None)
+    return (fd, True, path, mode or "r", None)
 
 
 def _explained(error: OSError, path: str, mode: str | None) -> OSError:
@@ -168,7 +168,7 @@ def _take_object(file: Any, mode: str | None) -> Opened:
     able = _abilities(fd)
     reads = able[0] and getattr(file, "readable", _yes)()
     writes = able[1] and getattr(file, "writable", _yes)()
-    return Opened(fd, False, path, _allowed(mode, reads, writes, path), _reference(file))
+    return (fd, False, path, _allowed(mode, reads, writes, path), _reference(file))
 
 
 def _take_descriptor(fd: int, mode: str | None) -> Opened:
@@ -177,7 +177,7 @@ def _take_descriptor(fd: int, mode: str | None) -> Opened:
     except OSError as error:
         raise OSError(error.errno, f"{fd} is no open file descriptor: {error.strerror}") from None
     path = _name_of(fd)
-    return Opened(fd, False, path, _allowed(mode, reads, writes, path), fd)
+    return (fd, False, path, _allowed(mode, reads, writes, path), fd)
 
 
 def _abilities(fd: int) -> tuple[bool, bool]:

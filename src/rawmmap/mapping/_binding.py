@@ -1,0 +1,331 @@
+"""From the arguments of `mmap` to an array: the checks, in their order, then the file."""
+
+from __future__ import annotations
+
+import errno
+import math
+import mmap as _mmap
+import operator
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, Literal, SupportsIndex
+
+import numpy as np
+import numpy.typing as npt
+
+from rawmmap import _growing
+from rawmmap._opening import MODES, File, check_regular, open_file
+from rawmmap.errors import ShortFileError
+from rawmmap.layout import MAX_BYTES, Layout, as_shape, infer_shape, plain_dtype
+from rawmmap.mapping._windows import Grow, Record, Window, array_on, cannot_map, map_record
+
+__all__ = ["Mode", "Shape", "anonymous", "bind", "checked_nbytes", "empty_array", "mmap"]
+
+Shape = SupportsIndex | Sequence[SupportsIndex]
+Mode = Literal["r", "r+", "w+", "c"]
+Bound = tuple[npt.NDArray[Any], Window | None, Record]
+
+# NumPy 1 has at most 32 axes and NumPy 2 has 64; what it refuses must be refused in time.
+_FEW_AXES = 32
+
+
+def mmap(
+    file: File,
+    dtype: npt.DTypeLike = "u1",
+    shape: Shape | None = None,
+    offset: SupportsIndex | None = None,
+    *,
+    order: str = "C",
+    mode: Mode | None = None,
+    grow: Grow = True,
+    shared: bool = True,
+) -> npt.NDArray[Any]:
+    """Return an array whose elements are the bytes of a file.
+
+    Nothing is read before it is used, and what is assigned reaches the file (but for
+    ``shared=False``). The array stays valid whatever happens to `file`; the map is given back as
+    soon as the last view of it is gone.
+
+    Parameters
+    ----------
+    file : path, binary file object or int
+        A path, an open binary file or a descriptor. It is neither moved nor closed; its buffered
+        writes are flushed first.
+    dtype : dtype-like
+        Type of one element, of fixed size; structured types too.
+    shape : int or tuple of int, optional
+        Element counts. ``-1`` is allowed once, on the major axis (the first for C order, the last
+        for F order): its length follows from the size of the file. None is the rest of the file in
+        one dimension.
+    offset : int, optional
+        Bytes before the first element; any number, aligned or not. None is the position of an open
+        file object, and 0 for a path or a descriptor.
+    order : {"C", "F"}
+        ``"C"``: the last axis is the fastest; ``"F"``: the first one is.
+    mode : {"r", "r+", "w+", "c"}, optional
+        ``"r"`` reads; ``"r+"`` reads and writes; ``"w+"`` creates the file, or empties it, first;
+        ``"c"`` is ``"r"`` with ``shared=False``. None is ``"r"`` for a path, and for an open file
+        whatever it was opened for.
+    grow : bool or "sparse"
+        Whether a file that is too short is lengthened with zeros, if it may be written. Its new
+        blocks are reserved, so that a full disk is an error here and now; ``"sparse"`` leaves a
+        hole instead.
+    shared : bool
+        True: changes reach the file and every other map of it, in this process and in others.
+        False: the array can be written even where the file cannot, and no change made through it
+        reaches the file.
+
+    Returns
+    -------
+    numpy.ndarray
+        A view of the file, of exactly this type; of shape `shape`, and read-only for ``mode="r"``
+        with ``shared=True``. An empty one is an ordinary array with no file behind it.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file (but for ``mode="w+"``).
+    PermissionError
+        If `mode` asks for more than the open file allows, the file cannot be read, or it is too
+        short and may not be written.
+    OSError
+        If `file` is no regular file, the disk is too full to lengthen it (it then has its old
+        length), or the system has no room for another map.
+    TypeError
+        If the dtype holds pointers, or `file` is no file.
+    ValueError
+        If bytes are left over, the file is too short and ``grow=False``, or a number or a word is
+        none of those above. Arguments are checked before the file is touched.
+
+    See Also
+    --------
+    Mapping : the same with a handle to flush, resize and close it.
+
+    Notes
+    -----
+    Threads and processes may use one file, or one array, at the same time; like any memory it is
+    not locked. A forked child shares the map. If somebody else cuts the file short while the array
+    is in use, touching what is gone kills the process, as it does in any language.
+
+    Examples
+    --------
+    >>> import rawmmap
+    >>> a = rawmmap.mmap("waves.bin", "<f4", (2, 3), offset=8, mode="w+")
+    >>> a[:] = [[1, 2, 3], [4, 5, 6]]
+    >>> rawmmap.mmap("waves.bin", "<f4", (-1, 3), offset=8)
+    array([[1., 2., 3.],
+           [4., 5., 6.]], dtype=float32)
+    """
+    return bind(file, dtype, shape, offset, order, mode, grow, shared)[0]
+
+
+def anonymous(
+    dtype: npt.DTypeLike, shape: Shape, *, order: str = "C", shared: bool = True
+) -> npt.NDArray[Any]:
+    """Return an array of zeros in memory of its own, with no file behind it.
+
+    Parameters
+    ----------
+    dtype : dtype-like
+        Type of one element, of fixed size.
+    shape : int or tuple of int
+        Element counts.
+    order : {"C", "F"}
+        ``"C"``: the last axis is the fastest; ``"F"``: the first one is.
+    shared : bool
+        True: a child that is forked later sees what its parent writes, and the other way round.
+        False: each of them keeps its own values from the fork on.
+
+    Returns
+    -------
+    numpy.ndarray
+        Writable; its memory is given back when the last view is gone.
+
+    Raises
+    ------
+    TypeError
+        If the dtype holds pointers.
+    ValueError
+        If a length is negative, or all elements are more than 2**63 - 1 bytes.
+    OSError
+        If there is not enough memory.
+
+    Examples
+    --------
+    >>> import rawmmap
+    >>> counts = rawmmap.anonymous("i8", (2, 3))
+    >>> counts[0] += 1
+    >>> counts
+    array([[1, 1, 1],
+           [0, 0, 0]])
+    """
+    plain = plain_dtype(dtype)
+    _check_words(order, None, False)
+    counts = as_shape(shape)
+    if any(n < 0 for n in counts):
+        raise ValueError(f"shape {counts} has a negative length, and there is no file to infer it")
+    nbytes = checked_nbytes(plain, counts, 0, order)
+    record = Record(None, None, None, plain, counts, 0, order, "r+", bool(shared), False)
+    if not nbytes:
+        return empty_array(record)
+    try:
+        window = _new_memory(nbytes, shared)
+    except OSError as error:
+        raise cannot_map(error, 0, nbytes, None) from None
+    window.record = record
+    return array_on(window, record)
+
+
+def _new_memory(nbytes: int, shared: bool) -> Window:
+    if sys.platform == "win32":
+        return Window(-1, nbytes)
+    kind = _mmap.MAP_SHARED if shared else _mmap.MAP_PRIVATE
+    return Window(-1, nbytes, kind | _mmap.MAP_ANONYMOUS)
+
+
+def bind(
+    file: File,
+    dtype: npt.DTypeLike,
+    shape: Shape | None,
+    offset: SupportsIndex | None,
+    order: str,
+    mode: str | None,
+    grow: Grow,
+    shared: bool,
+) -> Bound:
+    """Check all that can be checked without the file, then open it and go on."""
+    plain = plain_dtype(dtype)
+    start = None if offset is None else operator.index(offset)
+    _check_words(order, mode, grow)
+    counts = _known_shape(plain, shape, start or 0, order, mode)
+    fd, ours, path, mode, source = open_file(file, mode)
+    try:
+        if not ours:
+            _flush_stream(file, mode)
+        status = os.fstat(fd)
+        check_regular(status, path)
+        if start is None:
+            start = 0 if ours else _position(file)
+        if counts is None:
+            counts = _inferred(plain, shape, status.st_size, start, order, path)
+        shared = bool(shared) and mode != "c"
+        record = Record(path, source, status, plain, counts, start, order, mode, shared, grow)
+        return _bind_open(record, fd)
+    finally:
+        if ours:
+            os.close(fd)
+
+
+def _bind_open(record: Record, fd: int) -> Bound:
+    """Empty the file if that is the mode, lengthen it if it is too short, and map it."""
+    nbytes = checked_nbytes(record.dtype, record.shape, record.offset, record.order)
+    size = record.status.st_size if record.status is not None else 0
+    if record.mode == "w+":
+        os.ftruncate(fd, 0)
+        size = 0
+    if not nbytes:
+        return empty_array(record), None, record
+    if record.offset + nbytes <= size:
+        window = map_record(record, fd)
+    else:
+        window = _map_grown(record, fd, size)
+    return array_on(window, record), window, record
+
+
+def _map_grown(record: Record, fd: int, size: int) -> Window:
+    _check_growth(record, size)
+    _growing.lengthen(fd, record.path, size, record.end, sparse=record.grow == "sparse")
+    try:
+        return map_record(record, fd)
+    except BaseException:
+        _growing.restore(fd, size, (record.end,))
+        raise
+
+
+def empty_array(record: Record) -> npt.NDArray[Any]:
+    """Return the array of a record of no bytes; there is nothing to map."""
+    array: npt.NDArray[Any] = np.empty(record.shape, record.dtype)
+    array.flags.writeable = record.writable
+    return array
+
+
+def _check_words(order: str, mode: str | None, grow: Grow) -> None:
+    if order != "C" and order != "F":
+        raise ValueError(f"order must be 'C' or 'F', not {order!r}")
+    if mode not in MODES:
+        raise ValueError(f"mode must be 'r', 'r+', 'w+', 'c' or None, not {mode!r}")
+    if grow not in (True, False, "sparse"):
+        raise ValueError(f"grow must be True, False or 'sparse', not {grow!r}")
+
+
+def _known_shape(
+    dtype: np.dtype[Any], shape: Shape | None, offset: int, order: str, mode: str | None
+) -> tuple[int, ...] | None:
+    """Return the checked shape, or None where it follows from the size of the file."""
+    if offset < 0:
+        raise ValueError(f"offset {offset} is negative; it counts bytes from the file's start")
+    counts = None if shape is None else as_shape(shape)
+    if counts is None or -1 in counts:
+        if mode == "w+":
+            raise ValueError(
+                f"shape {shape} takes a length from the size of the file, which mode='w+' empties; "
+                "give all lengths"
+            )
+        return None
+    if counts and min(counts) < 0:
+        raise ValueError(f"shape {counts} has a negative length; only one -1 is allowed")
+    checked_nbytes(dtype, counts, offset, order)
+    return counts
+
+
+def _inferred(
+    dtype: np.dtype[Any],
+    shape: Shape | None,
+    size: int,
+    offset: int,
+    order: str,
+    path: str | None,
+) -> tuple[int, ...]:
+    if shape is None and offset <= size:
+        # The usual case in short; infer_shape says what is wrong with the others.
+        n, over = divmod(size - offset, dtype.itemsize)
+        if not over:
+            return (n,)
+    return infer_shape(dtype, shape, size=size, offset=offset, order=order, path=path or "the file")
+
+
+def checked_nbytes(dtype: np.dtype[Any], shape: tuple[int, ...], offset: int, order: str) -> int:
+    """Return the bytes of all elements, after making sure that such an array can exist."""
+    nbytes = dtype.itemsize * math.prod(shape)
+    if offset + nbytes > MAX_BYTES:
+        Layout.dense(dtype, shape, offset=offset, order=order)
+    if not nbytes or len(shape) + dtype.ndim > _FEW_AXES:
+        np.empty(shape if not nbytes else (0,) * len(shape), dtype)
+    return nbytes
+
+
+def _check_growth(record: Record, size: int) -> None:
+    if not record.grow:
+        raise ShortFileError(
+            record.path or "the file",
+            record.end,
+            size,
+            "pass grow=True to lengthen it, or a smaller shape",
+        )
+    if record.mode not in ("r+", "w+"):
+        raise PermissionError(
+            errno.EACCES,
+            f"{record.end} bytes are needed and the file has {size}; it cannot be lengthened with "
+            f"mode={record.mode!r}: pass mode='r+', or a smaller shape",
+            record.path,
+        )
+
+
+def _flush_stream(file: Any, mode: str) -> None:
+    if hasattr(file, "flush"):
+        file.flush()
+
+
+def _position(file: Any) -> int:
+    return operator.index(file.tell()) if hasattr(file, "tell") else 0
