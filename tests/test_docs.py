@@ -75,6 +75,12 @@ def test_the_files_that_the_readme_names_are_there() -> None:
         assert (ROOT / name).exists(), name
 
 
+def test_the_reference_has_every_public_name() -> None:
+    text = (ROOT / "docs" / "reference.md").read_text()
+    listed = set(re.findall(r"^   (\w+)$", text, re.MULTILINE))
+    assert listed == {name for name in rawmmap.__all__ if not name.startswith("__")}
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
 def test_notebooks_are_kept_without_outputs(path: Path) -> None:
     for cell in json.loads(path.read_text())["cells"]:
