@@ -14,7 +14,7 @@ from typing import IO, Any, SupportsIndex
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["MODES", "File", "Source", "check_regular", "open_again", "open_file"]
+__all__ = ["MODES", "File", "Source", "open_again", "open_file", "refusal"]
 
 #: Whatever stands for a file.
 File = str | bytes | os.PathLike[str] | os.PathLike[bytes] | IO[bytes] | SupportsIndex
@@ -109,20 +109,12 @@ def open_again(path: str | None, source: Source, like: os.stat_result) -> tuple[
     )
 
 
-def check_regular(status: os.stat_result, path: str | None) -> None:
-    """Refuse what has no bytes at fixed positions.
-
-    Raises
-    ------
-    OSError
-        If `status` is not that of a regular file; `IsADirectoryError` for directories.
-    """
-    if stat.S_ISREG(status.st_mode):
-        return
+def refusal(status: os.stat_result, path: str | None) -> OSError:
+    """Return what to raise for something that is no regular file, which alone can be mapped."""
     if stat.S_ISDIR(status.st_mode):
-        raise IsADirectoryError(errno.EISDIR, "this is a directory; map a file in it", path)
+        return IsADirectoryError(errno.EISDIR, "this is a directory; map a file in it", path)
     kind = next((name for test, name in _KINDS if test(status.st_mode)), "no regular file")
-    raise OSError(
+    return OSError(
         errno.ENODEV,
         f"this is {kind}, which has no bytes that can be mapped; copy its data into a file first",
         path,
@@ -139,11 +131,8 @@ def _open_path(file: str | bytes, mode: str | None) -> Opened:
 
 
 def _explained(error: OSError, path: str, mode: str | None) -> OSError:
-    if error.errno == errno.ENXIO:
-        try:
-            check_regular(os.stat(path), path)
-        except OSError as better:
-            return better
+    if error.errno in (errno.ENXIO, errno.EISDIR):
+        return refusal(os.stat(path), path)
     if error.errno == errno.ENOENT:
         text = "there is no such file; mode='w+' creates one, in a folder that exists"
     elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):

@@ -53,6 +53,8 @@ def plain_dtype(dtype: npt.DTypeLike) -> np.dtype[Any]:
 
 def as_shape(shape: SupportsIndex | Sequence[SupportsIndex]) -> tuple[int, ...]:
     """Return `shape`, an integer or a sequence of integers, as a tuple of ints."""
+    if isinstance(shape, tuple):
+        return tuple(map(operator.index, shape))
     try:
         return (operator.index(shape),)  # type: ignore[arg-type]
     except TypeError:

@@ -9,13 +9,14 @@ import operator
 import os
 import sys
 from collections.abc import Sequence
+from stat import S_ISREG
 from typing import Any, Literal, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
 
 from rawmmap import _growing
-from rawmmap._opening import MODES, File, check_regular, open_file
+from rawmmap._opening import MODES, File, open_file, refusal
 from rawmmap.errors import ShortFileError
 from rawmmap.layout import MAX_BYTES, Layout, as_shape, infer_shape, plain_dtype
 from rawmmap.mapping._windows import Grow, Record, Window, array_on, cannot_map, map_record
@@ -26,6 +27,8 @@ Shape = SupportsIndex | Sequence[SupportsIndex]
 Mode = Literal["r", "r+", "w+", "c"]
 Bound = tuple[npt.NDArray[Any], Window | None, Record]
 
+_ORDERS = frozenset({"C", "F"})
+_GROWS = frozenset({True, False, "sparse"})
 # NumPy 1 has at most 32 axes and NumPy 2 has 64; what it refuses must be refused in time.
 _FEW_AXES = 32
 
@@ -161,7 +164,8 @@ def anonymous(
            [0, 0, 0]])
     """
     plain = plain_dtype(dtype)
-    _check_words(order, None, False)
+    if order not in _ORDERS:
+        raise _bad_word(order, None, False)
     counts = as_shape(shape)
     if any(n < 0 for n in counts):
         raise ValueError(f"shape {counts} has a negative length, and there is no file to infer it")
@@ -197,30 +201,33 @@ def bind(
     """Check all that can be checked without the file, then open it and go on."""
     plain = plain_dtype(dtype)
     start = None if offset is None else operator.index(offset)
-    _check_words(order, mode, grow)
-    counts = _known_shape(plain, shape, start or 0, order, mode)
+    if order not in _ORDERS or mode not in MODES or grow not in _GROWS:
+        raise _bad_word(order, mode, grow)
+    counts = (-1,) if shape is None else as_shape(shape)
+    _check_numbers(plain, counts, start or 0, order, mode)
     fd, ours, path, mode, source = open_file(file, mode)
     try:
         if not ours:
-            _flush_stream(file, mode)
+            start = _settle(file, start)
         status = os.fstat(fd)
-        check_regular(status, path)
-        if start is None:
-            start = 0 if ours else _position(file)
-        if counts is None:
-            counts = _inferred(plain, shape, status.st_size, start, order, path)
-        shared = bool(shared) and mode != "c"
-        record = Record(path, source, status, plain, counts, start, order, mode, shared, grow)
-        return _bind_open(record, fd)
+        if not S_ISREG(status.st_mode):
+            raise refusal(status, path)
+        if -1 in counts:
+            counts = _inferred(plain, counts, status.st_size, start or 0, order, path)
+        shared = mode != "c" and bool(shared)
+        return _bind_open(
+            Record(path, source, status, plain, counts, start or 0, order, mode, shared, grow),
+            fd,
+            status.st_size,
+        )
     finally:
         if ours:
             os.close(fd)
 
 
-def _bind_open(record: Record, fd: int) -> Bound:
+def _bind_open(record: Record, fd: int, size: int) -> Bound:
     """Empty the file if that is the mode, lengthen it if it is too short, and map it."""
     nbytes = checked_nbytes(record.dtype, record.shape, record.offset, record.order)
-    size = record.status.st_size if record.status is not None else 0
     if record.mode == "w+":
         os.ftruncate(fd, 0)
         size = 0
@@ -250,49 +257,48 @@ def empty_array(record: Record) -> npt.NDArray[Any]:
     return array
 
 
-def _check_words(order: str, mode: str | None, grow: Grow) -> None:
-    if order != "C" and order != "F":
-        raise ValueError(f"order must be 'C' or 'F', not {order!r}")
+def _bad_word(order: str, mode: str | None, grow: Grow) -> ValueError:
+    if order not in _ORDERS:
+        return ValueError(f"order must be 'C' or 'F', not {order!r}")
     if mode not in MODES:
-        raise ValueError(f"mode must be 'r', 'r+', 'w+', 'c' or None, not {mode!r}")
-    if grow not in (True, False, "sparse"):
-        raise ValueError(f"grow must be True, False or 'sparse', not {grow!r}")
+        return ValueError(f"mode must be 'r', 'r+', 'w+', 'c' or None, not {mode!r}")
+    return ValueError(f"grow must be True, False or 'sparse', not {grow!r}")
 
 
-def _known_shape(
-    dtype: np.dtype[Any], shape: Shape | None, offset: int, order: str, mode: str | None
-) -> tuple[int, ...] | None:
-    """Return the checked shape, or None where it follows from the size of the file."""
+def _check_numbers(
+    dtype: np.dtype[Any], counts: tuple[int, ...], offset: int, order: str, mode: str | None
+) -> None:
+    """Refuse what no file can satisfy."""
     if offset < 0:
         raise ValueError(f"offset {offset} is negative; it counts bytes from the file's start")
-    counts = None if shape is None else as_shape(shape)
-    if counts is None or -1 in counts:
-        if mode == "w+":
-            raise ValueError(
-                f"shape {shape} takes a length from the size of the file, which mode='w+' empties; "
-                "give all lengths"
-            )
-        return None
-    if counts and min(counts) < 0:
+    least = min(counts, default=0)
+    if least >= 0:
+        checked_nbytes(dtype, counts, offset, order)
+    elif least < -1:
         raise ValueError(f"shape {counts} has a negative length; only one -1 is allowed")
-    checked_nbytes(dtype, counts, offset, order)
-    return counts
+    elif mode == "w+":
+        raise ValueError(
+            f"shape {counts} takes a length from the size of the file, which mode='w+' empties; "
+            "give all lengths"
+        )
 
 
 def _inferred(
     dtype: np.dtype[Any],
-    shape: Shape | None,
+    counts: tuple[int, ...],
     size: int,
     offset: int,
     order: str,
     path: str | None,
 ) -> tuple[int, ...]:
-    if shape is None and offset <= size:
+    if len(counts) == 1 and offset <= size:
         # The usual case in short; infer_shape says what is wrong with the others.
         n, over = divmod(size - offset, dtype.itemsize)
         if not over:
             return (n,)
-    return infer_shape(dtype, shape, size=size, offset=offset, order=order, path=path or "the file")
+    return infer_shape(
+        dtype, counts, size=size, offset=offset, order=order, path=path or "the file"
+    )
 
 
 def checked_nbytes(dtype: np.dtype[Any], shape: tuple[int, ...], offset: int, order: str) -> int:
@@ -322,10 +328,10 @@ def _check_growth(record: Record, size: int) -> None:
         )
 
 
-def _flush_stream(file: Any, mode: str) -> None:
+def _settle(file: Any, start: int | None) -> int | None:
+    """Hand a stream's buffered writes to the system; return where it stands if nobody else said."""
     if hasattr(file, "flush"):
         file.flush()
-
-
-def _position(file: Any) -> int:
-    return operator.index(file.tell()) if hasattr(file, "tell") else 0
+    if start is None and hasattr(file, "tell"):
+        return operator.index(file.tell())
+    return start
