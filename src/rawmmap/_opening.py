@@ -16,6 +16,8 @@ if sys.platform != "win32":
 
 __all__ = ["MODES", "File", "Source", "open_again", "open_file", "refusal"]
 
+# Other buffered streams (gzip, lzma, zipfile) have the descriptor of the file that they decode.
+_PLAIN = (io.BufferedReader, io.BufferedWriter, io.BufferedRandom, io.BytesIO)
 #: Whatever stands for a file.
 File = str | bytes | os.PathLike[str] | os.PathLike[bytes] | IO[bytes] | SupportsIndex
 
@@ -146,6 +148,11 @@ def _explained(error: OSError, path: str, mode: str | None) -> OSError:
 def _take_object(file: Any, mode: str | None) -> Opened:
     if isinstance(file, io.TextIOBase):
         raise TypeError(f"{file!r} is open as text; open it with 'rb' or 'r+b'")
+    if isinstance(file, io.BufferedIOBase) and not isinstance(file, _PLAIN):
+        raise TypeError(
+            f"the bytes of {file!r} are not those of a file of the system, but the result of "
+            f"{type(file).__name__}; write them to a file first"
+        )
     try:
         fd = file.fileno()
     except io.UnsupportedOperation as error:
@@ -163,8 +170,8 @@ def _take_object(file: Any, mode: str | None) -> Opened:
 def _take_descriptor(fd: int, mode: str | None) -> Opened:
     try:
         reads, writes = _abilities(fd)
-    except OSError as error:
-        raise OSError(error.errno, f"{fd} is no open file descriptor: {error.strerror}") from None
+    except (OSError, ValueError, OverflowError):
+        raise OSError(errno.EBADF, f"{fd} is no open file descriptor") from None
     path = _name_of(fd)
     return (fd, False, path, _allowed(mode, reads, writes, path), fd)
 

@@ -207,16 +207,18 @@ def bind(
     _check_numbers(plain, counts, start or 0, order, mode)
     fd, ours, path, mode, source = open_file(file, mode)
     try:
-        if not ours:
-            start = _settle(file, start)
+        if not ours and hasattr(file, "flush"):
+            file.flush()
         status = os.fstat(fd)
         if not S_ISREG(status.st_mode):
             raise refusal(status, path)
+        if start is None:
+            start = 0 if ours else _position(file)
         if -1 in counts:
-            counts = _inferred(plain, counts, status.st_size, start or 0, order, path)
+            counts = _inferred(plain, counts, status.st_size, start, order, path)
         shared = mode != "c" and bool(shared)
         return _bind_open(
-            Record(path, source, status, plain, counts, start or 0, order, mode, shared, grow),
+            Record(path, source, status, plain, counts, start, order, mode, shared, grow),
             fd,
             status.st_size,
         )
@@ -328,10 +330,5 @@ def _check_growth(record: Record, size: int) -> None:
         )
 
 
-def _settle(file: Any, start: int | None) -> int | None:
-    """Hand a stream's buffered writes to the system; return where it stands if nobody else said."""
-    if hasattr(file, "flush"):
-        file.flush()
-    if start is None and hasattr(file, "tell"):
-        return operator.index(file.tell())
-    return start
+def _position(file: Any) -> int:
+    return operator.index(file.tell()) if hasattr(file, "tell") else 0

@@ -1,0 +1,232 @@
+"""Which bytes of the file an array shows: dtype, shape, offset and order."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import rawmmap
+
+BYTES = bytes(range(240))
+RECORD = np.dtype([("a", "<i2"), ("b", ">f4"), ("c", "u1", (3,))])
+
+
+def test_without_arguments_all_bytes_are_there(counted: Path) -> None:
+    a = rawmmap.mmap(counted)
+    assert type(a) is np.ndarray
+    assert a.dtype == np.uint8
+    assert a.shape == (240,)
+    assert a.tobytes() == BYTES
+
+
+@pytest.mark.parametrize("dtype", ["u1", "<i2", ">i2", "<f4", ">f8", "S3", "<U2", "?", "M8[s]", "V5"])
+@pytest.mark.parametrize("offset", [0, 1, 7, 120])
+def test_dtypes_at_any_offset(counted: Path, dtype: str, offset: int) -> None:
+    a = rawmmap.mmap(counted, dtype, 10, offset)
+    assert a.dtype == np.dtype(dtype)
+    assert a.tobytes() == BYTES[offset : offset + 10 * a.itemsize]
+
+
+def test_structured_records_of_odd_size(counted: Path) -> None:
+    a = rawmmap.mmap(counted, RECORD, 4, 3)
+    expected = np.frombuffer(BYTES, RECORD, 4, 3)
+    for name in ("a", "b", "c"):
+        np.testing.assert_array_equal(a[name], expected[name])
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_subarray_dtypes_become_trailing_axes(counted: Path, order: str) -> None:
+    a = rawmmap.mmap(counted, ("u1", (3,)), (2, 5), order=order)
+    elements = np.frombuffer(BYTES, np.dtype([("x", "u1", (3,))]), 10)["x"]
+    expected = np.empty((2, 5, 3), "u1")
+    for i, j in np.ndindex(2, 5):
+        expected[i, j] = elements[i * 5 + j if order == "C" else i + j * 2]
+    np.testing.assert_array_equal(a, expected)
+
+
+@given(
+    dtype=st.sampled_from(["u1", "<u2", ">u4", "V3", "<f8"]),
+    shape=st.lists(st.integers(0, 4), max_size=4).map(tuple),
+    offset=st.integers(0, 40),
+    order=st.sampled_from(["C", "F"]),
+)
+def test_any_shape_shows_what_numpy_sees_in_the_bytes(
+    counted: Path, dtype: str, shape: tuple[int, ...], offset: int, order: Any
+) -> None:
+    nbytes = math.prod(shape) * np.dtype(dtype).itemsize
+    if offset + nbytes > len(BYTES):
+        return
+    a = rawmmap.mmap(counted, dtype, shape, offset, order=order)
+    expected = np.frombuffer(BYTES[offset : offset + nbytes], dtype).reshape(shape, order=order)
+    assert a.shape == expected.shape
+    assert a.tobytes() == expected.tobytes()
+    assert a.flags.f_contiguous or order == "C"
+
+
+def test_a_scalar_shape_is_one_element(counted: Path) -> None:
+    a = rawmmap.mmap(counted, "<u4", (), 5)
+    assert a.shape == ()
+    assert a[()] == int.from_bytes(BYTES[5:9], "little")
+
+
+def test_integers_of_numpy_count_too(counted: Path) -> None:
+    a = rawmmap.mmap(counted, "u1", (np.int64(3), np.uint8(4)), np.int32(2))
+    assert a.shape == (3, 4)
+    assert rawmmap.mmap(counted, "u1", np.int64(3)).shape == (3,)
+
+
+@pytest.mark.parametrize(
+    ("shape", "order", "offset", "expected"),
+    [
+        (-1, "C", 0, (120,)),
+        (None, "C", 40, (100,)),
+        ((-1, 3), "C", 0, (40, 3)),
+        ((-1, 3), "C", 240, (0, 3)),
+        ((3, 5, -1), "F", 0, (3, 5, 8)),
+        ((-1,), "F", 238, (1,)),
+    ],
+)
+def test_the_major_axis_follows_from_the_size(
+    counted: Path, shape: Any, order: str, offset: int, expected: tuple[int, ...]
+) -> None:
+    a = rawmmap.mmap(counted, "<u2", shape, offset, order=order)
+    assert a.shape == expected
+    assert a.tobytes("F" if order == "F" else "C") == BYTES[offset:]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "shape", "offset", "order", "says"),
+    [
+        ("<u2", None, 1, "C", "239 bytes.*1 bytes more"),
+        ("<u2", (-1, 7), 0, "C", "240 bytes.*17 steps of 14 bytes.*2 bytes more"),
+        ("u1", None, 241, "C", "offset 241.*240 bytes"),
+        ("u1", (-1, 2), 300, "C", "offset 300.*240 bytes"),
+        ("u1", (3, -1), 0, "C", "axis 0"),
+        ("u1", (-1, 3), 0, "F", "axis 1"),
+        ("u1", (-1, -1), 0, "C", "once"),
+        ("u1", (-1, -1, -1), 0, "C", "once"),
+        ("u1", (-1, 0), 0, "C", "beside a zero"),
+        ("u1", (0, -1), 0, "F", "beside a zero"),
+        ("u1", (-2, 3), 0, "C", "negative"),
+        ("u1", (2, -3), 0, "C", "negative"),
+        ("u1", (-2, -3), 0, "C", "negative"),
+        ("u1", 5, -1, "C", "offset -1"),
+        ("u1", 0, -1, "C", "offset -1"),
+        ("u1", None, -1, "C", "offset -1"),
+        ("u1", 2**63, 0, "C", "2\\*\\*63"),
+        ("u1", (2**32, 2**31), 0, "C", "2\\*\\*63"),
+        ("f8", 2**60, 0, "C", "2\\*\\*63"),
+        ("u1", 2**63 - 1, 1, "C", "2\\*\\*63"),
+        ("u1", 0, 2**63, "C", "2\\*\\*63"),
+        ("u1", (1,) * 65, 0, "C", "ndim|dimension"),
+        ("u1", (0, 2**70), 0, "C", "dimension|large|big"),
+        ("S0", 3, 0, "C", "no bytes"),
+        ("V0", None, 0, "C", "no bytes"),
+    ],
+)
+@pytest.mark.parametrize("mode", ["r", "r+", "w+", "c"])
+def test_numbers_that_cannot_be_meant(
+    counted: Path, dtype: str, shape: Any, offset: int, order: str, says: str, mode: Any
+) -> None:
+    inferred = shape is None or -1 in (shape if isinstance(shape, tuple) else (shape,))
+    with pytest.raises(ValueError, match="empties|" + says if inferred else says):
+        rawmmap.mmap(counted, dtype, shape, offset, order=order, mode=mode)
+    assert counted.read_bytes() == BYTES
+
+
+@pytest.mark.parametrize("mode", ["r", "r+", "w+", "c"])
+@pytest.mark.parametrize("dtype", ["O", np.dtype([("a", "i4"), ("b", "O")])])
+def test_pointers_are_refused_before_the_file_is_touched(
+    counted: Path, dtype: Any, mode: Any
+) -> None:
+    with pytest.raises(TypeError, match="pointers"):
+        rawmmap.mmap(counted, dtype, 3, mode=mode)
+    assert counted.read_bytes() == BYTES
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"order": "A"}, "order.*'A'"),
+        ({"mode": "w"}, "mode.*'w'"),
+        ({"mode": "rb"}, "mode.*'rb'"),
+        ({"grow": "dense"}, "grow.*'dense'"),
+    ],
+)
+def test_words_that_are_unknown(counted: Path, arguments: Any, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        rawmmap.mmap(counted, **arguments)
+
+
+def test_fractions_are_no_numbers_of_bytes_or_elements(counted: Path) -> None:
+    with pytest.raises(TypeError):
+        rawmmap.mmap(counted, "u1", 2.5)  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        rawmmap.mmap(counted, "u1", 2, 1.0)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("arguments", [("u1", 2**63), ("O", 3), ("u1", -5), ("u1", 3, -1), ("u1",)])
+def test_a_bad_call_creates_no_file(tmp_path: Path, arguments: Any) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        rawmmap.mmap(tmp_path / "new", *arguments, mode="w+")
+    assert not (tmp_path / "new").exists()
+
+
+class TestEmpty:
+    """Empty shapes map nothing."""
+
+    @pytest.mark.parametrize("shape", [0, (0,), (3, 0), (0, 2**40)])
+    @pytest.mark.parametrize("mode", ["r", "r+", "c"])
+    def test_the_file_is_not_touched(self, counted: Path, shape: Any, mode: Any) -> None:
+        a = rawmmap.mmap(counted, "<f4", shape, 1000, mode=mode)
+        assert type(a) is np.ndarray
+        assert a.size == 0
+        assert a.flags.writeable == (mode != "r")
+        assert counted.read_bytes() == BYTES
+
+    def test_writing_creates_or_empties_it(self, counted: Path, tmp_path: Path) -> None:
+        assert rawmmap.mmap(counted, "u1", 0, mode="w+").shape == (0,)
+        assert counted.read_bytes() == b""
+        rawmmap.mmap(tmp_path / "new", "u1", (2, 0), 100, mode="w+")
+        assert (tmp_path / "new").read_bytes() == b""
+
+    @pytest.mark.parametrize("shape", [None, -1, (-1, 3)])
+    def test_an_empty_file_has_no_elements(self, tmp_path: Path, shape: Any) -> None:
+        (tmp_path / "empty").touch()
+        a = rawmmap.mmap(tmp_path / "empty", "f8", shape)
+        assert a.size == 0
+        assert a.shape[0] == 0
+
+
+def test_offsets_past_four_gibibytes(tmp_path: Path) -> None:
+    path = tmp_path / "sparse"
+    far = 2**32 + 4097
+    with path.open("wb") as file:
+        file.seek(far)
+        file.write(b"there")
+    a = rawmmap.mmap(path, "u1", None, far)
+    assert a.tobytes() == b"there"
+    assert rawmmap.mapping_of(a).window == (2**32 + 4096, far + 5)
+    whole = rawmmap.mmap(path)
+    assert whole.size == far + 5
+    assert whole[far:].tobytes() == b"there"
+
+
+def test_the_example_of_the_julia_manual(tmp_path: Path) -> None:
+    """https://docs.julialang.org/en/v1/stdlib/Mmap/: two integers, then a column-major matrix."""
+    matrix = np.random.default_rng(1).integers(1, 20, (5, 30))
+    with (tmp_path / "mmap.bin").open("wb") as s:
+        s.write(np.int64(matrix.shape[0]).tobytes())
+        s.write(np.int64(matrix.shape[1]).tobytes())
+        s.write(matrix.tobytes(order="F"))
+    with (tmp_path / "mmap.bin").open("rb") as s:
+        m, n = np.frombuffer(s.read(16), np.int64)
+        again = rawmmap.mmap(s, np.int64, (m, n), order="F")
+        assert s.tell() == 16
+    np.testing.assert_array_equal(again, matrix)
