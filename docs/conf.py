@@ -6,7 +6,7 @@ from importlib.metadata import version as version_of
 
 project = "rawmmap"
 author = "The rawmmap developers"
-copyright = "2026, The rawmmap developers"  # noqa: A001
+copyright = "2026, The rawmmap developers"
 version = release = version_of("rawmmap")
 
 extensions = [
