@@ -28,6 +28,8 @@ nb_execution_raise_on_error = True
 nb_execution_in_temp = True
 nb_execution_timeout = 120
 nb_merge_streams = True
+# A page that makes the library warn is a page to correct.
+nb_output_stderr = "remove-warn"
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 
