@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -257,6 +258,11 @@ def test_python_m_rawmmap_is_the_command() -> None:
     assert shown.stdout.startswith("Usage: rawmmap ")
     for command in ("demo", "describe", "info"):
         assert command in shown.stdout
+
+
+def test_the_script_is_the_command() -> None:
+    (script,) = entry_points(group="console_scripts", name="rawmmap")
+    assert script.load() is main
 
 
 def test_help_loads_neither_dask_nor_xarray() -> None:
