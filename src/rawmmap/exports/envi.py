@@ -1,0 +1,234 @@
+"""ENVI's header beside a flat raster."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rawmmap._replacing import replacing
+from rawmmap.descriptors import Placed
+from rawmmap.exports.raster import Raster, as_raster
+from rawmmap.exports.subject import beside, open_subject, target_path
+from rawmmap.layout import Layout
+
+__all__ = ["to_envi"]
+
+_TYPES = {
+    "b1": 1, "u1": 1, "i2": 2, "i4": 3, "f4": 4, "f8": 5, "c8": 6, "c16": 9, "u2": 12, "u4": 13,
+    "i8": 14, "u8": 15,
+}
+# The order of the axes band, line, pixel in the file, slowest first.
+_INTERLEAVES = {"bsq": (0, 1, 2), "bil": (1, 0, 2), "bip": (1, 2, 0)}
+# GDAL keeps the header offset in a C int; ENVI's own programs take no more either.
+_INT_MAX = 2**31 - 1
+_UNITS = {
+    "nm": "Nanometers", "nanometer": "Nanometers", "nanometers": "Nanometers",
+    "nanometre": "Nanometers", "nanometres": "Nanometers",
+    "um": "Micrometers", "\u00b5m": "Micrometers", "\u03bcm": "Micrometers",
+    "micron": "Micrometers", "microns": "Micrometers", "micrometer": "Micrometers",
+    "micrometers": "Micrometers", "micrometre": "Micrometers", "micrometres": "Micrometers",
+    "mm": "Millimeters", "cm": "Centimeters", "m": "Meters", "ghz": "GHz", "mhz": "MHz",
+    "cm-1": "Wavenumber", "1/cm": "Wavenumber",
+}
+# Units that say by themselves that a coordinate is a wavelength; metres may be anything.
+_OPTICAL = {"Nanometers", "Micrometers"}
+
+
+def to_envi(
+    path: str | os.PathLike[str],
+    target: str | os.PathLike[str] | None = None,
+    *,
+    variable: str | None = None,
+    **keywords: Any,
+) -> Path:
+    """Write the ENVI header of a file that holds a raster of two or three dimensions.
+
+    Lines and samples are the dimensions known as y and x (by the attribute ``axis``, the standard
+    name or the name), in whichever order; otherwise the last two. The interleave (bsq, bil, bip)
+    follows from where the elements lie. `_FillValue`, `scale_factor` and `add_offset` go along. A
+    leading coordinate of text becomes the band names; one that is a wavelength, by its name, its
+    standard name or its units, the wavelengths. Evenly spaced coordinates with y falling become
+    map info. A boolean is a byte of 0 and 1.
+
+    Parameters
+    ----------
+    path : path-like
+        The data file, its sidecar or its header. It is not changed.
+    target : path-like, optional
+        ``<path>.hdr``, the default, or the path with its suffix replaced by ``.hdr``: readers look
+        for no other name. An existing ENVI header is replaced.
+    variable : str, optional
+        The variable, where there are several.
+    **keywords
+        The words of `rawmmap.describe` that describe the file.
+
+    Returns
+    -------
+    pathlib.Path
+        The header.
+
+    Raises
+    ------
+    FileExistsError
+        If `target` is there and is no ENVI header.
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If nothing describes the file, or ENVI has no word for the type or the layout.
+
+    Notes
+    -----
+    Follows "ENVI Header Files" of the documentation of ENVI 5.7. ENVI has no signed bytes, half
+    floats, text or times, and neither gaps nor axes that run backwards. A text that holds a comma,
+    a brace or a line break cannot stand in a header's list: such band names are left out. Map info
+    is left out where y rises, since a header cannot say so. A grid mapping goes along where its
+    text is WKT 1, which is all that a header takes.
+
+    Examples
+    --------
+    >>> import numpy as np, os, tempfile
+    >>> from rawmmap.exports import to_envi
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> path = os.path.join(folder.name, "a.raw")
+    >>> np.arange(24, dtype=">i2").tofile(path)
+    >>> header = to_envi(path, dtype=">i2", shape=(3, 4, 2), dims=("y", "x", "band"))
+    >>> header.name, "interleave = bip" in header.read_text()
+    ('a.raw.hdr', True)
+    >>> folder.cleanup()
+    """
+    subject = open_subject(path, **keywords)
+    raster = as_raster(subject, variable)
+    place = target_path(subject, target, ".hdr", _is_header, "ENVI header")
+    found = [Path(beside(subject, ".hdr")), Path(subject.path).with_suffix(".hdr")]
+    if place not in found and os.path.realpath(place) not in map(os.path.realpath, found):
+        raise ValueError(
+            f"{place} would not be found: the ENVI header of {subject.path} is named "
+            f"{found[0].name} or {found[1].name}, in its folder"
+        )
+    text = "\n".join(["ENVI", *(f"{key} = {value}" for key, value in _entries(raster)), ""])
+    with replacing(str(place)) as draft:
+        Path(draft).write_text(text, encoding="utf-8")
+    return place
+
+
+def _is_header(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4) == b"ENVI"
+
+
+def _entries(raster: Raster) -> Iterator[tuple[str, str]]:
+    bands, lines, samples = raster.layout.shape
+    yield "description", f"{{{_plain(raster.name) or 'raster'}}}"
+    yield "samples", str(samples)
+    yield "lines", str(lines)
+    yield "bands", str(bands)
+    yield "header offset", str(_offset(raster))
+    yield "file type", "ENVI Standard"
+    yield "data type", str(_code(raster))
+    yield "interleave", _interleave(raster)
+    yield "byte order", "1" if raster.big else "0"
+    fill, scale, shift = raster.fill(), raster.number("scale_factor"), raster.number("add_offset")
+    if fill is not None:
+        yield "data ignore value", repr(fill)
+    if scale is not None:
+        yield "data gain values", _list([repr(scale)] * bands)
+    if shift is not None:
+        yield "data offset values", _list([repr(shift)] * bands)
+    yield from _band_entries(raster)
+    yield from _map_entries(raster)
+
+
+def _code(raster: Raster) -> int:
+    code = _TYPES.get(f"{raster.dtype.kind}{raster.dtype.itemsize}")
+    if code is None:
+        raise ValueError(
+            f"{_who(raster)}: ENVI has no type for {raster.dtype}; it has those of "
+            f"{sorted(_TYPES)}"
+        )
+    return code
+
+
+def _offset(raster: Raster) -> int:
+    if raster.layout.offset > _INT_MAX:
+        raise ValueError(
+            f"{_who(raster)} starts at byte {raster.layout.offset}; a header offset is at most "
+            f"{_INT_MAX}"
+        )
+    return raster.layout.offset
+
+
+def _interleave(raster: Raster) -> str:
+    layout = raster.layout
+    for name, order in _INTERLEAVES.items():
+        if layout.permuted(order).contiguous:
+            return name
+    dense = {name: _dense(layout, order) for name, order in _INTERLEAVES.items()}
+    raise ValueError(
+        f"{_who(raster)}: its bands, lines and samples of shape {layout.shape} have the strides "
+        f"{layout.strides} in bytes; ENVI takes those of {dense} only, without gaps and forwards"
+    )
+
+
+def _dense(layout: Layout, order: tuple[int, ...]) -> tuple[int, ...]:
+    shape = tuple(layout.shape[axis] for axis in order)
+    back = tuple(order.index(axis) for axis in range(3))
+    return Layout.dense(layout.dtype, shape).permuted(back).strides
+
+
+def _band_entries(raster: Raster) -> Iterator[tuple[str, str]]:
+    labels = raster.labels
+    units = None if labels is None else _wavelength_units(raster, labels)
+    if labels is not None and units is not None:
+        yield "wavelength units", units
+        yield "wavelength", _list([repr(v) for v in raster.subject.values(labels).tolist()])
+        return
+    names = raster.band_names()
+    if (labels is not None or raster.bands is None) and all(_plain(n) == n for n in names):
+        yield "band names", _list(names)
+
+
+def _wavelength_units(raster: Raster, labels: Placed) -> str | None:
+    """Return ENVI's word for the units of a coordinate that is a wavelength, else None."""
+    if labels.data.dtype.kind not in "iuf":
+        return None
+    units = _UNITS.get(str(labels.attrs.get("units", "")).lower())
+    name = str(raster.bands).lower()
+    if (
+        labels.attrs.get("standard_name") == "radiation_wavelength"
+        or name in ("wavelength", "wavelengths", "wl")
+    ):
+        return units or "Unknown"
+    return units if units in _OPTICAL else None
+
+
+def _map_entries(raster: Raster) -> Iterator[tuple[str, str]]:
+    if raster.transform is None:
+        return
+    left, right, _, top, _, down = raster.transform
+    if right <= 0 or down >= 0:
+        return
+    yield "map info", _list(
+        ["Arbitrary", "1", "1", repr(left), repr(top), repr(right), repr(-down), "0", "North"]
+    )
+    wkt = raster.wkt
+    if wkt is not None and wkt.startswith(("PROJCS[", "GEOGCS[")) and _one_line(wkt):
+        yield "coordinate system string", f"{{{wkt}}}"
+
+
+def _plain(text: str) -> str:
+    """Return `text` without what separates and closes the lists of a header."""
+    return " ".join("".join(" " if c in ",{}" else c for c in text).split())
+
+
+def _one_line(text: str) -> bool:
+    return not set(text) & set("{}\r\n")
+
+
+def _list(items: list[str]) -> str:
+    return f"{{{', '.join(items)}}}"
+
+
+def _who(raster: Raster) -> str:
+    return f"{raster.subject.path}: variable {raster.name!r}"
