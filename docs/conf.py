@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from importlib.metadata import version as version_of
+from pathlib import Path
+
+# Sphinx finds only what lies below this folder; the notebooks lie beside it.
+HERE = Path(__file__).parent
+shutil.rmtree(HERE / "notebooks", ignore_errors=True)
+shutil.copytree(
+    HERE.parent / "notebooks",
+    HERE / "notebooks",
+    ignore=shutil.ignore_patterns(".ipynb_checkpoints"),
+)
 
 project = "rawmmap"
 author = "The rawmmap developers"
