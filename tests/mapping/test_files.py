@@ -248,13 +248,13 @@ class TestNoFiles:
 
     def test_text(self, counted: Path) -> None:
         with counted.open() as file, pytest.raises(TypeError, match="text"):
-            rawmmap.mmap(file)  # type: ignore[arg-type]
+            rawmmap.mmap(file)
 
     def test_compressed_files(self, tmp_path: Path) -> None:
         path = tmp_path / "x.gz"
         path.write_bytes(gzip.compress(b"abc"))
         with gzip.open(path) as file, pytest.raises(TypeError, match="GzipFile"):
-            rawmmap.mmap(file)  # type: ignore[arg-type]
+            rawmmap.mmap(file)
 
     @pytest.mark.parametrize("file", [None, 1.5, [], object()])
     def test_other_objects(self, file: Any) -> None:

@@ -52,7 +52,9 @@ def test_files_open_for_appending_grow_too(counted: Path) -> None:
 
 @pytest.mark.parametrize("mode", ["r", "c", None])
 def test_growing_without_write_access(counted: Path, mode: Any) -> None:
-    with pytest.raises(PermissionError, match="300 bytes are needed and the file has 240") as caught:
+    with pytest.raises(
+        PermissionError, match="300 bytes are needed and the file has 240"
+    ) as caught:
         rawmmap.mmap(counted, "u1", 300, mode=mode)
     assert caught.value.filename == str(counted)
     assert counted.stat().st_size == 240

@@ -25,7 +25,9 @@ def test_without_arguments_all_bytes_are_there(counted: Path) -> None:
     assert a.tobytes() == BYTES
 
 
-@pytest.mark.parametrize("dtype", ["u1", "<i2", ">i2", "<f4", ">f8", "S3", "<U2", "?", "M8[s]", "V5"])
+@pytest.mark.parametrize(
+    "dtype", ["u1", "<i2", ">i2", "<f4", ">f8", "S3", "<U2", "?", "M8[s]", "V5"]
+)
 @pytest.mark.parametrize("offset", [0, 1, 7, 120])
 def test_dtypes_at_any_offset(counted: Path, dtype: str, offset: int) -> None:
     a = rawmmap.mmap(counted, dtype, 10, offset)
@@ -166,9 +168,9 @@ def test_words_that_are_unknown(counted: Path, arguments: Any, says: str) -> Non
 
 def test_fractions_are_no_numbers_of_bytes_or_elements(counted: Path) -> None:
     with pytest.raises(TypeError):
-        rawmmap.mmap(counted, "u1", 2.5)  # type: ignore[arg-type]
+        rawmmap.mmap(counted, "u1", 2.5)
     with pytest.raises(TypeError):
-        rawmmap.mmap(counted, "u1", 2, 1.0)  # type: ignore[arg-type]
+        rawmmap.mmap(counted, "u1", 2, 1.0)
 
 
 @pytest.mark.parametrize("arguments", [("u1", 2**63), ("O", 3), ("u1", -5), ("u1", 3, -1), ("u1",)])
