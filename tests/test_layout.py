@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from rawmmap import Layout
 from rawmmap.layout import infer_shape
 from tests.strategies import filled, plain_dtypes, shapes, sliced
@@ -65,7 +66,7 @@ def test_runs_hold_exactly_the_elements(case: tuple[Any, Any], order: Any, gap: 
     np.testing.assert_array_equal(found, array[key])
     for most in (1, 3, 7):
         batches = [b.tolist() for b in runs.batches(most)]
-        assert sum(batches, []) == starts
+        assert [start for batch in batches for start in batch] == starts
         assert all(len(b) <= most for b in batches)
 
 

@@ -1,22 +1,63 @@
 """Flat binary files as labelled, chunked, out-of-core arrays.
 
-``import rawmmap`` loads NumPy and nothing heavier; every name below loads its room of the library on
-first use.
+``import rawmmap`` loads NumPy and nothing heavier; each name below loads its room of the library
+on first use. Where xarray is loaded already, its accessor ``rawmmap`` is registered too.
 """
 
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rawmmap.array import RawArray
+    from rawmmap.dask import from_raw, to_raw
+    from rawmmap.errors import DescriptionError, RawmmapError, ShortFileError, ShrunkFileError
+    from rawmmap.layout import Layout
+    from rawmmap.mapping import (
+        Mapping,
+        advise,
+        anonymous,
+        flush,
+        mapping_of,
+        mmap,
+        resident,
+    )
+    from rawmmap.xarray import describe, map_dataset
 
 __version__ = "0.1.0"
 
-# Where each public name lives. The tests hold this table, __all__ and the imports below together.
+__all__ = [
+    "DescriptionError",
+    "Layout",
+    "Mapping",
+    "RawArray",
+    "RawmmapError",
+    "ShortFileError",
+    "ShrunkFileError",
+    "__version__",
+    "advise",
+    "anonymous",
+    "describe",
+    "flush",
+    "from_raw",
+    "map_dataset",
+    "mapping_of",
+    "mmap",
+    "resident",
+    "to_raw",
+]
+
+# The room of each public name.
 _HOMES = {
+    "DescriptionError": "errors",
     "Layout": "layout",
     "Mapping": "mapping",
     "RawArray": "array",
     "RawmmapError": "errors",
+    "ShortFileError": "errors",
+    "ShrunkFileError": "errors",
     "advise": "mapping",
     "anonymous": "mapping",
     "describe": "xarray",
@@ -29,17 +70,18 @@ _HOMES = {
     "to_raw": "dask",
 }
 
-__all__ = sorted([*_HOMES, "__version__"])
-
 
 def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
+    if name not in _HOMES:
         raise AttributeError(f"module 'rawmmap' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"rawmmap.{home}"), name)
+    value = getattr(importlib.import_module(f"rawmmap.{_HOMES[name]}"), name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return [*__all__, *(name for name in globals() if name.startswith("__"))]
+    return sorted({*globals(), *__all__})
+
+
+if "xarray" in sys.modules:
+    importlib.import_module("rawmmap.xarray")

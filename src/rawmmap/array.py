@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal, Self, SupportsIndex, get_args
+from typing import Any, Literal, Self, SupportsIndex, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -59,11 +59,11 @@ class RawArray:
     Notes
     -----
     Indexing returns what NumPy would, as an array that can be written to; what is written never
-    reaches the file. A file that shrank since it was opened gives an `OSError`. Instances may be used
-    from several threads and pickle as a description; nothing stays open between two accesses.
+    reaches the file. A file that shrank since it was opened gives an `OSError`. Instances may be
+    used from several threads and pickle as a description; nothing stays open between two accesses.
 
-    There is deliberately neither ``copy`` nor ``__array_function__``: Dask would read the whole file
-    through them while it builds a graph.
+    There is deliberately neither ``copy`` nor ``__array_function__``: Dask would read the whole
+    file through them while it builds a graph.
 
     Examples
     --------
@@ -81,6 +81,8 @@ class RawArray:
 
     _layout: Layout
     _source: Source
+    _mode: str
+    _access: Access
 
     def __init__(
         self,
@@ -142,7 +144,7 @@ class RawArray:
         if access not in get_args(Access):
             raise ValueError(f"access must be one of {get_args(Access)}, not {access!r}")
         self._source, self._layout = source, layout
-        self._mode, self._access = mode, access
+        self._mode, self._access = mode, cast("Access", access)
 
     def _check(self) -> None:
         start, stop = self._layout.extent
@@ -246,7 +248,9 @@ class RawArray:
             If the file is gone, shrank since it was opened, or the disk is full.
         """
         if self._mode != "r+":
-            raise ValueError(f"{self.url} was opened with mode='r'; open it with mode='r+' to write")
+            raise ValueError(
+                f"{self.url} was opened with mode='r'; open it with mode='r+' to write"
+            )
         part = select(self._layout, key)
         given = np.asarray(values, self.dtype)
         while given.ndim and given.shape[0] == 1 and given.ndim > part.ndim:
@@ -261,7 +265,7 @@ class RawArray:
     ) -> npt.NDArray[Any]:
         if copy is False and dtype is not None and np.dtype(dtype) != self.dtype:
             raise ValueError(f"{self.dtype} becomes {np.dtype(dtype)} only by a copy")
-        found = self[...]
+        found: npt.NDArray[Any] = self[...]
         return found if dtype is None else found.astype(dtype, copy=False)
 
     def __repr__(self) -> str:

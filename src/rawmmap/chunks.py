@@ -46,7 +46,7 @@ def auto_chunks(
 
 
 def _cut(n: int, slab: int, limit: int, page: int) -> int:
-    """Return how many of `n` slabs go into a chunk: evenly, and by whole pages if that is possible."""
+    """Return how many of `n` slabs go into a chunk: evenly, and by whole pages if possible."""
     most = max(limit // slab, 1)
     even = math.ceil(n / math.ceil(n / most))
     paged = page // math.gcd(slab, page)

@@ -339,7 +339,7 @@ class Layout:
                 break
             length += (self.shape[axis] - 1) * step
             inner += 1
-        outer = by_step[:inner - 1:-1] if inner else by_step[::-1]
+        outer = by_step[: inner - 1 : -1] if inner else by_step[::-1]
         packed_steps = [0] * self.ndim
         for axis in by_step[:inner]:
             packed_steps[axis] = self.strides[axis]
@@ -360,6 +360,24 @@ class Layout:
             tuple(abs(self.strides[axis]) for axis in outer),
             packed,
         )
+
+    def point_runs(
+        self, points: Sequence[npt.NDArray[np.intp]], gap: int = 0
+    ) -> tuple[Runs, npt.NDArray[np.int64]]:
+        """Return where the elements lie that `points` pick along the leading axes.
+
+        Returns
+        -------
+        runs : Runs
+            The runs of what each point picks, as if it were the first element of each axis.
+        starts : numpy.ndarray
+            The first bytes of the runs of all points, point by point.
+        """
+        runs = self[(0,) * len(points)].runs(gap)
+        shift = np.zeros(points[0].shape, np.int64)
+        for positions, step in zip(points, self.strides, strict=False):
+            shift += positions * step
+        return runs, (shift.reshape(-1, 1) + runs.starts()).ravel()
 
     def __repr__(self) -> str:
         dtype = self.dtype.descr if self.dtype.names else self.dtype.str
@@ -431,6 +449,18 @@ class Runs:
     def nbytes(self) -> int:
         """Bytes of all runs."""
         return self.count * self.length
+
+    def points(self, shape: tuple[int, ...]) -> Layout:
+        """Return where the elements of points lie, an array of `shape` of them, end to end."""
+        steps = _dense_strides(self.nbytes, shape, "C")
+        packed = self.packed
+        return _set(
+            object.__new__(Layout),
+            packed.dtype,
+            shape + packed.shape,
+            steps + packed.strides,
+            packed.offset,
+        )
 
     def starts(self) -> npt.NDArray[np.int64]:
         """Return the first byte of every run, in the order in which `packed` expects them."""
@@ -513,7 +543,9 @@ def infer_shape(
     if offset < 0:
         raise ValueError(f"offset {offset} is negative; it counts bytes from the file's start")
     if offset > size:
-        raise ValueError(f"{path}: offset {offset} lies past the end of the file, which has {size} bytes")
+        raise ValueError(
+            f"{path}: offset {offset} lies past the end of the file, which has {size} bytes"
+        )
     left = size - offset
     if strides is None:
         step = unit = itemsize * math.prod(n for n in counts if n != -1)
@@ -522,8 +554,8 @@ def infer_shape(
         unit = _extent(itemsize, one, tuple(strides), 0)[1]
         step = strides[major]
     n, over = divmod(left, step)
-    if strides is not None and over == unit:
-        n, over = n + 1, 0
+    if strides is not None and over >= unit:
+        n, over = n + 1, 0  # the last element may end before its step does
     if over:
         raise ValueError(
             f"{path}: the {left} bytes from offset {offset} to the end of the file hold {n} steps "
@@ -539,7 +571,10 @@ def _major_axis(counts: tuple[int, ...], order: str, strides: Sequence[int] | No
     if strides is None:
         return 0 if order == "C" else len(counts) - 1
     if len(strides) != len(counts):
-        raise ValueError(f"shape {counts} has {len(counts)} axes, but strides {tuple(strides)} has {len(strides)}")
+        raise ValueError(
+            f"shape {counts} has {len(counts)} axes, "
+            f"but strides {tuple(strides)} has {len(strides)}"
+        )
     major = max(range(len(counts)), key=lambda axis: strides[axis])
     if strides[major] <= 0:
         raise ValueError(f"-1 needs a positive stride along its axis, not {strides[major]}")

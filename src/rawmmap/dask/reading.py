@@ -47,9 +47,9 @@ def from_raw(
     url, dtype, shape, offset, order, strides, access, storage_options
         As for `RawArray`.
     chunks : int, tuple, dict, str
-        As Dask takes them. ``"auto"``: contiguous slabs of about Dask's ``array.chunk-size``, cut on
-        page boundaries where the shape allows; a size such as ``"64 MiB"``: the same with
-        this limit.
+        As Dask takes them. ``"auto"``: contiguous slabs of about Dask's ``array.chunk-size``, cut
+        on page boundaries where the shape allows; a size such as ``"64 MiB"``: the same with this
+        limit.
     byteorder : {"native", "file"}
         Whether chunks come in this machine's byte order or stay as they are in the file.
     name : str or False, optional
@@ -96,7 +96,9 @@ def from_raw(
     return as_dask(array, chunks, name)
 
 
-def as_dask(array: RawArray, chunks: Any = "auto", name: str | Literal[False] | None = None) -> da.Array:
+def as_dask(
+    array: RawArray, chunks: Any = "auto", name: str | Literal[False] | None = None
+) -> da.Array:
     """Return a Dask array of a `RawArray`, as one Blockwise layer."""
     if isinstance(chunks, str):
         chunks = chunk_shape(array.layout, chunks)
@@ -106,8 +108,8 @@ def as_dask(array: RawArray, chunks: Any = "auto", name: str | Literal[False] | 
     elif name is False:
         name = f"rawmmap-{tokenize(object())}"
     axes = tuple(range(array.ndim))
-    # Dask fuses later slices into its own `getter`, and so a selection reaches the file; it does not
-    # look into functions that it does not know.
+    # Dask fuses later slices into its own `getter`, and so a selection reaches the file; it does
+    # not look into functions that it does not know.
     layer = blockwise(
         getter, name, axes, array, None, Slices(bounds), axes, numblocks={}, _data_producer=True
     )
@@ -119,9 +121,7 @@ def chunk_shape(layout: Layout, limit: str = "auto") -> tuple[int, ...]:
     """Return chunk lengths that are contiguous slabs of at most `limit`, by default Dask's."""
     most = config.get("array.chunk-size") if limit == "auto" else limit
     most = most if isinstance(most, numbers.Integral) else parse_bytes(most)
-    return auto_chunks(
-        layout.shape, layout.strides, layout.dtype.itemsize, int(most), PAGE
-    )
+    return auto_chunks(layout.shape, layout.strides, layout.dtype.itemsize, int(most), PAGE)
 
 
 class Slices(ArraySliceDep):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, BinaryIO
+
 import numpy as np
 from numpy.lib import format as npy
 
@@ -42,12 +44,12 @@ class NpyReader:
         return Description(path, {"data": Variable(dtype, dims, shape, offset, order)})
 
     @staticmethod
-    def _header(file: object) -> tuple[tuple[int, ...], bool, np.dtype]:  # type: ignore[type-arg]
-        version = npy.read_magic(file)  # type: ignore[arg-type]
+    def _header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+        version = npy.read_magic(file)
         if version == (1, 0):
-            return npy.read_array_header_1_0(file)  # type: ignore[arg-type,return-value]
+            return npy.read_array_header_1_0(file)
         # Versions 2 and 3 differ only in the encoding of field names, which the reader of 2
         # takes as latin-1; names beyond ASCII are the only reason for version 3.
         if version == (2, 0):
-            return npy.read_array_header_2_0(file)  # type: ignore[arg-type,return-value]
+            return npy.read_array_header_2_0(file)
         raise ValueError(f".npy version {version} is none of (1, 0) and (2, 0)")

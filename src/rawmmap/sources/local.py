@@ -27,6 +27,9 @@ from rawmmap.sources.base import Access, Identity, Points
 
 __all__ = ["LocalFile"]
 
+_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+_WRITE = os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+
 # Below about 1 MiB a positional read is at least as fast as a map, and each run costs a system
 # call: beyond some thousands of them, page faults are cheaper.
 _SMALL = 2**20
@@ -37,7 +40,7 @@ _SPARSE = 3, 2
 
 # The kernel cuts a request for read-ahead to the device's own limit, often 128 KiB.
 _HINT = 2**17
-# Sparse reads beyond this leave it to the kernel: hints for more would push each other out.
+# Windows with more wanted bytes than this are left to the kernel: hints would push each other out.
 _MOST_HINTED = 2**30
 _SAMPLES = 8
 
@@ -87,32 +90,23 @@ class LocalFile:
             Identity(real, found.st_size, found.st_mtime_ns, found.st_ino),
         )
 
-    @contextmanager
-    def _opened(self, flags: int, stop: int) -> Iterator[int]:
-        """Open the file, make sure that it still reaches to byte `stop`, and close it again."""
-        fd = os.open(self.url, flags | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
-        try:
-            size = os.fstat(fd).st_size
-            if size < stop:
-                raise ShrunkFileError(self.url, stop, size)
-            yield fd
-        finally:
-            os.close(fd)
-
     def read(self, layout: Layout, access: Access) -> npt.NDArray[Any]:
         """Return the elements of `layout`: writable, and never bound to the file's contents."""
         start, stop = layout.extent
         if start == stop:
             return np.empty(layout.shape, layout.dtype)
-        with self._opened(os.O_RDONLY, stop) as fd:
+        fd = os.open(self.url, _READ)
+        try:
             if access == "map" or (access == "auto" and layout.nbytes > _SMALL):
                 return self._mapped(fd, layout)
+            if layout.contiguous:
+                return self._copied(fd, layout)
             runs = layout.runs(PAGE - 1)
             if access == "auto" and (runs.nbytes > _SMALL or runs.count > _FEW_RUNS):
                 return self._mapped(fd, layout)
-            if runs.count > 1:
-                _prefetch(fd, runs.batches(), runs)
-            return runs.packed.view(self._gathered(fd, runs.starts(), runs.length))
+            return self._gathered(fd, runs)
+        finally:
+            os.close(fd)
 
     def take(self, layout: Layout, points: Points, access: Access) -> npt.NDArray[Any]:
         """Return ``array[points]``, a copy, where `points` pick along the leading axes."""
@@ -121,20 +115,16 @@ class LocalFile:
         if 0 in picked or 0 in rest:
             return np.empty(picked + rest, layout.dtype)
         near, nearby = _narrowed(layout, points)
-        _, stop = near.extent
-        runs, starts = _point_runs(near, nearby)
-        total = starts.size * runs.length
-        with self._opened(os.O_RDONLY, stop) as fd:
-            if access == "map" or (
-                access == "auto" and (total > _SMALL or starts.size > _FEW_RUNS)
-            ):
+        runs, starts = near.point_runs(nearby, PAGE - 1)
+        many = starts.size * runs.length > _SMALL or starts.size > _FEW_RUNS
+        fd = os.open(self.url, _READ)
+        try:
+            if access == "map" or (access == "auto" and many):
                 return self._mapped(fd, near, starts, runs)[nearby]
-            _prefetch(fd, iter([starts]), runs)
-            buffer = self._gathered(fd, starts, runs.length)
-            packed = runs.packed
-            steps = Layout.dense(f"V{runs.count * runs.length}", picked).strides
-            result = Layout(packed.dtype, picked + rest, steps + packed.strides, packed.offset)
-            return result.view(buffer)
+            buffer = self._pieces(fd, starts, runs.length)
+        finally:
+            os.close(fd)
+        return runs.points(picked).view(buffer)
 
     def write(self, layout: Layout, values: npt.NDArray[Any]) -> None:
         """Store `values`, of the shape of `layout`, and touch no other byte."""
@@ -142,7 +132,7 @@ class LocalFile:
         if start == stop:
             return
         runs = layout.runs()
-        with self._opened(os.O_RDWR, stop) as fd:
+        with self._writing(stop) as fd:
             if runs.length < _SHORT_WRITE and runs.count > _FEW_WRITES:
                 for index, piece in _slabs(layout):
                     self._writable(fd, piece)[...] = values[index]
@@ -153,7 +143,7 @@ class LocalFile:
             else:
                 data = np.empty(runs.nbytes, "u1")
                 packed.view(data)[...] = values
-            whole = memoryview(data.reshape(-1).view("u1"))
+            whole = np.ravel(data).view(np.uint8).data
             for i, first in enumerate(runs.starts().tolist()):
                 _write_all(fd, whole[i * runs.length : (i + 1) * runs.length], first)
 
@@ -162,8 +152,20 @@ class LocalFile:
         if not values.size:
             return
         near, nearby = _narrowed(layout, points)
-        with self._opened(os.O_RDWR, near.extent[1]) as fd:
+        with self._writing(near.extent[1]) as fd:
             self._writable(fd, near)[nearby] = values
+
+    @contextmanager
+    def _writing(self, stop: int) -> Iterator[int]:
+        """Open the file for writing, make sure that it still reaches to byte `stop`, close it."""
+        fd = os.open(self.url, _WRITE)
+        try:
+            size = os.fstat(fd).st_size
+            if size < stop:
+                raise ShrunkFileError(self.url, stop, size)
+            yield fd
+        finally:
+            os.close(fd)
 
     def _mapped(
         self,
@@ -180,7 +182,7 @@ class LocalFile:
             plan = runs or layout.runs(PAGE - 1)
             if starts is not None or _is_sparse(plan, stop - start):
                 advise_window(buffer, "random")
-                _prefetch(fd, plan.batches() if starts is None else iter([starts]), plan)
+                _prefetch(fd, plan.batches() if starts is None else iter([starts]), plan.length)
         return layout.moved(-origin).view(buffer)
 
     def _writable(self, fd: int, layout: Layout) -> npt.NDArray[Any]:
@@ -190,20 +192,30 @@ class LocalFile:
         buffer, origin = map_window(fd, start, stop, path=self.url, shared=True)
         return layout.moved(-origin).view(buffer)
 
-    def _gathered(
-        self, fd: int, starts: npt.NDArray[np.int64], length: int
-    ) -> npt.NDArray[np.uint8]:
-        """Return the bytes of all runs, end to end."""
-        buffer = np.empty(starts.size * length, "u1")
-        view = memoryview(buffer)
-        for i, first in enumerate(starts.tolist()):
-            self._read_all(fd, view[i * length : (i + 1) * length], first)
-        return buffer
+    def _copied(self, fd: int, layout: Layout) -> npt.NDArray[Any]:
+        """Return a contiguous layout's elements, by one positional read."""
+        buffer = bytearray(layout.nbytes)
+        self._read_all(fd, memoryview(buffer), layout.offset)
+        return np.ndarray(layout.shape, layout.dtype, buffer)
+
+    def _gathered(self, fd: int, runs: Runs) -> npt.NDArray[Any]:
+        """Return the elements of all runs, by a positional read of each."""
+        return runs.packed.view(self._pieces(fd, runs.starts(), runs.length))
+
+    def _pieces(self, fd: int, starts: npt.NDArray[np.int64], length: int) -> memoryview:
+        """Return the bytes of runs of equal length, end to end."""
+        if starts.size > 1:
+            _prefetch(fd, iter([starts]), length)
+        view = memoryview(bytearray(starts.size * length))
+        at = 0
+        for first in starts.tolist():
+            self._read_all(fd, view[at : at + length], first)
+            at += length
+        return view
 
     def _read_all(self, fd: int, view: memoryview, position: int) -> None:
         """Fill `view` from `position`; one call transfers at most 2 GiB."""
-        while view:
-            n = os.preadv(fd, [view], position)
+        while (n := os.preadv(fd, [view], position)) < len(view):
             if not n:
                 raise ShrunkFileError(self.url, position + len(view), os.fstat(fd).st_size)
             view = view[n:]
@@ -234,16 +246,6 @@ def _narrowed(layout: Layout, points: Points) -> tuple[Layout, Points]:
     return near, tuple(p - low for p, low in zip(points, lows, strict=True))
 
 
-def _point_runs(layout: Layout, points: Points) -> tuple[Runs, npt.NDArray[np.int64]]:
-    """Return the runs of one picked element, and the first bytes of the runs of all of them."""
-    one = layout[(0,) * len(points)]
-    runs = one.runs(PAGE - 1)
-    shift = np.zeros(points[0].shape, np.int64)
-    for positions, step in zip(points, layout.strides, strict=False):
-        shift += positions * step
-    return runs, (shift.reshape(-1, 1) + runs.starts()).ravel()
-
-
 def _slabs(layout: Layout) -> Iterator[tuple[tuple[slice, ...], Layout]]:
     """Cut a layout along its slowest axis into windows of bounded size."""
     if not layout.shape:
@@ -258,16 +260,16 @@ def _slabs(layout: Layout) -> Iterator[tuple[tuple[slice, ...], Layout]]:
 
 def _is_sparse(runs: Runs, extent: int) -> bool:
     # A run that starts anywhere touches one page more than its length fills.
-    pages = runs.count * (runs.length // PAGE + 1)
-    return runs.count > 1 and extent * _SPARSE[1] > pages * PAGE * _SPARSE[0]
+    wanted = runs.count * (runs.length // PAGE + 1) * PAGE
+    return runs.count > 1 and wanted <= _MOST_HINTED and extent * _SPARSE[1] > wanted * _SPARSE[0]
 
 
-def _prefetch(fd: int, batches: Iterator[npt.NDArray[np.int64]], runs: Runs) -> None:
+def _prefetch(fd: int, batches: Iterator[npt.NDArray[np.int64]], length: int) -> None:
     """Ask for exactly the pages of these runs, unless a sample of them is in memory already."""
-    if not hasattr(os, "posix_fadvise") or runs.nbytes > _MOST_HINTED:
+    if not hasattr(os, "posix_fadvise"):
         return
     os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_RANDOM)
-    pieces = [(at, min(_HINT, runs.length - at)) for at in range(0, runs.length, _HINT)]
+    pieces = [(at, min(_HINT, length - at)) for at in range(0, length, _HINT)]
     for number, starts in enumerate(batches):
         if number == 0 and _in_memory(fd, starts[:: max(1, starts.size // _SAMPLES)]):
             return

@@ -38,6 +38,6 @@ def open_source(
     path = local_path(url)
     if path is not None:
         return LocalFile.open(path)
-    from rawmmap.sources.remote import RemoteFile
+    from rawmmap.sources.remote import open_remote
 
-    return RemoteFile.open(os.fsdecode(url), dict(storage_options or {}))
+    return open_remote(os.fsdecode(url), dict(storage_options or {}))

@@ -1,0 +1,243 @@
+"""`from_raw`: lazy, small, exact Dask arrays."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import dask
+import dask.array as da
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rawmmap import RawArray, from_raw
+from rawmmap.sources.local import LocalFile
+from tests.strategies import basic_keys
+
+SHAPE = (6, 50, 40)
+
+
+@pytest.fixture(scope="module")
+def array() -> np.ndarray:
+    return np.random.default_rng(1).random(SHAPE).astype(">f4")
+
+
+@pytest.fixture(scope="module")
+def path(array: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("from_raw") / "a.raw"
+    path.write_bytes(b"h" * 20 + array.tobytes())
+    return path
+
+
+@pytest.fixture
+def opened(path: Path) -> da.Array:
+    return from_raw(path, ">f4", (-1, *SHAPE[1:]), offset=20, chunks=(2, 20, -1))
+
+
+@pytest.mark.parametrize("access", ["auto", "map", "read"])
+@pytest.mark.parametrize("scheduler", ["sync", "threads", "processes"])
+def test_schedulers(path: Path, array: np.ndarray, access: Any, scheduler: str) -> None:
+    x = from_raw(path, ">f4", SHAPE, offset=20, chunks=(2, 20, -1), access=access)
+    assert x.dtype == "=f4"
+    assert x.dtype.isnative
+    found = x.compute(scheduler=scheduler)
+    assert found.dtype.isnative
+    np.testing.assert_array_equal(found, array)
+    np.testing.assert_array_equal(x[::2, 3, ::-1].compute(scheduler=scheduler), array[::2, 3, ::-1])
+
+
+@pytest.mark.slow
+# Distributed warns of whatever it cannot measure on a small machine; none of it is ours.
+@pytest.mark.filterwarnings("ignore::Warning:distributed")
+def test_distributed(path: Path, array: np.ndarray) -> None:
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1"
+        ) as cluster,
+        distributed.Client(cluster),
+    ):
+        x = from_raw(path, ">f4", SHAPE, offset=20, chunks=(2, 20, -1))
+        np.testing.assert_array_equal(x.compute(), array)
+        np.testing.assert_allclose(x.mean().compute(), array.astype("f8").mean(), rtol=1e-5)
+
+
+def test_byte_order_of_the_file(path: Path, array: np.ndarray) -> None:
+    x = from_raw(path, ">f4", SHAPE, offset=20, byteorder="file")
+    assert x.dtype == ">f4"
+    found = x.compute()
+    assert found.dtype.str == ">f4"
+    np.testing.assert_array_equal(found, array)
+    with pytest.raises(ValueError, match="'big'"):
+        from_raw(path, ">f4", SHAPE, byteorder="big")  # type: ignore[arg-type]
+
+
+@given(st.data())
+def test_slices_of_dask_arrays(path: Path, array: np.ndarray, data: st.DataObject) -> None:
+    x = from_raw(path, ">f4", SHAPE, offset=20, chunks=(4, 30, 17))
+    key = data.draw(basic_keys(SHAPE))
+    np.testing.assert_array_equal(x[key].compute(scheduler="sync"), array[key])
+
+
+def test_fortran_order_and_strides(tmp_path: Path, array: np.ndarray) -> None:
+    path = tmp_path / "f.raw"
+    path.write_bytes(array.tobytes("F"))
+    x = from_raw(path, ">f4", SHAPE, order="F", chunks="16 KiB")
+    assert x.chunks[:2] == ((6,), (50,))
+    assert len(x.chunks[2]) > 1
+    np.testing.assert_array_equal(x.compute(), array)
+    y = from_raw(path, ">f4", (40, 50), strides=(6 * 50 * 4, 6 * 4), offset=4)
+    np.testing.assert_array_equal(y.compute(), array[1].T)
+
+
+def test_it_is_one_blockwise_layer_and_reads_nothing(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: Any) -> Any:
+        raise AssertionError("read while the graph was built")
+
+    monkeypatch.setattr(LocalFile, "read", never)
+    monkeypatch.setattr(LocalFile, "take", never)
+    x = from_raw(path, ">f4", SHAPE, offset=20, chunks=(1, -1, -1))
+    layers = x.__dask_graph__().layers
+    assert [type(layer).__name__ for layer in layers.values()] == ["Blockwise"]
+    dask.optimize(x[:, 3] + 1)
+    with pytest.raises(AssertionError, match="read while"):
+        x.compute(scheduler="sync")
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        (np.s_[:, 7, 9], (slice(None), 7, 9)),
+        (np.s_[1:5, 10:45, ::2], (slice(1, 5), slice(10, 45), slice(None, None, 2))),
+    ],
+)
+def test_selections_reach_the_file(
+    opened: da.Array, monkeypatch: pytest.MonkeyPatch, key: Any, expected: Any
+) -> None:
+    asked: list[int] = []
+    read = LocalFile.read
+
+    def noted(self: LocalFile, layout: Any, access: Any) -> Any:
+        asked.append(layout.nbytes)
+        return read(self, layout, access)
+
+    monkeypatch.setattr(LocalFile, "read", noted)
+    found = opened[key].compute(scheduler="sync")
+    assert sum(asked) == found.nbytes
+
+
+def test_pickles_are_small(path: Path, array: np.ndarray, tmp_path: Path) -> None:
+    x = from_raw(path, ">f4", SHAPE, offset=20, chunks=(2, 20, -1))
+    assert len(pickle.dumps(x)) < 10_000
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(x)).compute(), array)
+    big = tmp_path / "sparse.raw"
+    with big.open("wb") as file:
+        file.truncate(2**40)
+    # Boundaries beyond 2**31 take more bytes each than lengths do.
+    many = from_raw(big, "<f4", -1, chunks=2**38 // 100_000)
+    assert many.npartitions == 100_001
+    assert len(pickle.dumps(many)) < 10_000 + 10 * many.npartitions
+
+
+def test_a_hundred_thousand_chunks_take_little_memory(tmp_path: Path) -> None:
+    big = tmp_path / "sparse.raw"
+    with big.open("wb") as file:
+        file.truncate(2**40)
+    tracemalloc.start()
+    x = from_raw(big, "<f4", (100_000, 2621, 1000), chunks=(1, -1, -1))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert x.npartitions == 100_000
+    assert peak < 50e6
+    assert big.stat().st_blocks == 0
+    assert x[99_999, 5, 5].compute(scheduler="sync") == 0
+
+
+def test_names_follow_the_file_and_the_layout(path: Path, tmp_path: Path) -> None:
+    def name(**words: Any) -> str:
+        return from_raw(path, ">f4", (2, 40), **words).name
+
+    assert name() == name()
+    others = {name(), name(offset=4), name(chunks=(1, 40)), name(byteorder="file"), name(order="F")}
+    assert len(others) == 5
+    assert name(name="mine") == "mine"
+    assert name(name=False) != name(name=False)
+    copy = tmp_path / "copy.raw"
+    copy.write_bytes(path.read_bytes())
+    assert from_raw(copy, ">f4", (2, 40)).name != name()
+    os.utime(copy, ns=(1, 1))
+    before = from_raw(copy, ">f4", (2, 40)).name
+    os.utime(copy, ns=(2, 2))
+    assert from_raw(copy, ">f4", (2, 40)).name != before
+
+
+def test_two_offsets_of_one_file_do_not_replace_each_other(path: Path, array: np.ndarray) -> None:
+    flat = array.reshape(-1)
+    parts = [from_raw(path, ">f4", 100, offset=20 + 400 * i) for i in range(4)]
+    np.testing.assert_array_equal(da.concatenate(parts).compute(), flat[:400])
+
+
+def test_auto_chunks_follow_dasks_setting(path: Path) -> None:
+    with dask.config.set({"array.chunk-size": "16 KiB"}):
+        x = from_raw(path, ">f4", SHAPE, offset=20)
+    assert x.chunks == ((2, 2, 2), (50,), (40,))
+    assert from_raw(path, ">f4", SHAPE, offset=20, chunks={0: 3}).chunks[0] == (3, 3)
+    with pytest.raises(ValueError, match=r"[Cc]hunks"):
+        from_raw(path, ">f4", SHAPE, chunks=(1, 2))
+
+
+def test_chunks_can_be_written_to(opened: da.Array, array: np.ndarray, path: Path) -> None:
+    before = path.read_bytes()
+
+    def negate(block: np.ndarray) -> np.ndarray:
+        block *= -1
+        return block
+
+    np.testing.assert_array_equal(opened.map_blocks(negate, dtype="f4").compute(), -array)
+    assert path.read_bytes() == before
+
+
+def test_records(tmp_path: Path) -> None:
+    dtype = np.dtype([("a", ">i4"), ("b", "u1")])
+    records = np.frombuffer(bytes(range(100)), dtype)
+    path = tmp_path / "r.raw"
+    path.write_bytes(records.tobytes())
+    x = from_raw(path, dtype, -1, chunks=7)
+    np.testing.assert_array_equal(x["a"].compute(), records["a"])
+    assert x.compute().dtype.fields["a"][0].isnative
+
+
+def test_empty_and_scalar_arrays(tmp_path: Path) -> None:
+    path = tmp_path / "s.raw"
+    path.write_bytes(np.array(7.5).tobytes())
+    assert from_raw(path, "f8", ()).compute() == 7.5
+    assert from_raw(path, "f8", (0, 3)).compute().shape == (0, 3)
+
+
+@pytest.fixture
+def truncated(path: Path, tmp_path: Path) -> tuple[Path, da.Array]:
+    copy = tmp_path / "short.raw"
+    copy.write_bytes(path.read_bytes())
+    return copy, from_raw(copy, ">f4", SHAPE, offset=20, chunks=(1, -1, -1))
+
+
+def test_a_file_that_shrank_is_an_os_error(truncated: tuple[Path, da.Array]) -> None:
+    path, x = truncated
+    os.truncate(path, 20 + 8000)
+    assert x[0].compute().shape == SHAPE[1:]
+    with pytest.raises(OSError, match=r"short\.raw"):
+        x.compute()
+    with pytest.raises(ValueError, match="8020"):
+        from_raw(path, ">f4", SHAPE, offset=20)
+
+
+def test_raw_arrays_stay_lazy_in_dask_itself(path: Path, array: np.ndarray) -> None:
+    x = da.from_array(RawArray(path, ">f4", SHAPE, offset=20), chunks=(2, -1, -1))
+    np.testing.assert_array_equal((x + 1).compute(), array + 1)
