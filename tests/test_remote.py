@@ -1,0 +1,124 @@
+"""Files of other places, through fsspec's file system in memory."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import numpy as np
+import pytest
+import xarray as xr
+from fsspec.implementations.memory import MemoryFileSystem
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rawmmap import RawArray, from_raw
+from tests.strategies import advanced_keys, basic_keys
+
+SHAPE = (6, 50, 40)
+
+
+@pytest.fixture(scope="module")
+def array() -> np.ndarray:
+    return np.random.default_rng(1).random(SHAPE).astype(">f4")
+
+
+@pytest.fixture(scope="module")
+def url(array: np.ndarray) -> Iterator[str]:
+    url = "memory://rawmmap-tests/a.raw"
+    with fsspec.open(url, "wb") as file:
+        file.write(b"h" * 20 + array.tobytes())
+    yield url
+    fsspec.filesystem("memory").rm("/rawmmap-tests", recursive=True)
+
+
+@given(st.data())
+def test_every_key(url: str, array: np.ndarray, data: st.DataObject) -> None:
+    raw = RawArray(url, ">f4", SHAPE, offset=20)
+    key = data.draw(st.one_of(basic_keys(SHAPE), advanced_keys(SHAPE)))
+    try:
+        expected = array[key]
+    except IndexError:
+        with pytest.raises(IndexError):
+            raw[key]
+        return
+    np.testing.assert_array_equal(raw[key], expected)
+
+
+def test_only_what_is_selected_is_fetched(
+    url: str, array: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetched: list[int] = []
+    ranges = MemoryFileSystem.cat_ranges
+
+    def noted(self: Any, paths: Any, starts: Any, ends: Any, **words: Any) -> Any:
+        fetched.append(sum(ends) - sum(starts))
+        return ranges(self, paths, starts, ends, **words)
+
+    monkeypatch.setattr(MemoryFileSystem, "cat_ranges", noted)
+    raw = RawArray(url, ">f4", SHAPE, offset=20)
+    np.testing.assert_array_equal(raw[2], array[2])
+    assert fetched == [50 * 40 * 4]
+    assert pickle.loads(pickle.dumps(raw))[1, 2, 3] == array[1, 2, 3]
+    assert fetched[1:] == [4]
+
+
+def test_dask_and_xarray(url: str, array: np.ndarray) -> None:
+    x = from_raw(url, ">f4", SHAPE, offset=20, chunks=(2, -1, -1))
+    np.testing.assert_array_equal(x.compute(), array)
+    ds = xr.open_dataset(
+        url, engine="rawmmap", dtype=">f4", shape=(-1, 50, 40), dims=("t", "y", "x"), offset=20
+    )
+    np.testing.assert_array_equal(ds["data"].isel(y=3), array[:, 3])
+
+
+def test_tokens_follow_the_state_that_the_place_tells(url: str, array: np.ndarray) -> None:
+    before = from_raw(url, ">f4", SHAPE, offset=20).name
+    assert from_raw(url, ">f4", SHAPE, offset=20).name == before
+    with fsspec.open(url, "wb") as file:
+        file.write(b"h" * 20 + array.tobytes())
+    assert from_raw(url, ">f4", SHAPE, offset=20).name != before
+
+
+def test_cached_copies_are_local_files(url: str, array: np.ndarray, tmp_path: Path) -> None:
+    raw = RawArray(
+        f"simplecache::{url}",
+        ">f4",
+        SHAPE,
+        offset=20,
+        storage_options={"simplecache": {"cache_storage": str(tmp_path)}},
+    )
+    assert Path(raw.url).parent == tmp_path
+    np.testing.assert_array_equal(raw[:], array)
+
+
+def test_urls_of_local_files_are_local(tmp_path: Path) -> None:
+    path = tmp_path / "a.raw"
+    path.write_bytes(bytes(range(8)))
+    raw = RawArray(f"file://{path}", "u1", 8)
+    assert raw.url == str(path)
+    assert raw[7] == 7
+
+
+def test_short_answers_are_os_errors(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = RawArray(url, ">f4", SHAPE, offset=20)
+
+    def short(self: Any, paths: Any, starts: Any, ends: Any, **_: Any) -> Any:
+        return [b"x" * (end - start - 1) for start, end in zip(starts, ends, strict=True)]
+
+    monkeypatch.setattr(MemoryFileSystem, "cat_ranges", short)
+    with pytest.raises(OSError, match="byte 8020 was asked for.*ends at byte 8019"):
+        raw[0]
+
+
+def test_refusals(url: str) -> None:
+    with pytest.raises(FileNotFoundError):
+        RawArray("memory://rawmmap-tests/none", "u1", 1)
+    with pytest.raises(ValueError, match="48021 bytes are needed"):
+        RawArray(url, "u1", 48_021)
+    raw = RawArray(url, "u1", 8, mode="r+")
+    with pytest.raises(OSError, match="only local files"):
+        raw[0] = 1
