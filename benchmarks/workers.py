@@ -21,6 +21,9 @@ __all__ = ["Workers"]
 
 _SIGNS = ("pausing", "paused", "spill", "restart", "exceeded", "unmanaged memory use is high")
 
+# Workers that pause for want of memory wait for ever.
+_PATIENCE = 60.0
+
 
 @dataclass
 class _Watch:
@@ -146,4 +149,4 @@ def _pid() -> int:
 def _mean(array: Any, client: Any) -> float:
     lazy = array.mean(skipna=False) if isinstance(array, xr.DataArray) else array.mean()
     data = lazy.data if isinstance(lazy, xr.DataArray) else lazy
-    return float(client.compute(data).result())
+    return float(client.compute(data).result(timeout=_PATIENCE))
