@@ -134,6 +134,23 @@ def test_large_and_sparse_selections(tmp_path: Path, access: Any, stride: int) -
     same(raw[points], array[points])
 
 
+@pytest.mark.parametrize("limit", [1, 300, 5000, 24_300, 10**6])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_selections_beyond_what_is_read_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, order: Any, limit: int
+) -> None:
+    monkeypatch.setattr("rawmmap.sources.local._SLAB", limit)
+    array = np.arange(40 * 50 * 60, dtype="<i4").reshape(40, 50, 60)
+    path = write(tmp_path / "a.raw", array, 2, order)
+    words: Any = {"offset": 2, "order": order}
+    raw = RawArray(path, "<i4", array.shape, **words, access="read", mode="r+")
+    key = np.s_[::2, ::-1, 1::3]
+    same(raw[key], array[key])
+    raw[key] = array[key] * 2
+    array[key] *= 2
+    assert path.read_bytes() == bytes(2) + array.tobytes(order)
+
+
 @pytest.mark.parametrize("access", ACCESS)
 def test_what_is_computed_is_writable_and_never_reaches_the_file(
     tmp_path: Path, access: Any

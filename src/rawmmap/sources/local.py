@@ -44,11 +44,16 @@ _HINT = 2**17
 _MOST_HINTED = 2**30
 _SAMPLES = 8
 
-# Writes of shorter pieces than this, and of many, go through maps, each of about so many bytes:
-# what a map has touched counts as memory of the process.
+# So many bytes between two runs are read faster than a second call is made.
+_NEAR = 2**16
+
+# Writes of shorter pieces than this, and of many, go through maps.
 _SHORT_WRITE = 1024
 _FEW_WRITES = 256
-_WRITE_WINDOW = 2**26
+
+# Where bytes are touched that nobody asked for, this many at a time; what a map has touched counts
+# as memory of the process.
+_SLAB = 2**26
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +109,9 @@ class LocalFile:
             runs = layout.runs(PAGE - 1)
             if access == "auto" and (runs.nbytes > _SMALL or runs.count > _FEW_RUNS):
                 return self._mapped(fd, layout)
-            return self._gathered(fd, runs)
+            if runs.count > _FEW_RUNS and runs.steps[-1] <= _NEAR:
+                return self._sifted(fd, layout)
+            return runs.packed.view(self._pieces(fd, runs.starts(), runs.length))
         finally:
             os.close(fd)
 
@@ -198,9 +205,15 @@ class LocalFile:
         self._read_all(fd, memoryview(buffer), layout.offset)
         return np.ndarray(layout.shape, layout.dtype, buffer)
 
-    def _gathered(self, fd: int, runs: Runs) -> npt.NDArray[Any]:
-        """Return the elements of all runs, by a positional read of each."""
-        return runs.packed.view(self._pieces(fd, runs.starts(), runs.length))
+    def _sifted(self, fd: int, layout: Layout) -> npt.NDArray[Any]:
+        """Return elements that lie near each other, by reading what is between them too."""
+        result = np.empty(layout.shape, layout.dtype)
+        for index, piece in _slabs(layout):
+            start, stop = piece.extent
+            view = memoryview(bytearray(stop - start))
+            self._read_all(fd, view, start)
+            result[index] = piece.moved(-start).view(view)
+        return result
 
     def _pieces(self, fd: int, starts: npt.NDArray[np.int64], length: int) -> memoryview:
         """Return the bytes of runs of equal length, end to end."""
@@ -215,16 +228,32 @@ class LocalFile:
 
     def _read_all(self, fd: int, view: memoryview, position: int) -> None:
         """Fill `view` from `position`; one call transfers at most 2 GiB."""
-        while (n := os.preadv(fd, [view], position)) < len(view):
+        while (n := _read_at(fd, view, position)) < len(view):
             if not n:
                 raise ShrunkFileError(self.url, position + len(view), os.fstat(fd).st_size)
             view = view[n:]
             position += n
 
 
+def _read_at(fd: int, view: memoryview, position: int) -> int:
+    if hasattr(os, "preadv"):
+        return os.preadv(fd, [view], position)
+    os.lseek(fd, position, os.SEEK_SET)  # no other call uses this descriptor
+    data = os.read(fd, len(view))
+    view[: len(data)] = data
+    return len(data)
+
+
+def _write_at(fd: int, view: memoryview, position: int) -> int:
+    if hasattr(os, "pwrite"):
+        return os.pwrite(fd, view, position)
+    os.lseek(fd, position, os.SEEK_SET)
+    return os.write(fd, view)
+
+
 def _write_all(fd: int, view: memoryview, position: int) -> None:
     while view:
-        n = os.pwrite(fd, view, position)
+        n = _write_at(fd, view, position)
         view = view[n:]
         position += n
 
@@ -246,16 +275,26 @@ def _narrowed(layout: Layout, points: Points) -> tuple[Layout, Points]:
     return near, tuple(p - low for p, low in zip(points, lows, strict=True))
 
 
-def _slabs(layout: Layout) -> Iterator[tuple[tuple[slice, ...], Layout]]:
-    """Cut a layout along its slowest axis into windows of bounded size."""
-    if not layout.shape:
-        yield (), layout
+def _slabs(
+    layout: Layout, index: tuple[slice, ...] = ()
+) -> Iterator[tuple[tuple[slice, ...], Layout]]:
+    """Cut a layout along its slowest axes until every piece lies within a bounded extent."""
+    index = index or tuple(slice(0, n) for n in layout.shape)
+    start, stop = layout.extent
+    if stop - start <= _SLAB or layout.size == 1:
+        yield index, layout
         return
-    axis = max(range(layout.ndim), key=lambda a: abs(layout.strides[a]))
-    most = max(_WRITE_WINDOW // max(abs(layout.strides[axis]), 1), 1)
-    for first in range(0, layout.shape[axis], most):
-        index = (slice(None),) * axis + (slice(first, first + most),)
-        yield index, layout[index]
+    steps = [abs(s) if n > 1 else -1 for n, s in zip(layout.shape, layout.strides, strict=True)]
+    axis = steps.index(max(steps))
+    n = layout.shape[axis]
+    inner = stop - start - (n - 1) * steps[axis]
+    most = max((_SLAB - inner) // max(steps[axis], 1) + 1, 1)
+    for first in range(0, n, most):
+        last = min(first + most, n)
+        piece = layout[(slice(None),) * axis + (slice(first, last),)]
+        base = index[axis].start
+        part = slice(base + first, base + last)
+        yield from _slabs(piece, (*index[:axis], part, *index[axis + 1 :]))
 
 
 def _is_sparse(runs: Runs, extent: int) -> bool:
