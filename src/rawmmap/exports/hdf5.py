@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rawmmap._replacing import replacing
-from rawmmap.exports.hdf5_model import Plan, plan
+from rawmmap.exports.hdf5_model import Plan, Planned, plan
 from rawmmap.exports.subject import Subject, open_subject, relative, target_path
 
 __all__ = ["to_hdf5"]
@@ -137,16 +137,7 @@ def _write(h5py: Any, file: Any, planned: Plan, name: str) -> None:
             scale = file.create_dataset(dim, (n,), ">f4")
             scale.make_scale(f"{_UNLABELLED}{n:10d}")
     for key, wanted in planned.datasets.items():
-        if wanted.values is None:
-            external = [(name, start, length) for start, length in wanted.segments]
-            made = file.create_dataset(
-                key, wanted.shape, wanted.dtype, external=external or None
-            )
-        elif wanted.dtype.kind == "U":
-            made = file.create_dataset(key, wanted.shape, h5py.string_dtype())
-            made[...] = wanted.values.astype(object)
-        else:
-            made = file.create_dataset(key, data=wanted.values)
+        made = _create(h5py, file, key, wanted, name)
         made.attrs.update(wanted.attrs)
         if wanted.dims == (key,):
             made.make_scale(key)
@@ -155,3 +146,19 @@ def _write(h5py: Any, file: Any, planned: Plan, name: str) -> None:
             for axis, dim in enumerate(wanted.dims):
                 file[key].dims[axis].attach_scale(file[dim])
     file.attrs.update(planned.attrs)
+
+
+def _create(h5py: Any, file: Any, key: str, wanted: Planned, name: str) -> Any:
+    if wanted.values is None:
+        # h5py's own create_dataset forgets the external files of scalars.
+        plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        for start, length in wanted.segments:
+            plist.set_external(os.fsencode(name), start, length)
+        kind = h5py.h5t.py_create(wanted.dtype, logical=True)
+        scalar = h5py.h5s.create(h5py.h5s.SCALAR)
+        space = h5py.h5s.create_simple(wanted.shape) if wanted.shape else scalar
+        return h5py.Dataset(h5py.h5d.create(file.id, key.encode(), kind, space, plist))
+    if wanted.dtype.kind == "U":
+        texts = wanted.values.astype(object)
+        return file.create_dataset(key, data=texts, dtype=h5py.string_dtype())
+    return file.create_dataset(key, data=wanted.values)

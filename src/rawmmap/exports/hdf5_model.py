@@ -19,6 +19,7 @@ __all__ = ["Plan", "Planned", "plan", "segments"]
 
 # An object header message has at most 65,535 bytes, and each piece takes 24 of them.
 _MOST_SEGMENTS = 2_700
+_MOST_BYTES = 64_000
 
 _UNITS = {
     "D": "days", "h": "hours", "m": "minutes", "s": "seconds", "ms": "milliseconds",
@@ -242,17 +243,25 @@ def _attribute(value: Any, what: str) -> Any:
     """Return an attribute as h5py writes it in a type that netCDF-4 knows too."""
     if isinstance(value, str):
         return value
-    try:
-        array = np.asarray(value)
-    except ValueError:
-        array = np.asarray(None)
+    array = _array(value)
+    if array.nbytes > _MOST_BYTES:
+        raise ValueError(
+            f"{what} has {array.nbytes} bytes; HDF5 takes at most {_MOST_BYTES}: make it a variable"
+        )
     if array.dtype.kind == "b":
         return array.astype(np.int8)
     if array.dtype.kind == "U":
         return [str(item) for item in array.ravel()] if array.ndim else str(array)
     if array.dtype.kind in "iufcS":
-        return array if array.ndim else array[()]
+        return array
     raise TypeError(
         f"{what} is {value!r}, of type {type(value).__name__}, which HDF5 cannot hold; use "
         "numbers, strings, or lists of them"
     )
+
+
+def _array(value: Any) -> npt.NDArray[Any]:
+    try:
+        return np.asarray(value)
+    except ValueError:
+        return np.asarray(None)  # lists of unequal lengths, which no array holds

@@ -76,13 +76,7 @@ class Raster:
         given = self.attrs.get(key)
         if given is None:
             return None
-        if np.size(given) != 1:
-            raise ValueError(f"{self._what(key)} is {given!r}, not one value")
-        value = np.asarray(given).reshape(())[()]
-        with np.errstate(all="ignore"):
-            stored = np.asarray(value).astype(self.layout.dtype)[()]
-        if stored.dtype.kind not in "fc" and stored != value:
-            raise ValueError(f"{self._what(key)} is {given!r}, which is no {self.layout.dtype}")
+        stored = _as_stored(given, self.layout.dtype, self._what(key))
         if stored.dtype.kind == "c":
             if stored.imag and not np.isnan(stored.imag):
                 raise ValueError(
@@ -123,6 +117,19 @@ class Raster:
 
     def _what(self, key: str) -> str:
         return f"{self.subject.path}: variable {self.name!r}: attribute {key!r}"
+
+
+def _as_stored(given: Any, dtype: np.dtype[Any], what: str) -> Any:
+    """Return one value as a scalar of `dtype`, or raise if it is none."""
+    value = np.asarray(given)
+    try:
+        with np.errstate(all="ignore"):
+            stored = value.reshape(()).astype(dtype)[()]
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"{what} is {given!r}, not one {dtype}: {error}") from error
+    if stored.dtype.kind not in "fc" and stored != value.reshape(())[()]:
+        raise ValueError(f"{what} is {given!r}, which is no {dtype}")
+    return stored
 
 
 def _single(value: Any, what: str) -> float:
