@@ -20,6 +20,7 @@ ROOMS: list[set[str]] = [
     {"sources"},
     {"array"},
     {"descriptors"},
+    {"exports"},
     {"dask"},
     {"xarray"},
     {"cli", "demo", "__main__"},
