@@ -7,7 +7,7 @@ import os
 import secrets
 from collections.abc import Iterator
 
-__all__ = ["draft_path", "install", "replacing"]
+__all__ = ["draft_path", "install", "replacing", "sync"]
 
 
 def draft_path(target: str) -> str:
@@ -24,15 +24,17 @@ def install(draft: str, target: str) -> None:
     real = os.path.realpath(target)
     with contextlib.suppress(FileNotFoundError):
         os.chmod(draft, os.stat(real).st_mode & 0o7777)
-    _sync(draft, os.O_RDWR)
+    sync(draft)
     os.replace(draft, real)
-    _sync(os.path.dirname(real), os.O_RDONLY)
+    sync(os.path.dirname(real))
 
 
-def _sync(path: str, flags: int) -> None:
-    if os.name == "nt" and os.path.isdir(path):
+def sync(path: str) -> None:
+    """Wait until a file, or the names in a folder, are on disk."""
+    folder = os.path.isdir(path)
+    if os.name == "nt" and folder:
         return
-    fd = os.open(path, flags)
+    fd = os.open(path, os.O_RDONLY if folder else os.O_RDWR)
     try:
         os.fsync(fd)
     finally:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
 import numbers
 import os
-from collections.abc import Sequence
-from typing import Any, Literal, SupportsIndex
+import secrets
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, Protocol, SupportsIndex
 
 import dask
 import dask.array as da
@@ -18,12 +21,53 @@ from rawmmap.dask.reading import Slices, as_dask
 from rawmmap.layout import Layout
 from rawmmap.sources.writing import Overwrite, Replacement
 
-__all__ = ["store", "to_raw"]
+__all__ = ["Goal", "Piece", "known", "others", "store", "to_raw"]
 
-Goal = Replacement | Overwrite
+
+class Goal(Protocol):
+    """How a file comes into being, and what is left of it after a failure."""
+
+    def begin(self) -> None:
+        """Make the file ready to be written to."""
+
+    def write(self, layout: Layout, values: npt.NDArray[Any]) -> None:
+        """Store an array in the file."""
+
+    def finish(self) -> None:
+        """Put the file in place, once all of it is on disk."""
+
+    def abandon(self) -> None:
+        """Leave everything as it was."""
+
+
 Piece = tuple[Any, Layout]
 
 
+# Libraries whose objects a room above this one writes, and which module of it to load for them.
+_ROOMS = {"xarray": "rawmmap.xarray.writer"}
+
+
+def _also_others(function: Callable[..., Delayed | None]) -> Callable[..., Delayed | None]:
+    """Let rooms above write what they know, by registering in `others`."""
+    others.register(object, function)
+
+    @functools.wraps(function)
+    def to_raw(x: Any, path: str | os.PathLike[str], **words: Any) -> Delayed | None:
+        libraries = {base.__module__.partition(".")[0] for base in type(x).__mro__}
+        for room in libraries & set(_ROOMS):
+            importlib.import_module(_ROOMS[room])
+        return others(x, path, **words)
+
+    return to_raw
+
+
+@functools.singledispatch
+def others(x: Any, path: str | os.PathLike[str], **words: Any) -> Delayed | None:
+    """Write anything; the function that does it is chosen by the type of `x`."""
+    raise NotImplementedError
+
+
+@_also_others
 def to_raw(
     x: Any,
     path: str | os.PathLike[str],
@@ -49,11 +93,11 @@ def to_raw(
     offset : int
         Byte of the file at which the first element goes. With mode "w", zeros lie before it.
     order : {"C", "F"}
-        ``"C"``: the last axis is the fastest; ``"F"``: the first one is. Chunks that are contiguous in
-        the file are written fastest.
+        ``"C"``: the last axis is the fastest; ``"F"``: the first one is. Chunks that are contiguous
+        in the file are written fastest.
     mode : {"w", "r+"}
-        ``"w"``: a new file, or the replacement of an old one, which stays as it was until all of the
-        new one is on disk. ``"r+"``: into an existing file, which grows if need be and keeps
+        ``"w"``: a new file, or the replacement of an old one, which stays as it was until all of
+        the new one is on disk. ``"r+"``: into an existing file, which grows if need be and keeps
         every other byte.
     compute : bool
         Whether to write now. Otherwise nothing happens until the result is computed.
@@ -77,8 +121,8 @@ def to_raw(
 
     Notes
     -----
-    Under the process and distributed schedulers, the workers must see the file under the same path. Peak
-    memory is that of the chunks at work. A computation that is killed leaves a hidden
+    Under the process and distributed schedulers, the workers must see the file under the same path.
+    Peak memory is that of the chunks at work. A computation that is killed leaves a hidden
     ``.name.*.part`` beside the target at the most.
 
     Examples
@@ -91,7 +135,7 @@ def to_raw(
     array([0, 1, 2, 3, 4, 5], dtype='>i2')
     >>> folder.cleanup()
     """
-    target = os.path.abspath(os.fspath(path))
+    target = os.path.abspath(os.fsdecode(path))
     if mode not in ("w", "r+"):
         raise ValueError(f"mode must be 'w' or 'r+', not {mode!r}")
     array = known(x)
@@ -124,7 +168,7 @@ def store(goal: Goal, pieces: Sequence[Piece], compute: bool) -> Delayed | None:
 
     Parameters
     ----------
-    goal : Replacement or Overwrite
+    goal : Goal
         How the file comes into being, and what is left of it after a failure.
     pieces : sequence of (array, Layout)
         NumPy and Dask arrays; their elements must not overlap in the file.
@@ -136,17 +180,37 @@ def store(goal: Goal, pieces: Sequence[Piece], compute: bool) -> Delayed | None:
     dask.delayed.Delayed or None
         With ``compute=False``, what writes the file once it is computed.
     """
+    if compute:
+        _store_now(goal, pieces)
+        return None
     begun = delayed(_begin, pure=False)(goal)
-    written = [_writes(begun, goal, array, layout) for array, layout in pieces]
-    finished = delayed(_finish, pure=False)(begun, goal, written)
-    if not compute:
-        return finished
+    written = [
+        _writes(begun, array, layout)
+        if isinstance(array, da.Array)
+        else delayed(_write, pure=False)(array, begun, None, layout)
+        for array, layout in pieces
+    ]
+    finished: Delayed = delayed(_finish, pure=False)(begun, written)
+    return finished
+
+
+def _store_now(goal: Goal, pieces: Sequence[Piece]) -> None:
     try:
-        dask.compute(finished)
+        goal.begin()
+        for array, layout in pieces:
+            if not isinstance(array, da.Array):
+                _write(array, goal, None, layout)
+        lazy = [_writes(goal, array, layout) for array, layout in pieces if _is_lazy(array)]
+        if lazy:
+            dask.compute(lazy)
+        goal.finish()
     except BaseException:
         goal.abandon()
         raise
-    return None
+
+
+def _is_lazy(array: Any) -> bool:
+    return isinstance(array, da.Array)
 
 
 def _begin(goal: Goal) -> Goal:
@@ -154,24 +218,28 @@ def _begin(goal: Goal) -> Goal:
     return goal
 
 
-def _finish(begun: Goal, goal: Goal, written: Any) -> None:
-    goal.finish()
+def _finish(begun: Goal, written: Any) -> None:
+    try:
+        begun.finish()
+    except BaseException:
+        begun.abandon()
+        raise
 
 
-def _writes(begun: Delayed, goal: Goal, array: Any, layout: Layout) -> Any:
+def _writes(goal: Goal | Delayed, array: da.Array, layout: Layout) -> da.Array:
     """Return what, once computed, has written one array."""
-    if not isinstance(array, da.Array):
-        return delayed(_write, pure=False)(array, begun, None, layout)
-    return array.map_blocks(
+    written: da.Array = da.map_blocks(
         _write,
-        begun,
+        array,
+        goal,
         Slices(array.chunks),
         layout=layout,
         chunks=tuple((1,) * n for n in array.numblocks),
         dtype=np.uint8,
         meta=np.empty((0,) * array.ndim, np.uint8),
-        name=f"rawmmap-write-{dask.base.tokenize(array.name, goal, layout)}",
+        name=f"rawmmap-write-{dask.base.tokenize(array.name, layout, secrets.token_hex())}",
     )
+    return written
 
 
 def _write(
@@ -180,8 +248,20 @@ def _write(
     """Write one chunk, and return as little as Dask can put together."""
     part = layout if where is None else layout[where]
     try:
-        goal.write(part, np.asarray(block))
+        goal.write(part, _fitting(np.asarray(block), part))
     except BaseException:
         goal.abandon()
         raise
     return np.ones((1,) * part.ndim, np.uint8)
+
+
+def _fitting(block: npt.NDArray[Any], part: Layout) -> npt.NDArray[Any]:
+    """Refuse what is not as it was announced: NumPy would repeat or cut it without a word."""
+    if block.shape != part.shape:
+        raise ValueError(f"a chunk of shape {part.shape} came out as {block.shape}")
+    wanted = part.dtype
+    if block.dtype.kind == wanted.kind and wanted.kind in "SU" and block.dtype != wanted:
+        width = np.strings.str_len(block).max(initial=0)
+        if width > wanted.itemsize // np.dtype(f"{wanted.kind}1").itemsize:
+            raise ValueError(f"text of {width} characters does not fit into {wanted}")
+    return block

@@ -8,11 +8,12 @@ entry point in the group ``rawmmap.descriptors``.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from functools import cache
 from importlib.metadata import entry_points
 from typing import Any, Protocol
 
-from rawmmap.descriptors import sidecar
+from rawmmap.descriptors import journal, sidecar
 from rawmmap.descriptors.keywords import from_keywords
 from rawmmap.descriptors.model import Description, Placed, Records, Variable
 from rawmmap.descriptors.npy import NpyReader
@@ -39,18 +40,11 @@ class _SidecarReader:
     name = "sidecar"
 
     def recognises(self, path: str) -> bool:
-        return sidecar.is_sidecar(path) or sidecar.is_sidecar(sidecar.sidecar_path(path))
+        return sidecar.is_sidecar(journal.newest(path)) or sidecar.is_sidecar(path)
 
     def read(self, path: str) -> Description:
-        own = sidecar.sidecar_path(path)
-        if sidecar.is_sidecar(own) or not sidecar.is_sidecar(path):
-            found = sidecar.read(own)
-            if os.path.basename(found.path) != os.path.basename(path):
-                raise DescriptionError(
-                    f"{own} describes {found.path}, not {path}; open that file, or correct "
-                    '"file" in the sidecar'
-                )
-            return found
+        if sidecar.is_sidecar(journal.newest(path)) or not sidecar.is_sidecar(path):
+            return self._of_data(path)
         found = sidecar.read(path)
         # The caller named the sidecar only: what it leads to must be as near as it looks.
         real = os.path.realpath(found.path)
@@ -58,6 +52,22 @@ class _SidecarReader:
             raise DescriptionError(
                 f"{path}: {found.path} is a link out of the sidecar's folder, to {real}; open the "
                 "data file itself if that is meant"
+            )
+        if os.path.realpath(sidecar.beside(found.path)) == os.path.realpath(path):
+            return self._of_data(found.path)
+        return found
+
+    def _of_data(self, path: str) -> Description:
+        own = sidecar.beside(path)
+        raw, node = journal.load(path)
+        found = replace(sidecar.loads(raw, own), node=node)
+        if os.path.basename(found.path) not in (
+            os.path.basename(path),
+            os.path.basename(os.path.realpath(path)),
+        ):
+            raise DescriptionError(
+                f"{own} describes {found.path}, not {path}; open that file, or correct "
+                '"file" in the sidecar'
             )
         return found
 

@@ -108,6 +108,9 @@ class Description:
         Attributes of the whole.
     records : Records or None
         The record axis, if the file has one.
+    node : int or None
+        The inode of the file that is described, where another one may take its place with another
+        description.
     """
 
     path: str
@@ -115,6 +118,7 @@ class Description:
     coords: frozenset[str] = frozenset()
     attrs: Mapping[str, Any] = field(default_factory=dict)
     records: Records | None = None
+    node: int | None = None
 
     def place(self, size: int) -> dict[str, Placed]:
         """Return where everything lies in the file, now that it has `size` bytes.
@@ -138,9 +142,7 @@ class Description:
         self._check_lengths(placed)
         return placed
 
-    def place_one(
-        self, name: str, variable: Variable, size: int
-    ) -> Iterator[tuple[str, Placed]]:
+    def place_one(self, name: str, variable: Variable, size: int) -> Iterator[tuple[str, Placed]]:
         """Yield where one variable lies, or the fields of one of a structured dtype."""
         if variable.values is not None:
             yield name, Placed(variable.dims, variable.values, variable.attrs)
@@ -156,22 +158,29 @@ class Description:
             yield part, _named(part, variable, inner, self.path)
 
     def _layout(self, variable: Variable, size: int) -> Layout:
-        shape = variable.shape
-        if shape and shape[0] == -1 and self.records and variable.dims[0] == self.records.dim:
-            shape = (self.records.count(size), *shape[1:])
         shape = infer_shape(
             variable.dtype,
-            shape,
+            self._counted(variable, size),
             size=size,
             offset=variable.offset,
             order=variable.order,
             strides=variable.strides,
         )
         if variable.strides is None:
-            return Layout.dense(
-                variable.dtype, shape, offset=variable.offset, order=variable.order
-            )
+            return Layout.dense(variable.dtype, shape, offset=variable.offset, order=variable.order)
         return Layout(variable.dtype, shape, variable.strides, variable.offset)
+
+    def _counted(self, variable: Variable, size: int) -> tuple[int, ...] | None:
+        """Return a variable's shape with the number of records in it."""
+        shape, records = variable.shape, self.records
+        if records is None or shape is None or -1 not in shape:
+            return shape
+        count = records.count(size)
+        dims = variable.dims + ("",) * (len(shape) - len(variable.dims))
+        return tuple(
+            count if n == -1 and dim == records.dim else n
+            for dim, n in zip(dims, shape, strict=False)
+        )
 
     def _check_lengths(self, placed: Mapping[str, Placed]) -> None:
         lengths: dict[str, tuple[int, str]] = {}
@@ -191,7 +200,7 @@ class Description:
 
 
 def _fields(layout: Layout) -> Iterator[tuple[str, Layout]]:
-    """Yield the plain fields of a structured layout; a field within a field is ``"outer.inner"``."""
+    """Yield the plain fields of a structured layout; one within another is ``"outer.inner"``."""
     for name in layout.dtype.names or ():
         inner = layout.field(name)
         if inner.dtype.names is None:

@@ -1,9 +1,9 @@
 """The sidecar: a JSON file beside the data that says what lies where.
 
 ``data.bin.json`` describes ``data.bin``. Its fields are documented in ``docs/sidecar.md`` and, for
-programs, in ``sidecar.schema.json`` beside this module. A sidecar is checked as input from a stranger: it
-names no file outside its own folder, and whatever is wrong with it is a `DescriptionError` that says
-where.
+programs, in ``sidecar.schema.json`` beside this module. A sidecar is checked as input from a
+stranger: it names no file outside its own folder, and whatever is wrong with it is a
+`DescriptionError` that says where.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from rawmmap.descriptors.model import Description, Records, Variable
+from rawmmap.descriptors.text import pretty
 from rawmmap.descriptors.values import (
     decode_array,
     decode_attrs,
@@ -25,7 +26,17 @@ from rawmmap.descriptors.values import (
 )
 from rawmmap.errors import DescriptionError
 
-__all__ = ["SUFFIX", "VERSION", "dumps", "is_sidecar", "loads", "read", "sidecar_path"]
+__all__ = [
+    "SUFFIX",
+    "VERSION",
+    "beside",
+    "dumps",
+    "is_sidecar",
+    "loads",
+    "read",
+    "read_bytes",
+    "sidecar_path",
+]
 
 SUFFIX = ".json"
 VERSION = 1
@@ -42,6 +53,14 @@ _VARIABLE = {"dtype", "dims", "shape", "offset", "order", "strides", "attrs", "v
 def sidecar_path(path: str) -> str:
     """Return where the sidecar of a data file lies."""
     return path + SUFFIX
+
+
+def beside(path: str) -> str:
+    """Return where the sidecar of a data file is or goes: beside a link, else its target."""
+    own = sidecar_path(path)
+    if os.path.islink(path) and not os.path.lexists(own):
+        return sidecar_path(os.path.realpath(path))
+    return own
 
 
 def is_sidecar(path: str) -> bool:
@@ -76,7 +95,7 @@ def dumps(description: Description) -> str:
     document["variables"] = {
         name: _encoded(name, variable) for name, variable in description.variables.items()
     }
-    return json.dumps(document, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    return pretty(document) + "\n"
 
 
 def _encoded(name: str, variable: Variable) -> dict[str, Any]:
@@ -93,8 +112,17 @@ def _encoded(name: str, variable: Variable) -> dict[str, Any]:
         elif variable.order != "C":
             words["order"] = variable.order
     if variable.attrs:
-        words["attrs"] = encode_attrs(variable.attrs, f"variable {name!r}")
+        words["attrs"] = _encoded_attrs(variable, f"variable {name!r}")
     return words
+
+
+def _encoded_attrs(variable: Variable, what: str) -> dict[str, Any]:
+    """Return attributes as JSON; the type of a fill value goes without saying."""
+    attrs = encode_attrs(variable.attrs, what)
+    fill = attrs.get("_FillValue")
+    if isinstance(fill, dict) and not isinstance(fill["values"], list):
+        attrs["_FillValue"] = fill["values"]
+    return attrs
 
 
 def read(path: str) -> Description:
@@ -107,13 +135,18 @@ def read(path: str) -> Description:
     DescriptionError
         If it is malformed, or its data file lies outside its folder.
     """
+    return loads(read_bytes(path), path)
+
+
+def read_bytes(path: str) -> bytes:
+    """Return the text of a sidecar, unless it is too long for one."""
     with open(path, "rb") as file:
         raw = file.read(_LARGEST + 1)
     if len(raw) > _LARGEST:
         raise DescriptionError(
             f"{path}: a sidecar has at most {_LARGEST} bytes; put values into the data file"
         )
-    return loads(raw, path)
+    return raw
 
 
 def loads(raw: bytes | str, path: str) -> Description:
@@ -154,7 +187,9 @@ def _description(document: Any, path: str) -> Description:
     top = _object(document, "the sidecar", _TOP)
     version = top.get("rawmmap")
     if type(version) is not int or version < 1:
-        raise ValueError(f'"rawmmap" is the version of the format, such as {VERSION}, not {version!r}')
+        raise ValueError(
+            f'"rawmmap" is the version of the format, such as {VERSION}, not {version!r}'
+        )
     if version > VERSION:
         raise ValueError(
             f"version {version} of the format is newer than this library knows ({VERSION}); "
@@ -285,5 +320,3 @@ def _integer(value: Any, what: str, least: int | None = None) -> int:
 def _shown(value: Any) -> str:
     text = repr(value)
     return text if len(text) < 80 else f"{text[:77]}..."
-
-

@@ -46,6 +46,8 @@ def _encode(value: Any, what: str) -> Any:
         return encode_array(array)
     if value is None or isinstance(value, bool | int | str):
         return value
+    if isinstance(value, bytes):
+        return {"dtype": f"|S{max(len(value), 1)}", "values": value.decode("latin-1")}
     if isinstance(value, float):
         return value if math.isfinite(value) else encode_array(np.array(value))
     if isinstance(value, list | tuple):
@@ -66,6 +68,8 @@ def _is_array(value: Any) -> bool:
 
 def _decode(value: Any) -> Any:
     if _is_array(value):
+        if isinstance(value["values"], str) and decode_dtype(value["dtype"]).kind == "S":
+            return value["values"].encode("latin-1")
         array = decode_array(value)
         return array if array.ndim else array[()]
     if isinstance(value, list):

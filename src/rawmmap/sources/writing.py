@@ -6,17 +6,18 @@ import contextlib
 import errno
 import os
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy.typing as npt
 
 from rawmmap._growing import lengthen, restore
-from rawmmap._replacing import draft_path, install
+from rawmmap._replacing import draft_path, install, sync
 from rawmmap.layout import Layout
 from rawmmap.sources.local import LocalFile
 
-__all__ = ["Overwrite", "Replacement"]
+__all__ = ["Overwrite", "Replacement", "Tail"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,20 +114,84 @@ class Overwrite:
 
     def finish(self) -> None:
         """Wait until the file is on disk."""
-        with open(self.target, "r+b") as file:
-            os.fsync(file.fileno())
+        sync(self.target)
 
     def abandon(self) -> None:
         """Give the file its old length again, if it was lengthened."""
-        with contextlib.suppress(FileNotFoundError), open(self.target, "r+b") as file:
-            if self.length < self.size:
+        if self.length < self.size:
+            with (
+                contextlib.suppress(FileNotFoundError, PermissionError),
+                open(self.target, "r+b") as file,
+            ):
                 restore(file.fileno(), self.length, (self.size,))
 
 
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """The end of an existing file, where bytes are added in order.
+
+    The file is never longer than what is written: it does not grow before its bytes are there.
+
+    Parameters
+    ----------
+    target : str
+        Its path.
+    start : int
+        Byte at which the first new one goes; what lies behind it is overwritten.
+    nbytes : int
+        How many bytes there will be.
+    length : int
+        Bytes that the file had before.
+    """
+
+    target: str
+    start: int
+    nbytes: int
+    length: int
+
+    def begin(self) -> None:
+        """Make sure that the disk has room.
+
+        Raises
+        ------
+        OSError
+            If it has too little.
+        """
+        _check_room(self.target, self.nbytes)
+
+    def write(self, data: memoryview, position: int) -> None:
+        """Write bytes at a position, to which the file reaches already."""
+        fd = os.open(self.target, os.O_WRONLY | getattr(os, "O_CLOEXEC", 0))
+        try:
+            with _explained(self.target, position, position + data.nbytes):
+                while data:
+                    n = os.pwrite(fd, data, position)
+                    data = data[n:]
+                    position += n
+        finally:
+            os.close(fd)
+
+    def finish(self) -> None:
+        """Wait until the file is on disk."""
+        sync(self.target)
+
+    def abandon(self) -> None:
+        """Give the file its old length again."""
+        with contextlib.suppress(FileNotFoundError, PermissionError):
+            if os.stat(self.target).st_size > self.length:
+                os.truncate(self.target, self.length)
+
+
 def _write(path: str, target: str, layout: Layout, values: npt.NDArray[Any]) -> None:
-    start, stop = layout.extent
-    try:
+    with _explained(target, *layout.extent):
         LocalFile.open(path).write(layout, values)
+
+
+@contextlib.contextmanager
+def _explained(target: str, start: int, stop: int) -> Iterator[None]:
+    """Add the numbers to the error of a full disk."""
+    try:
+        yield
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise

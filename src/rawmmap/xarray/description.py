@@ -7,9 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rawmmap._replacing import replacing
 from rawmmap.array import RawArray
-from rawmmap.descriptors import sidecar
+from rawmmap.descriptors import journal, sidecar
 from rawmmap.descriptors.model import Description, Variable
 from rawmmap.layout import Layout
 from rawmmap.sources import open_source
@@ -64,11 +63,8 @@ def describe(path: str | os.PathLike[str], **words: Any) -> Path:
     for variable in placed.values():
         if isinstance(variable.data, Layout):
             RawArray.from_source(source, variable.data)
-    target = Path(sidecar.sidecar_path(description.path))
     text = sidecar.dumps(_flattened(description, source.identity.size))
-    with replacing(str(target)) as draft:
-        Path(draft).write_text(text, encoding="utf-8")
-    return target
+    return Path(journal.write_sidecar(description.path, text))
 
 
 def _flattened(description: Description, size: int) -> Description:
@@ -80,6 +76,7 @@ def _flattened(description: Description, size: int) -> Description:
             continue
         for part, found in description.place_one(name, variable, size):
             layout = found.data
+            assert isinstance(layout, Layout)
             shape = variable.shape or (-1,)
             variables[part] = Variable(
                 layout.dtype,

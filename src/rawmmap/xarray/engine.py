@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -24,25 +25,29 @@ from rawmmap.errors import DescriptionError
 from rawmmap.layout import Layout
 from rawmmap.sources import Access, Source, local_path, open_source
 
-__all__ = ["RawmmapEntrypoint", "RawStore", "described"]
+__all__ = ["RawStore", "RawmmapEntrypoint", "described", "opened"]
+
+# A file may be replaced while it is opened, but hardly so often in a row.
+_TRIES = 100
 
 
 class LazyArray(BackendArray):
     """Hands xarray's explicit indexers to a `NativeArray`, which takes all that NumPy takes."""
 
-    __slots__ = ("array", "dtype", "shape")
+    # Not `array`: what xarray wraps by that name is an array of its own.
+    __slots__ = ("dtype", "raw", "shape")
 
     def __init__(self, array: NativeArray) -> None:
-        self.array = array
+        self.raw = array
         self.shape = array.shape
         self.dtype = array.dtype
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
         if isinstance(key, indexing.VectorizedIndexer):
-            return indexing.NumpyVIndexAdapter(self.array)[key.tuple]
+            return _vectorised(self.raw, key.tuple)
         if isinstance(key, indexing.OuterIndexer):
-            return _outer(self.array, key.tuple)
-        return self.array[key.tuple]
+            return _outer(self.raw, key.tuple)
+        return self.raw[key.tuple]
 
     async def async_getitem(self, key: indexing.ExplicitIndexer) -> Any:
         return await asyncio.to_thread(self.__getitem__, key)
@@ -51,17 +56,65 @@ class LazyArray(BackendArray):
 def _outer(array: NativeArray, key: tuple[Any, ...]) -> Any:
     """Pick along every axis independently.
 
-    NumPy would pair the arrays of a key; open grids keep them apart, and integers, which NumPy
-    would count among the arrays, are applied first.
+    NumPy would pair the arrays of a key; open grids keep them apart. Integers, which NumPy would
+    count among the arrays, are applied first, and so are evenly spaced arrays, as slices.
     """
+    key = tuple(_as_slice(k) for k in key)
     part = array.part(tuple(slice(None) if isinstance(k, np.ndarray) else k for k in key))
     axes = [k for k in key if not isinstance(k, int | np.integer)]
     picked = [axis for axis, k in enumerate(axes) if isinstance(k, np.ndarray)]
+    if not picked:
+        return part[...]
     grid = iter(np.ix_(*(axes[axis] for axis in picked)))
     found = part[tuple(next(grid) if axis in picked else slice(None) for axis in range(part.ndim))]
     if picked[-1] - picked[0] == len(picked) - 1:
         return found
     return np.moveaxis(found, range(len(picked)), picked)
+
+
+def _as_slice(k: Any) -> Any:
+    """Return an evenly spaced array of positions as the slice that it is, others as they are."""
+    if not isinstance(k, np.ndarray) or not k.size:
+        return k
+    first, step = int(k[0]), int(k[1]) - int(k[0]) if k.size > 1 else 1
+    stop = first + step * k.size
+    if not step or first < 0 or stop < -1 or not (np.diff(k) == step).all():
+        return k
+    return slice(first, None if stop < 0 else stop, step)
+
+
+def _vectorised(array: NativeArray, key: tuple[Any, ...]) -> Any:
+    """Pick points; the axes of the arrays come first.
+
+    xarray also writes a transposed variable as points, as many as there are elements: a grid whose
+    arrays vary along one axis each is read in slices instead.
+    """
+    axes = _grid_axes(key)
+    if axes is None:
+        return indexing.NumpyVIndexAdapter(array)[key]  # type: ignore[no-untyped-call]
+    found = _outer(
+        array,
+        tuple(
+            k.ravel() if axis is not None else int(k.flat[0])
+            for k, axis in zip(key, axes, strict=True)
+        ),
+    )
+    kept = [axis for axis in axes if axis is not None]
+    missing = [axis for axis in range(key[0].ndim) if axis not in kept]
+    return np.expand_dims(np.transpose(found, np.argsort(kept)), missing)
+
+
+def _grid_axes(key: tuple[Any, ...]) -> list[int | None] | None:
+    """Return the one axis along which each array of a key varies, or None if it is no grid."""
+    axes: list[int | None] = []
+    for k in key:
+        long = (
+            [axis for axis, n in enumerate(k.shape) if n != 1] if not isinstance(k, slice) else ()
+        )
+        if isinstance(k, slice) or len(long) > 1 or (long and long[0] in axes):
+            return None
+        axes.append(long[0] if long else None)
+    return axes
 
 
 class RawStore(AbstractDataStore):
@@ -84,6 +137,7 @@ class RawStore(AbstractDataStore):
         self.placed = description.place(source.identity.size)
 
     def get_variables(self) -> Mapping[str, Variable]:
+        """Return the variables, undecoded and lazy."""
         chunks = preferred_chunks(self.placed)
         return {name: self._variable(placed, chunks) for name, placed in self.placed.items()}
 
@@ -92,17 +146,22 @@ class RawStore(AbstractDataStore):
             return Variable(placed.dims, placed.data, placed.attrs)
         array = NativeArray.from_source(self.source, placed.data, "r", self.access)
         data = indexing.LazilyIndexedArray(LazyArray(array))
-        encoding = {"preferred_chunks": {dim: chunks[dim] for dim in placed.dims}}
+        encoding: dict[str, Any] = {"preferred_chunks": {dim: chunks[dim] for dim in placed.dims}}
+        if not placed.data.dtype.isnative:
+            encoding["dtype"] = placed.data.dtype
         return Variable(placed.dims, data, placed.attrs, encoding)
 
     def get_attrs(self) -> Mapping[str, Any]:
+        """Return the attributes of the whole."""
         return dict(self.description.attrs)
 
     def get_encoding(self) -> dict[str, Any]:
+        """Return which dimension is the record axis."""
         records = self.description.records
         return {} if records is None else {"unlimited_dims": {records.dim}}
 
     def get_dimensions(self) -> Mapping[str, int]:
+        """Return the lengths of the dimensions."""
         return {
             dim: n
             for placed in self.placed.values()
@@ -159,12 +218,36 @@ def described(
     )
 
 
+def opened(
+    path: Any, storage_options: Mapping[str, Any] | None = None, **words: Any
+) -> tuple[Description, Source]:
+    """Return a description and the source that it describes.
+
+    Another process may replace both meanwhile: then they are looked up again, so that the two
+    always belong together.
+    """
+    for _ in range(_TRIES):
+        description = described(path, **words)
+        source = open_source(description.path, storage_options)
+        if description.node is None or description.node == source.identity.node:
+            return description, source
+    raise BlockingIOError(
+        errno.EAGAIN,
+        f"the file was replaced {_TRIES} times while it was being opened; try again",
+        description.path,
+    )
+
+
 def _inline(variable: Variable) -> Described:
     values = variable.values
     if values.dtype.hasobject or values.dtype.kind == "T":
         values = values.astype("U")
     return Described(
-        values.dtype, tuple(map(str, variable.dims)), values.shape, attrs=variable.attrs, values=values
+        values.dtype,
+        tuple(map(str, variable.dims)),
+        values.shape,
+        attrs=variable.attrs,
+        values=values,
     )
 
 
@@ -201,8 +284,9 @@ class RawmmapEntrypoint(BackendEntrypoint):
     ) -> Dataset:
         """Return a lazy dataset of a raw file; see the guide for the keywords that describe it."""
         dropped = [drop_variables] if isinstance(drop_variables, str) else drop_variables or ()
-        description = described(
+        description, source = opened(
             filename_or_obj,
+            storage_options,
             dtype=dtype,
             shape=shape,
             dims=dims,
@@ -216,9 +300,9 @@ class RawmmapEntrypoint(BackendEntrypoint):
             format=format,
         )
         description = description.without(frozenset(dropped))
-        source = open_source(description.path, storage_options)
-        return StoreBackendEntrypoint().open_dataset(
-            RawStore(description, source, access),  # type: ignore[arg-type]
+        store = RawStore(description, source, access)
+        found = StoreBackendEntrypoint().open_dataset(
+            store,
             mask_and_scale=mask_and_scale,
             decode_times=decode_times,
             concat_characters=concat_characters,
@@ -226,10 +310,14 @@ class RawmmapEntrypoint(BackendEntrypoint):
             use_cftime=use_cftime,
             decode_timedelta=decode_timedelta,
         )
+        if description.coords:
+            found = found.set_coords(description.coords & set(found.variables))
+            found.set_close(store.close)
+        return found
 
     def guess_can_open(self, filename_or_obj: Any) -> bool:
         """Return whether a sidecar or a header describes the file; never raises."""
         try:
             return recognised(os.fspath(filename_or_obj)) is not None
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever is wrong, it is not ours to open
             return False

@@ -1,0 +1,126 @@
+"""``ds.rawmmap`` and ``array.rawmmap``: datasets and data arrays into flat files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Hashable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from xarray import DataArray, Dataset, register_dataarray_accessor, register_dataset_accessor
+
+if TYPE_CHECKING:
+    from dask.delayed import Delayed
+
+__all__ = ["RawmmapAccessor"]
+
+
+@register_dataset_accessor("rawmmap")  # type: ignore[no-untyped-call]
+@register_dataarray_accessor("rawmmap")  # type: ignore[no-untyped-call]
+class RawmmapAccessor:
+    """What this library adds to datasets and data arrays, under the name ``rawmmap``."""
+
+    def __init__(self, held: Dataset | DataArray) -> None:
+        self._held = held
+
+    def to_raw(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        mode: Literal["w", "a", "r+"] | None = None,
+        append_dim: str | None = None,
+        region: Mapping[str, slice | Literal["auto"]] | Literal["auto"] | None = None,
+        encoding: Mapping[Any, Mapping[str, Any]] | None = None,
+        unlimited_dims: Iterable[Hashable] | None = None,
+        compute: bool = True,
+    ) -> Delayed | None:
+        """Write all variables flat into one file, with a sidecar that describes it.
+
+        ``xr.open_dataset(path, engine="rawmmap")`` gives the dataset back: values, dims,
+        coordinates, attributes and encoding. Every variable starts on a page boundary of the file,
+        in C order.
+
+        Parameters
+        ----------
+        path : path-like
+            The data file. Its sidecar is ``<path>.json``.
+        mode : {"w", "a", "r+"}, optional
+            ``"w"``, the default: a new file, or the replacement of an old one. ``"a"``: add
+            variables to a file, or replace some of its variables; a file that is not there is
+            created. ``"r+"``: write into variables that are there, in place.
+        append_dim : str, optional
+            The dimension that is lengthened by this data; implies mode "a". Every variable of the
+            file that has it must be in the data. Variables without it stay as they are in the file.
+        region : dict of slices or "auto", or "auto", optional
+            The part of the file that this data goes into, by dimension; implies mode "r+".
+            ``"auto"`` finds it by the values of the coordinates.
+        encoding : mapping, optional
+            Encodings by variable, instead of their own: `dtype` (byte order included),
+            `_FillValue`, `scale_factor`, `add_offset`, `units`, `calendar` and what else the CF
+            conventions know. What is in the file already keeps its encoding.
+        unlimited_dims : str or iterable of str, optional
+            The record axis; by default that of ``ds.encoding["unlimited_dims"]``. Its records
+            follow each other at the end of the file, each with its part of all variables, and their
+            number follows from the file's size.
+        compute : bool
+            Whether to write now. Otherwise nothing happens until the result is computed.
+
+        Returns
+        -------
+        dask.delayed.Delayed or None
+            With ``compute=False``, what writes the file once it is computed.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such folder or, with `append_dim`, `region` or mode "r+", no such file.
+        TypeError
+            If an attribute is of a type that JSON cannot hold, or a variable of one that a flat
+            file cannot hold. Nothing is written then.
+        ValueError
+            If a word has none of its values, an encoding is unknown, or the data does not fit the
+            file that it goes into. Nothing is written then.
+        OSError
+            If the disk is full or fails.
+
+        Notes
+        -----
+        With mode "w" the old file and its sidecar stay whole until both new ones are on disk;
+        whatever happens, the path opens as either the old or the new dataset. A dataset may
+        therefore be written onto the file that it is read from. The same holds where `append_dim`
+        is not the record axis, and for mode "a" where the file has records: they write the file
+        anew.
+
+        Otherwise mode "a" adds at the end of the file and replaces the sidecar last; the room of
+        variables that it replaces is free only once the file is written with mode "w". Records are
+        appended in order and whole, so that whoever opens the file meanwhile sees complete ones;
+        at least one of them must fit into memory. After a failure the file has its old length. A
+        region is overwritten in place, and what was written before a failure stays.
+
+        Chunks are computed and written in parallel, under any of Dask's schedulers, whose workers
+        must see the file under the same path; several processes may write regions of one file that
+        do not overlap. Appending is for one process at a time.
+
+        Examples
+        --------
+        >>> import numpy as np, os, tempfile, xarray as xr
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> path = os.path.join(folder.name, "run.bin")
+        >>> step = xr.Dataset({"u": (("t", "x"), np.ones((1, 3), "f4"))}, {"t": [0]})
+        >>> step.rawmmap.to_raw(path, unlimited_dims="t")
+        >>> step.assign_coords(t=[1]).rawmmap.to_raw(path, append_dim="t")
+        >>> xr.open_dataset(path, engine="rawmmap").sizes
+        Frozen({'t': 2, 'x': 3})
+        >>> folder.cleanup()
+        """
+        from rawmmap.xarray.writer import to_raw
+
+        return to_raw(
+            self._held,
+            path,
+            mode=mode,
+            append_dim=append_dim,
+            region=region,
+            encoding=encoding,
+            unlimited_dims=unlimited_dims,
+            compute=compute,
+        )

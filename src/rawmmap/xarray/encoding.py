@@ -1,0 +1,197 @@
+"""What goes into a file: a dataset as xarray's own CF encoder leaves it, in types of fixed size."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Hashable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from xarray import Dataset, Variable
+from xarray.backends.common import WritableCFDataStore
+from xarray.coding.strings import CharacterArrayCoder, EncodedStringCoder
+
+__all__ = ["Encoded", "check_names", "encode", "unlimited"]
+
+# What may be left of an encoding once xarray's encoder has taken its part: how the variable was
+# stored where it came from, or that it has no fill value.
+_LEFT_OVER = {
+    "_FillValue",
+    "char_dim_name",
+    "dtype",
+    "original_shape",
+    "preferred_chunks",
+    "source",
+}
+
+# xarray's name for the variable named None.
+_NO_NAME = "__values__"
+
+# What is neither in memory nor chunked is written in chunks if it is larger than this.
+_LARGE = 2**26
+
+
+class Encoded(WritableCFDataStore):
+    """A store that keeps what xarray's encoder hands to it.
+
+    Parameters
+    ----------
+    dimensions : mapping of str to int, optional
+        Lengths that dimensions have already.
+
+    Attributes
+    ----------
+    variables : dict of str to Variable
+        In NumPy types of fixed size; NumPy or Dask arrays.
+    attrs : dict
+        Attributes of the whole.
+    """
+
+    def __init__(self, dimensions: Mapping[str, int] | None = None) -> None:
+        self.variables: dict[str, Variable] = {}
+        self.attrs: dict[str, Any] = {}
+        self._dimensions = dict(dimensions or {})
+
+    def get_dimensions(self) -> dict[str, int]:
+        """Return lengths that are fixed."""
+        return self._dimensions
+
+    def get_variables(self) -> dict[str, Variable]:
+        """Return the variables as they were encoded."""
+        return self.variables
+
+    def get_attrs(self) -> dict[str, Any]:
+        """Return the attributes of the whole."""
+        return self.attrs
+
+    def set_dimension(self, dim: Hashable, length: int, is_unlimited: bool = False) -> None:
+        """Refuse a name that a file cannot hold."""
+        if not isinstance(dim, str) or not dim:
+            raise TypeError(f"dimension names are strings of some length in a file, not {dim!r}")
+
+    def set_attribute(self, k: str, v: Any) -> None:
+        """Keep an attribute of the whole."""
+        self.attrs[k] = v
+
+    def encode_variable(self, v: Variable, name: Hashable = None) -> Variable:
+        """Return a variable whose text is of fixed width."""
+        return _fixed(v, name)
+
+    def set_variables(
+        self,
+        variables: Mapping[Any, Variable],
+        check_encoding_set: Iterable[Hashable],
+        writer: Any,
+        unlimited_dims: Any = None,
+    ) -> None:
+        """Keep variables, unless a file cannot hold them or their encoding is unknown."""
+        for name, variable in variables.items():
+            if name in check_encoding_set:
+                _check_encoding(name, variable.encoding)
+            if variable.dtype.names is not None or variable.dtype.kind not in "biufcSU":
+                raise TypeError(
+                    f"variable {name!r} has dtype {variable.dtype}, which a flat file cannot hold; "
+                    "make it numbers or text, a structured one a variable per field"
+                )
+            self.variables[_NO_NAME if name is None else name] = variable
+
+
+def _check_encoding(name: Hashable, encoding: Mapping[Any, Any]) -> None:
+    unknown = sorted(str(word) for word in set(encoding) - _LEFT_OVER)
+    if unknown:
+        raise ValueError(
+            f"unexpected encoding for variable {name!r}: {unknown}; a flat file takes dtype (byte "
+            "order included), _FillValue, scale_factor, add_offset, units, calendar and what else "
+            "the CF conventions know, and nothing about compression or chunks"
+        )
+
+
+def _fixed(variable: Variable, name: Hashable) -> Variable:
+    """Return a variable whose text is of fixed width.
+
+    Arrays of type U stay what they are. Python strings become characters in UTF-8 along a dimension
+    of their own, as in netCDF-3, since their encoding then says nothing of the width.
+    """
+    as_bytes = variable.dtype.kind == "O" or "_Encoding" in variable.encoding
+    as_characters = as_bytes or variable.encoding.get("dtype") == "S1"
+    coder = EncodedStringCoder(allows_unicode=not as_bytes)  # type: ignore[no-untyped-call]
+    variable = coder.encode(variable, name)
+    if variable.dtype.kind in "SU" and variable.dtype.itemsize == 0:
+        variable = variable.astype(f"{variable.dtype.kind}1")
+    # xarray takes every variable of type S1 that it reads for characters.
+    if as_characters or variable.dtype == "S1":
+        variable = CharacterArrayCoder().encode(variable, name)  # type: ignore[no-untyped-call]
+    return variable
+
+
+def encode(
+    ds: Dataset,
+    encoding: Mapping[Any, Mapping[str, Any]] | None = None,
+    unlimited_dims: Any = None,
+    dimensions: Mapping[str, int] | None = None,
+) -> Encoded:
+    """Return a dataset as it goes into a file.
+
+    Parameters
+    ----------
+    ds : Dataset
+        It is not changed.
+    encoding : mapping, optional
+        Encodings by variable, instead of their own; unknown words in them are errors.
+    unlimited_dims : set of str, optional
+        Dimensions that may grow.
+    dimensions : mapping of str to int, optional
+        Lengths that dimensions have in the file already.
+    """
+    store = Encoded(dimensions)
+    prepared = _prepared(ds, set(encoding or ()))
+    prepared.dump_to_store(store, encoding=dict(encoding or {}), unlimited_dims=unlimited_dims)
+    return store
+
+
+def _prepared(ds: Dataset, explicit: set[Any]) -> Dataset:
+    """Return a shallow copy whose variables can be encoded without loss, and piece by piece."""
+    prepared = ds.copy(deep=False)
+    for name, variable in prepared.variables.items():
+        if name not in explicit and variable.dtype.kind in "OSUT":
+            _forget_width(variable)
+        if _is_large(variable):
+            chunks = variable.encoding.get("preferred_chunks") or "auto"
+            prepared[name] = variable.chunk(chunks)
+    return prepared
+
+
+def _forget_width(variable: Variable) -> None:
+    """Drop the width that text had where it came from: what is longer now would be cut."""
+    dtype = variable.encoding.get("dtype")
+    if dtype is not None and dtype not in (str, "S1") and np.dtype(dtype).kind in "SU":
+        del variable.encoding["dtype"]
+
+
+def _is_large(variable: Variable) -> bool:
+    in_memory = getattr(variable, "_in_memory", True) or variable.chunks is not None
+    return not in_memory and variable.nbytes > _LARGE and variable.dtype.kind in "biufc"
+
+
+def check_names(ds: Dataset) -> None:
+    """Refuse names of variables that no file can hold."""
+    for name in ds.variables:
+        if name is not None and not isinstance(name, str):
+            raise TypeError(f"variable name {name!r} must be a string or None to go into a file")
+        if name == "":
+            raise ValueError(f"variable name {name!r}: the string must be length 1 or greater")
+
+
+def unlimited(ds: Dataset, given: Iterable[Hashable] | None) -> set[Hashable]:
+    """Return the dimensions that may grow, as the caller or else the dataset's encoding says."""
+    origin = "dataset.encoding" if given is None else "unlimited_dims-kwarg"
+    found = ds.encoding.get("unlimited_dims") if given is None else given
+    names = {found} if isinstance(found, str) or not isinstance(found, Iterable) else set(found)
+    names.discard(None)
+    missing = {name for name in names if name not in ds.dims}
+    if missing:
+        text = f"Unlimited dimension(s) {missing!r} declared in {origin!r}, but not in the dataset"
+        if given is not None:
+            raise ValueError(f"{text}; it has {sorted(map(str, ds.dims))}")
+        warnings.warn(f"{text}; left out", UserWarning, stacklevel=2)
+    return names - missing

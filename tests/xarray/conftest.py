@@ -1,0 +1,22 @@
+"""What xarray's own tests expect of their surroundings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for mark in ("asyncio", "flaky", "network", "skip_if_param", "skip_with_dask_array"):
+        config.addinivalue_line("markers", f"{mark}: one of xarray's own marks")
+
+
+@pytest.fixture(params=[False, True], ids=["numpy", "dask"])
+def use_dask(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+@pytest.fixture(params=["s", "ms", "us", "ns"])
+def time_unit(request: pytest.FixtureRequest) -> Any:
+    return request.param
