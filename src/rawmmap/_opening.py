@@ -126,10 +126,9 @@ def refusal(status: os.stat_result, path: str | None) -> OSError:
 def _open_path(file: str | bytes, mode: str | None) -> Opened:
     path = file if isinstance(file, str) else os.fsdecode(file)
     try:
-        fd = os.open(file, MODES[mode], 0o666)
+        return os.open(file, MODES[mode], 0o666), True, path, mode or "r", None
     except OSError as error:
         raise _explained(error, path, mode) from None
-    return (fd, True, path, mode or "r", None)
 
 
 def _explained(error: OSError, path: str, mode: str | None) -> OSError:

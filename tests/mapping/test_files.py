@@ -247,12 +247,14 @@ class TestNoFiles:
             rawmmap.mmap(io.BytesIO(b"abc"))
 
     def test_text(self, counted: Path) -> None:
+        file: Any
         with counted.open() as file, pytest.raises(TypeError, match="text"):
             rawmmap.mmap(file)
 
     def test_compressed_files(self, tmp_path: Path) -> None:
         path = tmp_path / "x.gz"
         path.write_bytes(gzip.compress(b"abc"))
+        file: Any
         with gzip.open(path) as file, pytest.raises(TypeError, match="GzipFile"):
             rawmmap.mmap(file)
 
@@ -276,6 +278,7 @@ class TestNoFiles:
 def test_no_descriptor_leaks(counted: Path, tmp_path: Path) -> None:
     """Neither success nor failure leaves a descriptor behind."""
     before = os.listdir("/proc/self/fd")
+    arguments: Any
     for _ in range(3):
         rawmmap.mmap(counted)
         for arguments in [("u1", None, 500), ("<u2", None, 1), ("u1", 500)]:

@@ -166,11 +166,10 @@ def test_words_that_are_unknown(counted: Path, arguments: Any, says: str) -> Non
         rawmmap.mmap(counted, **arguments)
 
 
-def test_fractions_are_no_numbers_of_bytes_or_elements(counted: Path) -> None:
+@pytest.mark.parametrize("numbers", [(2.5,), ((2, 2.5),), (2, 1.0), ("3",)])
+def test_fractions_are_no_numbers_of_bytes_or_elements(counted: Path, numbers: Any) -> None:
     with pytest.raises(TypeError):
-        rawmmap.mmap(counted, "u1", 2.5)
-    with pytest.raises(TypeError):
-        rawmmap.mmap(counted, "u1", 2, 1.0)
+        rawmmap.mmap(counted, "u1", *numbers)
 
 
 @pytest.mark.parametrize("arguments", [("u1", 2**63), ("O", 3), ("u1", -5), ("u1", 3, -1), ("u1",)])

@@ -39,7 +39,7 @@ VIEWS: dict[str, Callable[..., Any]] = {
     "broadcast": lambda a: np.broadcast_to(a, (2, 4, 6)),
     "subclass": lambda a: a.view(np.recarray),
     "masked": lambda a: np.ma.masked_array(a).data,
-    "chain": lambda a: np.asarray(memoryview(np.asarray(memoryview(a))[1:]))[1:],
+    "chain": lambda a: np.frombuffer(np.asarray(memoryview(a))[1:], "u1")[1:],
 }
 
 

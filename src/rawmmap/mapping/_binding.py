@@ -17,9 +17,18 @@ import numpy.typing as npt
 
 from rawmmap import _growing
 from rawmmap._opening import MODES, File, open_file, refusal
+from rawmmap._system import GRANULARITY
 from rawmmap.errors import ShortFileError
 from rawmmap.layout import MAX_BYTES, Layout, as_shape, infer_shape, plain_dtype
-from rawmmap.mapping._windows import Grow, Record, Window, array_on, cannot_map, map_record
+from rawmmap.mapping._windows import (
+    Grow,
+    Record,
+    Window,
+    array_on,
+    cannot_map,
+    map_record,
+    map_rest,
+)
 
 __all__ = ["Mode", "Shape", "anonymous", "bind", "checked_nbytes", "empty_array", "mmap"]
 
@@ -27,7 +36,9 @@ Shape = SupportsIndex | Sequence[SupportsIndex]
 Mode = Literal["r", "r+", "w+", "c"]
 Bound = tuple[npt.NDArray[Any], Window | None, Record]
 
+_REST = (-1,)
 _ORDERS = frozenset({"C", "F"})
+_READING = frozenset({"r", "c"})
 _GROWS = frozenset({True, False, "sparse"})
 # NumPy 1 has at most 32 axes and NumPy 2 has 64; what it refuses must be refused in time.
 _FEW_AXES = 32
@@ -203,28 +214,58 @@ def bind(
     start = None if offset is None else operator.index(offset)
     if order not in _ORDERS or mode not in MODES or grow not in _GROWS:
         raise _bad_word(order, mode, grow)
-    counts = (-1,) if shape is None else as_shape(shape)
-    _check_numbers(plain, counts, start or 0, order, mode)
+    counts = _REST if shape is None else as_shape(shape)
+    if shape is not None or start is not None or mode == "w+":
+        _check_numbers(plain, counts, start or 0, order, mode)
     fd, ours, path, mode, source = open_file(file, mode)
     try:
-        if not ours and hasattr(file, "flush"):
-            file.flush()
+        if not ours:
+            start = _settle(file, fd, path, start)
+        start = start or 0
+        shared = mode != "c" and bool(shared)
+        if counts is _REST and mode in _READING:
+            bound = _bind_rest(fd, path, plain, start, order, mode, shared)
+            if bound is not None:
+                return bound
         status = os.fstat(fd)
         if not S_ISREG(status.st_mode):
             raise refusal(status, path)
-        if start is None:
-            start = 0 if ours else _position(file)
         if -1 in counts:
-            counts = _inferred(plain, counts, status.st_size, start, order, path)
-        shared = mode != "c" and bool(shared)
-        return _bind_open(
-            Record(path, source, status, plain, counts, start, order, mode, shared, grow),
-            fd,
-            status.st_size,
-        )
+            name = path or "the file"
+            counts = infer_shape(
+                plain, counts, size=status.st_size, offset=start, order=order, path=name
+            )
+        record = Record(path, source, status, plain, counts, start, order, mode, shared, grow)
+        return _bind_open(record, fd, status.st_size)
     finally:
         if ours:
             os.close(fd)
+
+
+def _bind_rest(
+    fd: int,
+    path: str | None,
+    dtype: np.dtype[Any],
+    offset: int,
+    order: str,
+    mode: str,
+    shared: bool,
+) -> Bound | None:
+    """Map all there is to be read, in one go; None where that takes a closer look.
+
+    Only regular files can be mapped without saying how much, so that one call tells whether this
+    is one, and its size.
+    """
+    try:
+        window = map_rest(fd, offset, path, shared)
+    except OSError:
+        return None
+    n, over = divmod(len(window) - offset % GRANULARITY, dtype.itemsize)
+    if over or n <= 0:
+        return None
+    record = Record(path, None, None, dtype, (n,), offset, order, mode, shared, False)
+    window.record = record
+    return array_on(window, record), window, record
 
 
 def _bind_open(record: Record, fd: int, size: int) -> Bound:
@@ -285,24 +326,6 @@ def _check_numbers(
         )
 
 
-def _inferred(
-    dtype: np.dtype[Any],
-    counts: tuple[int, ...],
-    size: int,
-    offset: int,
-    order: str,
-    path: str | None,
-) -> tuple[int, ...]:
-    if len(counts) == 1 and offset <= size:
-        # The usual case in short; infer_shape says what is wrong with the others.
-        n, over = divmod(size - offset, dtype.itemsize)
-        if not over:
-            return (n,)
-    return infer_shape(
-        dtype, counts, size=size, offset=offset, order=order, path=path or "the file"
-    )
-
-
 def checked_nbytes(dtype: np.dtype[Any], shape: tuple[int, ...], offset: int, order: str) -> int:
     """Return the bytes of all elements, after making sure that such an array can exist."""
     nbytes = dtype.itemsize * math.prod(shape)
@@ -330,5 +353,16 @@ def _check_growth(record: Record, size: int) -> None:
         )
 
 
-def _position(file: Any) -> int:
-    return operator.index(file.tell()) if hasattr(file, "tell") else 0
+def _settle(file: Any, fd: int, path: str | None, start: int | None) -> int | None:
+    """Hand a stream's buffered writes to the system; return where it stands if nobody else said."""
+    if hasattr(file, "flush"):
+        file.flush()
+    if start is not None or not hasattr(file, "tell"):
+        return start
+    try:
+        return operator.index(file.tell())
+    except OSError:
+        status = os.fstat(fd)
+        if S_ISREG(status.st_mode):
+            raise
+        raise refusal(status, path) from None

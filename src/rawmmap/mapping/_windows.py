@@ -30,6 +30,7 @@ __all__ = [
     "array_on",
     "cannot_map",
     "map_record",
+    "map_rest",
     "map_window",
     "record_of",
     "window_of",
@@ -152,10 +153,24 @@ def map_record(record: Record, fd: int) -> Window:
     ShrunkFileError, OSError
         As `map_window`.
     """
-    origin = record.offset - record.offset % GRANULARITY
+    start = record.offset
+    origin = start - start % GRANULARITY
     window = _new(fd, origin, record.end, record.path, record.shared, record.writable)
     window.record = record
     return window
+
+
+def map_rest(fd: int, offset: int, path: str | None, shared: bool) -> Window:
+    """Map all of a file from `offset` on, to be read; of nothing but a regular file.
+
+    Raises
+    ------
+    OSError
+        If there is nothing from the window of `offset` on, or this is no regular file.
+    """
+    # A length of zero is all there is to CPython, and an error to the system.
+    origin = offset - offset % GRANULARITY
+    return _new(fd, origin, origin, path, shared, not shared)
 
 
 def array_on(window: Window, record: Record) -> npt.NDArray[Any]:
