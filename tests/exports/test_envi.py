@@ -22,7 +22,7 @@ ORDERS = {"bsq": (0, 1, 2), "bil": (1, 0, 2), "bip": (1, 2, 0)}
 Array = npt.NDArray[Any]
 Store = Callable[..., dict[str, Any]]
 
-pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+pytestmark = pytest.mark.filterwarnings("ignore:Dataset has no geotransform")
 
 
 @pytest.fixture

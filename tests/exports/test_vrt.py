@@ -19,7 +19,7 @@ from rawmmap.exports import to_vrt
 
 rasterio = pytest.importorskip("rasterio", reason="GDAL is the reader of these files")
 
-pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+pytestmark = pytest.mark.filterwarnings("ignore:Dataset has no geotransform")
 
 GDAL = tuple(int(part) for part in rasterio.__gdal_version__.split(".")[:2])
 TYPES = ["u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8", "c8", "c16"]
