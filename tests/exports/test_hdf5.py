@@ -89,6 +89,19 @@ def test_any_layout_is_made_of_pieces(
     np.testing.assert_array_equal(read(target), part)
 
 
+def test_text_is_copied(tmp_path: Path) -> None:
+    texts = np.array([["a", "\u00e4b"], ["", "cde"]], ">U3")
+    (tmp_path / "a").write_bytes(texts.tobytes())
+    target = to_hdf5(tmp_path / "a", dtype=">U3", shape=(2, 2), attrs={"_FillValue": ""})
+    with h5py.File(target) as file:
+        assert file["data"].external is None
+        assert file["data"].asstr()[:].tolist() == texts.tolist()
+    with (tmp_path / "b").open("wb") as empty:
+        empty.truncate(2**26 + 4)
+    with pytest.raises(ValueError, match="HDF5 has no type for <U1"):
+        to_hdf5(tmp_path / "b", dtype="<U1", shape=2**24 + 1)
+
+
 def test_too_many_pieces_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "a"
     rows = np.arange(2701 * 2, dtype=">i4").reshape(2701, 2)
@@ -110,7 +123,7 @@ def test_interleaved_records(tmp_path: Path) -> None:
         np.testing.assert_array_equal(read(target, name), records[name])
 
 
-@pytest.mark.parametrize("dtype", ["<U2", "<M8[Y]", "<m8[25s]", "V5"])
+@pytest.mark.parametrize("dtype", ["<M8[Y]", "<m8[25s]", "V5"])
 def test_types_that_hdf5_lacks_are_refused_by_name(tmp_path: Path, dtype: str) -> None:
     (tmp_path / "a").write_bytes(bytes(1000))
     with pytest.raises(ValueError, match="'data': HDF5 has no type for"):

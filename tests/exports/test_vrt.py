@@ -274,6 +274,21 @@ def test_the_variable_is_named_where_there_are_several(tmp_path: Path) -> None:
     np.testing.assert_array_equal(bands(target).ravel(), range(12))
 
 
+def test_coordinates_are_not_taken_for_the_variable(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(bytes(48))
+    plane = {"dtype": "u1", "shape": (3, 4), "dims": ("y", "x")}
+    target = to_vrt(
+        tmp_path / "a",
+        variables={
+            "u": {**plane, "attrs": {"coordinates": "lat lon"}},
+            "lat": {**plane, "offset": 12},
+            "lon": {**plane, "offset": 24},
+        },
+    )
+    with rasterio.open(target) as dataset:
+        assert dataset.descriptions == ("u",)
+
+
 def test_the_folder_can_be_moved(tmp_path: Path, store: Store) -> None:
     array = np.arange(12, dtype="u1").reshape(3, 4)
     folder = tmp_path / "old"

@@ -20,6 +20,7 @@ __all__ = ["Plan", "Planned", "plan", "segments"]
 # An object header message has at most 65,535 bytes, and each piece takes 24 of them.
 _MOST_SEGMENTS = 2_700
 _MOST_BYTES = 64_000
+_MOST_TEXT = 2**26
 
 _UNITS = {
     "D": "days", "h": "hours", "m": "minutes", "s": "seconds", "ms": "milliseconds",
@@ -141,6 +142,9 @@ def _check_names(
 def _planned(subject: Subject, name: str, placed: Placed, attrs: dict[str, Any]) -> Planned:
     data = placed.data
     what = f"{subject.path}: variable {name!r}"
+    if isinstance(data, Layout) and data.dtype.kind == "U" and data.nbytes <= _MOST_TEXT:
+        # HDF5 has no type for four bytes a character, and labels are worth a copy.
+        data = subject.values(placed)
     if not isinstance(data, Layout):
         data, more = _stored_values(data, attrs, what)
         return Planned(

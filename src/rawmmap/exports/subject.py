@@ -44,9 +44,16 @@ class Subject:
         return self.description.path
 
     def is_coordinate(self, name: str) -> bool:
-        """Return whether a variable labels the others."""
-        return name in self.description.coords or any(
-            name in variable.dims for variable in self.placed.values()
+        """Return whether a variable labels the others, by CF's words for it too."""
+        every = [variable.attrs for variable in self.placed.values()]
+        return (
+            name in self.description.coords
+            or any(name in variable.dims for variable in self.placed.values())
+            or any(
+                name in str(attrs.get(key, "")).split()
+                for attrs in (*every, self.description.attrs)
+                for key in ("coordinates", "grid_mapping")
+            )
         )
 
     def labels(self, dim: str) -> Placed | None:
