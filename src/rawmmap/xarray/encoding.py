@@ -166,6 +166,9 @@ def _forget_width(variable: Variable) -> None:
     dtype = variable.encoding.get("dtype")
     if dtype is not None and dtype not in (str, "S1") and np.dtype(dtype).kind in "SU":
         del variable.encoding["dtype"]
+    # xarray's own name for the dimension of the characters holds their number.
+    if str(variable.encoding.get("char_dim_name", "")).startswith("string"):
+        del variable.encoding["char_dim_name"]
 
 
 def _is_large(variable: Variable) -> bool:
