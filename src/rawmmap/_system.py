@@ -11,6 +11,7 @@ import ctypes
 import errno
 import mmap
 import os
+import platform
 import sys
 from typing import Any
 
@@ -61,7 +62,7 @@ def _noreserve() -> int:
         return getattr(mmap, "MAP_NORESERVE", 0)
     usual = ("x86_64", "i686", "aarch64", "armv7l", "riscv64", "s390x", "loongarch64")
     known = dict.fromkeys(usual, 0x4000) | {"ppc64le": 0x40, "ppc64": 0x40}
-    return getattr(mmap, "MAP_NORESERVE", known.get(os.uname().machine, 0))
+    return getattr(mmap, "MAP_NORESERVE", known.get(platform.machine(), 0))
 
 
 #: Flag of a private map that may be larger than memory; 0 where there is none.

@@ -40,6 +40,10 @@ Grow = bool | Literal["sparse"]
 
 _BYTE = np.dtype(np.uint8)
 
+# Where no more maps are allowed, the heap cannot grow either, and even to raise an error would be a
+# MemoryError. These are given back then. Untouched, they take no memory.
+_SLACK = [mmap.mmap(-1, 1) for _ in range(4)]
+
 
 class Record(NamedTuple):
     """What a map shows, and where it came from."""
@@ -222,10 +226,11 @@ def _new(fd: int, start: int, stop: int, path: str | None, shared: bool, writabl
     try:
         if sys.platform == "win32":
             return Window(fd, stop - start, access=_ACCESS[shared, writable], offset=start)
-        flags, protection = _FLAGS[shared], _PROTECTION[writable]
-        if sys.version_info >= (3, 13):
-            return Window(fd, stop - start, flags, protection, offset=start, trackfd=False)
-        return Window(fd, stop - start, flags, protection, offset=start)
+        else:  # noqa: RET505 - type checkers tell platforms apart by branches
+            flags, protection = _FLAGS[shared], _PROTECTION[writable]
+            if sys.version_info >= (3, 13):
+                return Window(fd, stop - start, flags, protection, offset=start, trackfd=False)
+            return Window(fd, stop - start, flags, protection, offset=start)
     except OSError as error:
         raise cannot_map(error, start, stop, path) from None
     except ValueError:
@@ -235,6 +240,8 @@ def _new(fd: int, start: int, stop: int, path: str | None, shared: bool, writabl
 
 def cannot_map(error: OSError, start: int, stop: int, path: str | None) -> OSError:
     """Return `error` with what was asked, which limit it may have met, and what to do."""
+    if error.errno == errno.ENOMEM:
+        _SLACK.clear()
     text = f"cannot map the {stop - start} bytes from byte {start} on: {error.strerror}"
     if error.errno == errno.ENOMEM:
         text += (
@@ -251,7 +258,10 @@ def cannot_map(error: OSError, start: int, stop: int, path: str | None) -> OSErr
 
 def _most_maps() -> str:
     try:
-        with open("/proc/sys/vm/max_map_count") as file:
-            return file.read().strip()
+        fd = os.open("/proc/sys/vm/max_map_count", os.O_RDONLY)
     except OSError:
         return "a limited number of"
+    try:
+        return os.read(fd, 20).decode().strip()
+    finally:
+        os.close(fd)
