@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rawmmap.array import RawArray
     from rawmmap.dask import from_raw, to_raw
     from rawmmap.errors import DescriptionError, RawmmapError, ShortFileError, ShrunkFileError
+    from rawmmap.exports import to_envi, to_hdf5, to_npy, to_vrt
     from rawmmap.layout import Layout
     from rawmmap.mapping import (
         Mapping,
@@ -46,7 +47,11 @@ __all__ = [
     "mapping_of",
     "mmap",
     "resident",
+    "to_envi",
+    "to_hdf5",
+    "to_npy",
     "to_raw",
+    "to_vrt",
 ]
 
 # The room of each public name.
@@ -67,7 +72,11 @@ _HOMES = {
     "mapping_of": "mapping",
     "mmap": "mapping",
     "resident": "mapping",
+    "to_envi": "exports",
+    "to_hdf5": "exports",
+    "to_npy": "exports",
     "to_raw": "dask",
+    "to_vrt": "exports",
 }
 
 
