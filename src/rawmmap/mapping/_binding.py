@@ -256,16 +256,19 @@ def _bind_rest(
     Only regular files can be mapped without saying how much, so that one call tells whether this
     is one, and its size.
     """
+    if dtype.ndim:
+        return None
     try:
         window = map_rest(fd, offset, path, shared)
-    except OSError:
+        array = np.frombuffer(window, dtype, -1, offset % GRANULARITY)
+    except (OSError, ValueError):
         return None
-    n, over = divmod(len(window) - offset % GRANULARITY, dtype.itemsize)
-    if over or n <= 0:
+    if not array.size:
         return None
-    record = Record(path, None, None, dtype, (n,), offset, order, mode, shared, False)
-    window.record = record
-    return array_on(window, record), window, record
+    window.record = record = Record(
+        path, None, None, dtype, array.shape, offset, order, mode, shared, False
+    )
+    return array, window, record
 
 
 def _bind_open(record: Record, fd: int, size: int) -> Bound:
