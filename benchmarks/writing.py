@@ -132,10 +132,10 @@ class _Zarr(_Writer):
 
 
 class Write(Case):
-    """Time until the call returns; what is left to reach the disk is timed after it."""
+    """Time until all bytes are on disk, which is where some return and others do not."""
 
     name = "write"
-    title = "Write the whole array by chunks from memory, two threads"
+    title = "Write the whole array by chunks from memory until it is on disk, two threads"
     state = "any"
     reference = "pwrite, two threads"
     rounds = 3
@@ -152,23 +152,30 @@ class Write(Case):
         target = contestant.target(work.main)
         try:
             with dask.config.set(scheduler="threads", num_workers=THREADS):
-                yield lambda i: contestant.write(source, work.main)
+                yield lambda i: self._write(contestant, source, work.main)
         finally:
             if target.is_dir():
                 shutil.rmtree(target)
             else:
                 target.unlink(missing_ok=True)
 
+    def _write(self, contestant: _Writer, source: da.Array, flat: Flat) -> float:
+        """Return the seconds until the contestant's own call returned."""
+        start = time.perf_counter()
+        contestant.write(source, flat)
+        returned = time.perf_counter() - start
+        for path in cache.files_below([contestant.target(flat)]):
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+        return returned
+
+    def check(self, result: Any, i: int, work: Workload) -> None:
+        """Nothing: `metrics` is told which contestant wrote, and compares its bytes."""
+
     def metrics(
         self, contestant: Contestant, result: Any, seconds: float, work: Workload
     ) -> dict[str, float]:
         assert isinstance(contestant, _Writer)
-        target = contestant.target(work.main)
-        start = time.perf_counter()
-        for path in cache.files_below([target]):
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
-        durable = seconds + time.perf_counter() - start
         contestant.check(work.main)
         size = work.main.nbytes / 1e9
-        return {"GB/s": size / seconds, "GB/s until on disk": size / durable}
+        return {"GB/s": size / seconds, "GB/s when the call returns": size / result}
