@@ -65,10 +65,12 @@ def settle(path: str) -> None:
     """Finish, or clear away, what a writer that was killed has left of its sidecar."""
     own = os.path.realpath(sidecar.beside(path))
     node = _node(path)
-    for number, name in _all_pending(own):
+    found = list(_all_pending(own))
+    drafts = _drafts(path) if found else set()
+    for number, name in found:
         if number == node:
             os.replace(name, own)
-        elif number not in _drafts(path):
+        elif number not in drafts:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(name)
 

@@ -149,7 +149,8 @@ def _append_anew(
         if name in new:
             axis = variable.dims.index(dim)
             both = da.concatenate([variable.data, new[name].data], axis=axis)
-            variable = Variable(variable.dims, both, variable.attrs)
+            # Concatenation forgets the byte order.
+            variable = Variable(variable.dims, both.astype(variable.dtype), variable.attrs)
         variables[name] = variable
     description = existing.description
     record_dim = description.records.dim if description.records else None

@@ -11,6 +11,7 @@ import dask.array as da
 import numpy as np
 import pandas as pd
 from xarray import Dataset, Variable
+from xarray.coding.strings import create_vlen_dtype
 from xarray.conventions import decode_cf_variable
 
 from rawmmap.array import RawArray
@@ -94,6 +95,9 @@ class Existing:
         for name, variable in prepared.variables.items():
             variable.encoding = self._encoding(str(name), variable)
             variable.attrs = {}
+            if variable.dtype.kind == "O" and not variable.size:
+                # With no element to look at, xarray takes Python objects for floats.
+                variable.data = np.empty(variable.shape, create_vlen_dtype(str))
         found = encode(prepared).variables
         return {name: self._fitted(name, variable) for name, variable in found.items()}
 
@@ -121,7 +125,7 @@ class Existing:
 
     def _check_type(self, name: str, known: Variable, new: Variable) -> None:
         kind = known.dtype.kind
-        if known.dtype == new.dtype or (kind == new.dtype.kind and kind in "SUMm"):
+        if known.dtype == new.dtype.newbyteorder("=") or (kind == new.dtype.kind and kind in "SUMm"):
             return
         packed = (
             self.placed[name].data.dtype.kind in "iu" and known.dtype.kind == new.dtype.kind == "f"

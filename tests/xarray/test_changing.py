@@ -1,0 +1,322 @@
+"""Files that change: variables added, dimensions lengthened, regions overwritten."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import dask.array as da
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from xarray.testing import assert_identical
+
+import rawmmap
+from rawmmap.xarray.writer import to_raw
+
+
+def part(first: int, count: int = 3) -> xr.Dataset:
+    """Some steps of an experiment, all of whose values depend on their number."""
+    t = np.arange(first, first + count)
+    return xr.Dataset(
+        {
+            "u": (("t", "x"), (t[:, None] * 10 + np.arange(4)).astype("f4"), {"units": "K"}),
+            "v": (("x", "t"), (t * 100 + np.arange(4)[:, None]).astype(">i2")),
+            "packed": ("t", t * 0.5),
+            "flag": ("t", t % 2 == 0),
+            "name": ("t", np.array([f"n{i}" for i in t], "U3")),
+            "text": ("t", np.array([f"é{i}" for i in t], object)),
+            "fixed": ("x", np.arange(4.0)),
+        },
+        {"t": pd.Timestamp("2001-01-01") + pd.to_timedelta(t, "h"), "x": [10, 20, 30, 40]},
+    )
+
+
+ENCODING: dict[str, Any] = {
+    "t": {"units": "hours since 2000-01-01", "dtype": "i4"},
+    "packed": {"dtype": "i2", "scale_factor": 0.5, "_FillValue": -1},
+}
+
+
+def start(path: Path, **words: Any) -> xr.Dataset:
+    ds = part(0)
+    ds["text"].values[0] = "longest"
+    to_raw(ds, path, encoding=ENCODING, **words)
+    return ds
+
+
+def opened(path: Path) -> xr.Dataset:
+    return xr.open_dataset(path, engine="rawmmap").load()
+
+
+def joined(*parts: xr.Dataset) -> xr.Dataset:
+    return xr.concat(parts, "t", data_vars="minimal", coords="minimal", compat="override")
+
+
+@pytest.mark.parametrize("chunks", [None, {"t": 2}, {"t": 1, "x": 3}])
+@pytest.mark.parametrize("unlimited", [None, "t", "x"])
+def test_a_dimension_is_lengthened(tmp_path: Path, unlimited: Any, chunks: Any) -> None:
+    path = tmp_path / "a.bin"
+    expected = start(path, unlimited_dims=unlimited)
+    for first, count in [(3, 1), (4, 5), (9, 0), (9, 2)]:
+        new = part(first, count)
+        task = to_raw(
+            new if chunks is None else new.drop_vars("text").chunk(chunks).assign(text=new["text"]),
+            path,
+            append_dim="t",
+            compute=first != 4,
+        )
+        if first == 4:
+            assert task is not None
+            assert opened(path).sizes["t"] == 4
+            task.compute()
+        expected = joined(expected, new)
+        found = opened(path)
+        xr.testing.assert_equal(found, expected)
+        assert found["v"].encoding["dtype"] == np.dtype(">i2")
+        assert found["t"].encoding["units"] == ENCODING["t"]["units"]
+    assert found["u"].attrs == {"units": "K"}
+
+
+def test_records_grow_at_the_end_of_the_file_alone(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    start(path, unlimited_dims="t")
+    node, before = path.stat().st_ino, path.read_bytes()
+    to_raw(part(3), path, append_dim="t")
+    assert path.stat().st_ino == node
+    assert path.read_bytes().startswith(before)
+
+
+def test_what_a_killed_writer_left_of_a_record_is_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    first = start(path, unlimited_dims="t")
+    with path.open("ab") as file:
+        file.write(b"\xff" * 17)
+    xr.testing.assert_equal(opened(path), first)
+    to_raw(part(3, 2), path, append_dim="t")
+    xr.testing.assert_equal(opened(path), joined(first, part(3, 2)))
+
+
+def test_records_that_fail_are_taken_back(tmp_path: Path, monkeypatch: Any) -> None:
+    path = tmp_path / "a.bin"
+    first = start(path, unlimited_dims="t")
+    before = path.read_bytes()
+    monkeypatch.setattr("rawmmap.dask.appending._BATCH", 1)
+
+    def failing(block: Any, block_info: Any = None) -> Any:
+        if block_info and block_info[0]["chunk-location"][0] == 2:
+            raise RuntimeError("no data")
+        return block
+
+    new = part(3).chunk(t=1).assign(text=part(3)["text"])
+    new["u"].data = da.map_blocks(failing, new["u"].data, dtype="f4")
+    with pytest.raises(RuntimeError, match="no data"):
+        to_raw(new, path, append_dim="t")
+    assert path.read_bytes() == before
+    xr.testing.assert_equal(opened(path), first)
+
+
+WRONG: dict[str, tuple[Any, str]] = {
+    "no such dimension": (lambda ds: ds.rename(t="k"), "append_dim='t'|'u' has length|not in"),
+    "a variable missing": (lambda ds: ds.drop_vars("u"), r"\['u'\] have dimension 't' in the file"),
+    "a variable too many": (lambda ds: ds.assign(w=ds["u"]), r"\['w'\] are not in the file"),
+    "not along it": (lambda ds: ds.assign(v=ds["v"].isel(t=0)), r"\['v'\].*not in both"),
+    "another length": (lambda ds: ds.isel(x=[0, 1]), "length 2 along 'x', but 4"),
+    "other dims": (lambda ds: ds.assign(packed=ds["u"]), "'packed' has dims"),
+    "wider numbers": (lambda ds: ds.assign(u=ds["u"].astype("f8")), "float32.*float64"),
+    "another kind": (lambda ds: ds.assign(u=ds["u"].astype(str)), "'u' has dtype float32"),
+    "finer times": (
+        lambda ds: ds.assign_coords(t=ds["t"] + np.timedelta64(1, "s")),
+        "units of the file|serialized faithfully",
+    ),
+    "longer text": (lambda ds: ds.assign(name=("t", ["abcdefgh"] * 3)), "'name'.*shorter"),
+    "longer bytes": (
+        lambda ds: ds.assign(text=("t", np.array(["abcdefghijk"] * 3, object))),
+        "texts of 7 bytes",
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Times can't be serialized faithfully")
+@pytest.mark.parametrize("unlimited", [None, "t"])
+@pytest.mark.parametrize("case", WRONG)
+def test_data_that_does_not_fit_is_refused(tmp_path: Path, case: str, unlimited: Any) -> None:
+    path = tmp_path / "a.bin"
+    start(path, unlimited_dims=unlimited)
+    before = path.read_bytes()
+    change, what = WRONG[case]
+    with pytest.raises(ValueError, match=what):
+        to_raw(change(part(3)), path, append_dim="t")
+    assert path.read_bytes() == before
+    assert sorted(os.listdir(tmp_path)) == ["a.bin", "a.bin.json"]
+
+
+def test_words_that_contradict_each_other(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    ds = start(path)
+    for words, what in [
+        ({"append_dim": "t", "mode": "w"}, "needs mode 'a', not 'w'"),
+        ({"append_dim": "t", "mode": "r+"}, "needs mode 'a'"),
+        ({"region": {"t": slice(3)}, "mode": "w"}, "needs mode 'r.', not 'w'"),
+        ({"region": {"t": slice(3)}, "append_dim": "t"}, "together"),
+        ({"append_dim": "t", "encoding": ENCODING}, "its own encoding"),
+        ({"mode": "x"}, "'x'"),
+        ({"append_dim": "k"}, "append_dim='k'.*'t': 3"),
+        ({"mode": "a", "unlimited_dims": "t"}, "record axis"),
+    ]:
+        with pytest.raises(ValueError, match=what):
+            to_raw(ds, path, **words)
+    for words in ({"append_dim": "t"}, {"mode": "r+"}, {"region": "auto"}):
+        with pytest.raises(FileNotFoundError):
+            to_raw(ds, tmp_path / "b.bin", **words)
+    (tmp_path / "c.bin").write_bytes(b"abc")
+    with pytest.raises(ValueError, match="has no sidecar.*describe"):
+        to_raw(ds, tmp_path / "c.bin", mode="a")
+
+
+def test_variables_are_added_and_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    first = start(path)
+    before = path.read_bytes()
+    added = xr.Dataset({"w": ("z", [1.5, 2.5]), "u": first["u"] + 1}, attrs={"more": 1})
+    task = to_raw(added.chunk(), path, mode="a", compute=False)
+    assert task is not None
+    assert path.read_bytes() == before
+    task.compute()
+    assert path.read_bytes().startswith(before)
+    xr.testing.assert_equal(opened(path), first.assign(w=added["w"], u=added["u"]))
+    assert opened(path).attrs == {"more": 1}
+    to_raw(added, tmp_path / "new.bin", mode="a")
+    assert_identical(opened(tmp_path / "new.bin"), added.load())
+
+
+def test_a_file_with_records_is_written_anew_for_more_variables(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    first = start(path, unlimited_dims="t")
+    more = xr.Dataset({"w": ("t", [1.5, 2.5, 3]), "z": ((), 1)})
+    to_raw(more, path, mode="a")
+    xr.testing.assert_equal(opened(path), first.merge(more))
+    to_raw(part(3).assign(w=("t", [4.0, 5, 6])), path, append_dim="t")
+    assert opened(path).sizes["t"] == 6
+
+
+def test_described_files_can_be_added_to(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    values = np.arange(12, dtype=">i2").reshape(4, 3)
+    path.write_bytes(b"head" + values.tobytes())
+    coords = {"y": [1, 2, 3, 4], "lon": ("x", [1.0, 2, 3])}
+    words: dict[str, Any] = {"dtype": ">i2", "shape": (-1, 3), "dims": ("y", "x"), "offset": 4}
+    rawmmap.describe(path, **words, coords=coords)
+    expected = xr.Dataset({"data": (("y", "x"), values.astype("i2"))}, coords)
+    assert_identical(opened(path), expected)
+    to_raw(xr.Dataset({"w": ("x", [1, 2, 3])}), path, mode="a")
+    assert_identical(opened(path), expected.assign(w=("x", [1, 2, 3])))
+
+
+@pytest.mark.parametrize("unlimited", [None, "t"])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_regions(tmp_path: Path, unlimited: Any, chunked: bool) -> None:
+    path = tmp_path / "a.bin"
+    expected = start(path, unlimited_dims=unlimited)
+    new = part(7, 2).isel(x=slice(1, 3))[["u", "v", "packed", "name", "text", "flag"]]
+    new = new.drop_vars(["t", "x"])
+    u = {"t": slice(1, 3), "x": slice(1, 3)}
+    source = new.drop_vars("text").chunk(t=1).assign(text=new["text"]) if chunked else new
+    to_raw(source, path, region=u)
+    for name in new:
+        at = {dim: u[str(dim)] for dim in new[name].dims}
+        expected[name] = expected[name].astype(object) if name == "text" else expected[name]
+        expected[name][at] = new[name].values
+    xr.testing.assert_equal(opened(path), expected)
+    to_raw(expected[["u"]] * 2, path, mode="r+")
+    xr.testing.assert_equal(opened(path)["u"], expected["u"] * 2)
+
+
+@pytest.mark.parametrize(
+    "region", ["auto", {"t": "auto", "x": "auto"}, {"t": "auto", "x": slice(1, 3)}]
+)
+def test_regions_are_found_by_their_coordinates(tmp_path: Path, region: Any) -> None:
+    path = tmp_path / "a.bin"
+    expected = start(path)
+    new = expected[["u", "packed"]].isel(t=slice(1, 2), x=slice(1, 3)) * 2
+    if region != "auto" and region["x"] != "auto":
+        new = new.drop_vars("x")
+    to_raw(new, path, region=region)
+    expected["u"][1:2, 1:3] *= 2
+    expected["packed"][1] *= 2
+    xr.testing.assert_equal(opened(path), expected)
+
+
+@pytest.mark.parametrize(
+    ("change", "region", "error", "what"),
+    [
+        (lambda d: d, {"t": slice(0, 2)}, ValueError, "length 3"),
+        (lambda d: d, {"t": slice(1, 4)}, ValueError, "of the 3"),
+        (lambda d: d, {"t": slice(0, 6, 2)}, ValueError, "step 1"),
+        (lambda d: d, {"t": slice(-3, None)}, ValueError, "negative"),
+        (lambda d: d, {"t": 0}, TypeError, "slice or 'auto'"),
+        (lambda d: d, {"k": slice(3)}, ValueError, r"\['k'\]"),
+        (lambda d: d, ["t"], TypeError, "dict of slices"),
+        (lambda d: d, {"t": slice(3)}, ValueError, r"\['fixed', 'x'\].*drop_vars"),
+        (lambda d: d.assign(w=d["u"]), {"t": slice(3)}, ValueError, r"\['w'\] are not in the file"),
+        (lambda d: d.isel(t=[0, 2]), "auto", ValueError, "contiguous"),
+        (lambda d: part(2), "auto", ValueError, "2 of the 3 values"),
+        (lambda d: d[["u"]].isel(x=[0]).drop_vars("x"), {"t": slice(3)}, ValueError, "'x'"),
+    ],
+)
+def test_regions_that_do_not_fit(
+    tmp_path: Path, change: Any, region: Any, error: Any, what: str
+) -> None:
+    path = tmp_path / "a.bin"
+    ds = start(path)
+    before = path.read_bytes()
+    with pytest.raises(error, match=what):
+        to_raw(change(ds), path, region=region)
+    assert path.read_bytes() == before
+
+
+ACQUISITION = """
+import sys, time
+import numpy as np, xarray as xr
+import rawmmap.xarray
+from pathlib import Path
+
+path, count = sys.argv[1], int(sys.argv[2])
+def step(n):
+    values = np.full((1, 50, 20), n, "f4")
+    return xr.Dataset({"u": (("t", "y", "x"), values), "v": (("y", "t"), values[:, :, 0].T.astype("i8"))},
+                      {"t": [n]})
+step(0).rawmmap.to_raw(path, unlimited_dims="t")
+print("ready", flush=True)
+n = 1
+while n < count:
+    size = n % 3 + 1
+    new = xr.concat([step(i) for i in range(n, n + size)], "t")
+    new.rawmmap.to_raw(path, append_dim="t")
+    n += size
+print(n, flush=True)
+"""
+
+
+def test_an_acquisition_is_seen_in_whole_records(tmp_path: Path) -> None:
+    path = tmp_path / "run.bin"
+    with subprocess.Popen(
+        [sys.executable, "-c", ACQUISITION, path, "150"], stdout=subprocess.PIPE, text=True
+    ) as writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "ready\n"
+        seen = []
+        while writer.poll() is None:
+            ds = opened(path)
+            n = ds.sizes["t"]
+            np.testing.assert_array_equal(ds["t"], np.arange(n))
+            np.testing.assert_array_equal(ds["u"], np.arange(n)[:, None, None] + np.zeros((50, 20)))
+            np.testing.assert_array_equal(ds["v"], np.arange(n) + np.zeros((50, 1)))
+            seen.append(n)
+        assert int(writer.stdout.read()) == opened(path).sizes["t"]
+    assert seen == sorted(seen)
+    assert len(set(seen)) > 5
