@@ -313,6 +313,7 @@ class Pixel(_Isel):
 
 class PixelFirst(_First, Pixel):
     name = "pixel-first"
+    title = Pixel.title + ", first read"
 
 
 class Series(_Isel):
@@ -333,6 +334,7 @@ class Series(_Isel):
 
 class SeriesFirst(_First, Series):
     name = "series-first"
+    title = Series.title + ", first read"
 
 
 class Points200(_Isel):
@@ -359,6 +361,7 @@ class Points200(_Isel):
 
 class Points200First(_First, Points200):
     name = "points-200-first"
+    title = Points200.title + ", first read"
 
 
 class Points2000(Points200):
@@ -369,6 +372,7 @@ class Points2000(Points200):
 
 class Points2000First(_First, Points2000):
     name = "points-2000-first"
+    title = Points2000.title + ", first read"
 
 
 class Crop(_Isel):
@@ -394,6 +398,7 @@ class Crop(_Isel):
 
 class CropFirst(_First, Crop):
     name = "crop-first"
+    title = Crop.title + ", first read"
 
 
 class ManyChunks(Case):

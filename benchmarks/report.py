@@ -76,7 +76,6 @@ def _aims() -> tuple[Aim, ...]:
             Aim("many-chunks", ours, 0.3),
             Aim("many-chunks", ours, 50, metric="peak memory, MB"),
             Aim("many-chunks", ours, 0, metric="chunks read"),
-            Aim("per-chunk", ours, 12e-6),
             Aim("workers", ours, 0, metric="pauses, spills, restarts"),
             Aim("series-cold", ours, 1 / 20, "Dask's recipe"),
             Aim("series-cold", ours, 1.5, metric="pages read / pages needed"),
@@ -84,6 +83,8 @@ def _aims() -> tuple[Aim, ...]:
             Aim("window-cold", ours, 1.5, metric="pages read / pages needed"),
         ]
     aims += [
+        # What the engine adds to this is xarray's own.
+        Aim("per-chunk", "rawmmap.from_raw", 12e-6),
         Aim("open", "rawmmap engine", 0.6e-3),
         *_both("pixel", 2),
         *_both("series", 1),
@@ -182,6 +183,10 @@ _INTRODUCTION = (
     "under 20 % are ties. Times are there for scale only: they hold for one machine. Every "
     "result is compared with NumPy's reading of the same bytes."
 )
+_KEY = (
+    "Each row of this table is a case below, and names what its figures are multiples of; smaller "
+    "is better."
+)
 _STATES = {
     "warm": "file in the page cache, evicted and refilled alike for each contestant",
     "cold": "file evicted before each round, checked with mincore",
@@ -223,17 +228,24 @@ def _case_lines(case: dict[str, Any]) -> list[str]:
 
 
 def _summary(cases: list[dict[str, Any]]) -> list[str]:
-    names: dict[str, None] = {}
+    """Return the table of all ratios, of the contestants of more than one case and of our own."""
+    names: dict[str, int] = {}
     for case in cases:
-        names.update(dict.fromkeys(n for n, r in case["contestants"].items() if r.get("seconds")))
+        for name, found in case["contestants"].items():
+            names[name] = names.get(name, 0) + bool(found.get("seconds"))
+    kept = sorted(
+        (n for n, count in names.items() if count > 1 or (count and n in OURS)),
+        key=lambda n: n not in OURS,
+    )
     rows = []
-    for name in names:
-        cells = [name]
-        for case in cases:
+    for case in cases:
+        cells = [case["name"], case["reference"]]
+        for name in kept:
             there = case["contestants"].get(name, {}).get("seconds")
-            cells.append(_number(ratio(case, name, case["reference"])) if there else "")
-        rows.append([_bold(cell, name) for cell in cells])
-    return _table(["contestant", *(case["name"] for case in cases)], rows)
+            cell = _number(ratio(case, name, case["reference"])) if there else ""
+            cells.append(_bold(cell, name))
+        rows.append(cells)
+    return _table(["case", "times", *kept], rows)
 
 
 def _aim_lines(cases: dict[str, dict[str, Any]]) -> list[str]:
@@ -245,7 +257,7 @@ def _aim_lines(cases: dict[str, dict[str, Any]]) -> list[str]:
         timed = aim.metric is None and aim.against is None
         show = _scaled if timed else _number
         what = aim.metric or (f"times {aim.against}" if aim.against else "time")
-        held = "yes" if figure <= aim.most else "tie" if figure <= aim.most * TIE else "no"
+        held = "yes" if figure <= aim.most else "within 20 %" if figure <= aim.most * TIE else "no"
         rows.append([aim.case, aim.subject, what, show(aim.most), show(figure), held])
     return _table(["case", "contestant", "figure", "at most", "measured", "held"], rows)
 
@@ -254,17 +266,17 @@ def markdown(result: dict[str, Any]) -> str:
     """Return the page for a run."""
     cases = result["cases"]
     lines = [
+        "---",
+        "orphan: true",
+        "---",
+        "",
         "# Benchmarks",
         "",
         _INTRODUCTION,
         "",
-        "Each column of this table is a case below; smaller is better.",
+        _KEY,
         "",
         *_summary(cases),
-        "",
-        "The columns' references: "
-        + "; ".join(f"{case['name']}: {case['reference']}" for case in cases)
-        + ".",
         "",
     ]
     for case in cases:
