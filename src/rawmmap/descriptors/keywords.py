@@ -38,7 +38,12 @@ def from_keywords(
         If a word is of the wrong kind, or unknown.
     """
     words = dict(
-        dtype=dtype, shape=shape, dims=dims, offset=offset, order=order, strides=strides,
+        dtype=dtype,
+        shape=shape,
+        dims=dims,
+        offset=offset,
+        order=order,
+        strides=strides,
         attrs=attrs,
     )
     given = {word: value for word, value in words.items() if value is not None}

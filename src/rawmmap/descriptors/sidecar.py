@@ -25,6 +25,7 @@ from rawmmap.descriptors.values import (
     encode_attrs,
 )
 from rawmmap.errors import DescriptionError
+from rawmmap.layout import Layout
 
 __all__ = [
     "SUFFIX",
@@ -43,6 +44,8 @@ VERSION = 1
 
 _MARK = '"rawmmap"'
 _HEAD = 4096
+# What every version of NumPy can handle.
+_MOST_DIMS = 32
 # Values inside a sidecar are for coordinates; megabytes of them belong into the data file.
 _LARGEST = 256 * 2**20
 
@@ -159,7 +162,7 @@ def loads(raw: bytes | str, path: str) -> Description:
     """
     try:
         text = raw.decode("utf-8") if isinstance(raw, bytes) else raw
-        document = json.loads(text, object_pairs_hook=_unique)
+        document = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
     except RecursionError:
         raise DescriptionError(f"{path}: nested too deeply for a sidecar") from None
     except ValueError as error:
@@ -183,6 +186,10 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
+def _no_constant(word: str) -> None:
+    raise ValueError(f'{word} is no JSON; write it as the text "{word}"')
+
+
 def _description(document: Any, path: str) -> Description:
     top = _object(document, "the sidecar", _TOP)
     version = top.get("rawmmap")
@@ -197,6 +204,9 @@ def _description(document: Any, path: str) -> Description:
         )
     variables = _object(top.get("variables"), '"variables"')
     described = {name: _variable(name, words) for name, words in variables.items()}
+    records = _records(top.get("records"))
+    for name, variable in described.items():
+        _check_place(variable, records, f"variable {name!r}")
     coords = _strings(top.get("coords", []), '"coords"')
     unknown = [name for name in coords if name not in described]
     if unknown:
@@ -206,7 +216,7 @@ def _description(document: Any, path: str) -> Description:
         described,
         frozenset(coords),
         decode_attrs(_object(top.get("attrs", {}), '"attrs"')),
-        _records(top.get("records")),
+        records,
     )
 
 
@@ -248,14 +258,14 @@ def _variable(name: str, words: Any) -> Variable:
         if misplaced:
             raise ValueError(f"{what} has values in the sidecar, so {misplaced} mean nothing")
         values = _in(what, decode_array, found)
+        _check_dims(dims, values.shape, what)
         return Variable(dtype, dims, values.shape, attrs=_typed(attrs, dtype, what), values=values)
     shape = _integers(found.get("shape"), f'{what}: "shape"', -1)
     strides = found.get("strides")
     order = found.get("order", "C")
     if order not in ("C", "F"):
         raise ValueError(f'{what}: "order" is "C" or "F", not {order!r}')
-    if len(dims) != len(shape):
-        raise ValueError(f"{what} has shape {list(shape)}, but dims {list(dims)}")
+    _check_dims(dims, shape, what)
     return Variable(
         dtype,
         dims,
@@ -267,6 +277,42 @@ def _variable(name: str, words: Any) -> Variable:
     )
 
 
+def _check_dims(dims: tuple[str, ...], shape: tuple[int, ...], what: str) -> None:
+    if len(dims) != len(shape):
+        raise ValueError(f"{what} has shape {_shown(list(shape))}, but dims {_shown(list(dims))}")
+    if len(dims) > _MOST_DIMS:
+        raise ValueError(f"{what} has {len(dims)} dimensions; {_MOST_DIMS} are possible")
+
+
+def _check_place(variable: Variable, records: Records | None, what: str) -> None:
+    """Refuse elements that share bytes, and records that do not follow each other as is said.
+
+    A few bytes could otherwise stand for more elements than any memory holds.
+    """
+    if variable.values is not None or variable.shape is None:
+        return
+    one = [1 if n == -1 else n for n in variable.shape]
+    if variable.strides is None:
+        Layout.dense(variable.dtype, one, offset=variable.offset, order=variable.order)
+        return
+    part = Layout(variable.dtype, one, variable.strides, variable.offset)
+    start, stop = part.extent
+    if part.nbytes > stop - start:
+        raise ValueError(f"{what}: its elements overlap, with strides {_shown(part.strides)}")
+    if records is None or -1 not in variable.shape:
+        return
+    for dim, n, step in zip(variable.dims, variable.shape, variable.strides, strict=True):
+        if n == -1 and dim == records.dim and step != records.nbytes:
+            raise ValueError(
+                f"{what}: its stride along {dim!r} is {step}, but records have {records.nbytes} bytes"
+            )
+    if part.nbytes and not records.offset <= start <= stop <= records.offset + records.nbytes:
+        raise ValueError(
+            f"{what}: bytes {start} to {stop} are not within the first record, which has bytes "
+            f"{records.offset} to {records.offset + records.nbytes}"
+        )
+
+
 def _typed(attrs: dict[str, Any], dtype: np.dtype[Any], what: str) -> dict[str, Any]:
     """Return attributes whose fill value has the variable's type."""
     if "_FillValue" not in attrs:
@@ -274,10 +320,17 @@ def _typed(attrs: dict[str, Any], dtype: np.dtype[Any], what: str) -> dict[str, 
     given = attrs["_FillValue"]
     if isinstance(given, str) and dtype.kind == "f":
         given = float(given)
+    if isinstance(given, str) and dtype.kind == "S":
+        given = given.encode("latin-1")
     try:
-        fill = np.asarray(given).astype(dtype)[()]
+        with np.errstate(all="ignore"):
+            fill = np.asarray(given).astype(dtype)[()]
+        # What is unsigned by convention may be filled with a number of either sign.
+        fits = fill.shape == () and (dtype.kind not in "iu" or fill == given)
+        if not fits and "_Unsigned" not in attrs:
+            raise ValueError("it does not fit")
     except (TypeError, ValueError, OverflowError) as error:
-        raise ValueError(f'{what}: "_FillValue" {given!r} is no {dtype}: {error}') from error
+        raise ValueError(f'{what}: "_FillValue" {_shown(given)} is no {dtype}: {error}') from error
     return {**attrs, "_FillValue": fill}
 
 
@@ -312,8 +365,9 @@ def _integers(value: Any, what: str, least: int | None = None) -> tuple[int, ...
 def _integer(value: Any, what: str, least: int | None = None) -> int:
     if type(value) is not int:
         raise TypeError(f"{what} is an integer, not {_shown(value)}")
-    if (least is not None and value < least) or abs(value) >= 2**63:
-        raise ValueError(f"{what} is {value}, outside of {least} to 2**63 - 1")
+    lowest = -(2**63) if least is None else least
+    if not lowest <= value < 2**63:
+        raise ValueError(f"{what} is {_shown(value)}, outside of {lowest} to 2**63 - 1")
     return value
 
 

@@ -42,7 +42,7 @@ def _filled(items: list[str], pad: str) -> str:
     """Put as many items on each line as fit."""
     lines = [pad + items[0]]
     for item in items[1:]:
-        if "\n" in item or len(lines[-1]) + len(item) + 2 > _WIDTH:
+        if "\n" in item or len(lines[-1]) + len(item) + 3 > _WIDTH:
             lines[-1] += ","
             lines.append(pad + item)
         else:

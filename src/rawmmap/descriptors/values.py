@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,11 @@ __all__ = ["decode_array", "decode_attrs", "decode_dtype", "encode_array", "enco
 
 _WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _KINDS = "biufcSUmM"
+
+# What `numpy.dtype.str` gives for plain types. NumPy takes more, some of it with warnings.
+_DTYPE = re.compile(r"[<>|]?[biufcSUVmM]\d{1,10}(\[\d{0,9}[A-Za-zμ]{1,2}\])?")
+# Bytes that values in a description may take in memory.
+_MOST = 2**28
 
 
 def encode_attrs(attrs: Mapping[Any, Any], owner: str) -> dict[str, Any]:
@@ -123,11 +129,16 @@ def decode_array(encoded: Mapping[str, Any]) -> npt.NDArray[Any]:
         pairs = np.array(_floats(values), np.float64)
         if pairs.shape[-1:] != (2,):
             raise ValueError("complex numbers are pairs")
-        return np.asarray(pairs[..., 0] + 1j * pairs[..., 1], dtype)
+        return _narrowed(np.ascontiguousarray(pairs).view(np.complex128)[..., 0], dtype)
     if dtype.kind == "f":
-        return np.array(_floats(values), dtype)
-    if dtype.kind == "S":
-        return np.asarray(np.char.encode(np.array(values, "U"), "latin-1"), dtype)
+        return _narrowed(np.array(_floats(values), np.float64), dtype)
+    if dtype.kind == "V":
+        raise ValueError(f"values cannot be of type {dtype}")
+    if dtype.kind in "SU":
+        texts = np.array(values, "U")
+        if texts.size * dtype.itemsize > _MOST:
+            raise ValueError(f"{texts.size} values of type {dtype} are too many for a description")
+        return np.asarray(np.char.encode(texts, "latin-1") if dtype.kind == "S" else texts, dtype)
     if dtype.kind == "m":
         return np.array(values, np.int64).astype(dtype)
     if dtype.kind in "biu":
@@ -138,6 +149,14 @@ def decode_array(encoded: Mapping[str, Any]) -> npt.NDArray[Any]:
             raise ValueError(f"values do not fit into {dtype}")
         return array.astype(dtype)
     return np.array(values, dtype)
+
+
+def _narrowed(array: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    try:
+        with np.errstate(over="raise", under="ignore"):
+            return np.asarray(array, dtype)
+    except FloatingPointError:
+        raise ValueError(f"values are too large for {dtype}") from None
 
 
 def _floats(value: Any) -> Any:
@@ -160,10 +179,12 @@ def decode_dtype(text: Any) -> np.dtype[Any]:
     """
     if not isinstance(text, str):
         raise TypeError(f"a dtype is a string such as '>f4', not {text!r}")
+    if not _DTYPE.fullmatch(text):
+        raise ValueError(f"{text!r} is no plain NumPy dtype, such as '>f4' or 'S10'")
     try:
         dtype = plain_dtype(text)
-    except (TypeError, ValueError, SyntaxError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{text!r} is no NumPy dtype of fixed size: {error}") from error
-    if dtype.kind not in _KINDS or dtype.subdtype is not None:
-        raise ValueError(f"{text!r} is no plain NumPy dtype, such as '>f4' or 'S10'")
+    if text[0] not in "<>" and dtype.byteorder != "|":
+        raise ValueError(f"{text!r} has no byte order; write '<{text}' or '>{text}'")
     return dtype
