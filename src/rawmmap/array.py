@@ -235,6 +235,11 @@ class RawArray:
         """
         return self._restore(self._source, self._layout[key], self._mode, self._access)
 
+    def permuted(self, axes: Sequence[int]) -> Self:
+        """Return the array with its axes in the order of `axes`, without reading anything."""
+        layout = self._layout.permuted(axes)
+        return self._restore(self._source, layout, self._mode, self._access)
+
     def __setitem__(self, key: Any, values: npt.ArrayLike) -> None:
         """Store `values`, which broadcast as in NumPy, and touch no other byte of the file.
 

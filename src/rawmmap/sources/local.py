@@ -14,6 +14,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any, Self
 
 import numpy as np
@@ -43,6 +44,9 @@ _HINT = 2**17
 # Windows with more wanted bytes than this are left to the kernel: hints would push each other out.
 _MOST_HINTED = 2**30
 _SAMPLES = 8
+
+# A read of so few bytes comes whole or ends with the file.
+_SHORT_READ = 4096
 
 # So many bytes between two runs are read faster than a second call is made.
 _NEAR = 2**16
@@ -215,16 +219,24 @@ class LocalFile:
             result[index] = piece.moved(-start).view(view)
         return result
 
-    def _pieces(self, fd: int, starts: npt.NDArray[np.int64], length: int) -> memoryview:
+    def _pieces(self, fd: int, starts: npt.NDArray[np.int64], length: int) -> bytearray:
         """Return the bytes of runs of equal length, end to end."""
         if starts.size > 1:
             _prefetch(fd, iter([starts]), length)
-        view = memoryview(bytearray(starts.size * length))
+        if length <= _SHORT_READ and hasattr(os, "pread"):
+            # Nearly all of the time of short reads goes into Python: this is its fastest way.
+            every = starts.tolist()
+            found = bytearray().join(map(os.pread, repeat(fd), repeat(length), every))
+            if len(found) < starts.size * length:
+                raise ShrunkFileError(self.url, max(every) + length, os.fstat(fd).st_size)
+            return found
+        found = bytearray(starts.size * length)
+        view = memoryview(found)
         at = 0
         for first in starts.tolist():
             self._read_all(fd, view[at : at + length], first)
             at += length
-        return view
+        return found
 
     def _read_all(self, fd: int, view: memoryview, position: int) -> None:
         """Fill `view` from `position`; one call transfers at most 2 GiB."""

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 from xarray import Dataset, Variable
-from xarray.backends import BackendArray, BackendEntrypoint
+from xarray.backends import BackendEntrypoint
 from xarray.backends.common import AbstractDataStore
 from xarray.backends.store import StoreBackendEntrypoint
-from xarray.core import indexing
 
 from rawmmap.array import NativeArray
 from rawmmap.dask import chunk_shape
@@ -24,97 +21,12 @@ from rawmmap.descriptors import Variable as Described
 from rawmmap.errors import DescriptionError
 from rawmmap.layout import Layout
 from rawmmap.sources import Access, Source, local_path, open_source
+from rawmmap.xarray.lazy import LazyArray
 
 __all__ = ["RawStore", "RawmmapEntrypoint", "described", "opened"]
 
 # A file may be replaced while it is opened, but hardly so often in a row.
 _TRIES = 100
-
-
-class LazyArray(BackendArray):
-    """Hands xarray's explicit indexers to a `NativeArray`, which takes all that NumPy takes."""
-
-    # Not `array`: what xarray wraps by that name is an array of its own.
-    __slots__ = ("dtype", "raw", "shape")
-
-    def __init__(self, array: NativeArray) -> None:
-        self.raw = array
-        self.shape = array.shape
-        self.dtype = array.dtype
-
-    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
-        if isinstance(key, indexing.VectorizedIndexer):
-            return _vectorised(self.raw, key.tuple)
-        if isinstance(key, indexing.OuterIndexer):
-            return _outer(self.raw, key.tuple)
-        return self.raw[key.tuple]
-
-    async def async_getitem(self, key: indexing.ExplicitIndexer) -> Any:
-        return await asyncio.to_thread(self.__getitem__, key)
-
-
-def _outer(array: NativeArray, key: tuple[Any, ...]) -> Any:
-    """Pick along every axis independently.
-
-    NumPy would pair the arrays of a key; open grids keep them apart. Integers, which NumPy would
-    count among the arrays, are applied first, and so are evenly spaced arrays, as slices.
-    """
-    key = tuple(_as_slice(k) for k in key)
-    part = array.part(tuple(slice(None) if isinstance(k, np.ndarray) else k for k in key))
-    axes = [k for k in key if not isinstance(k, int | np.integer)]
-    picked = [axis for axis, k in enumerate(axes) if isinstance(k, np.ndarray)]
-    if not picked:
-        return part[...]
-    grid = iter(np.ix_(*(axes[axis] for axis in picked)))
-    found = part[tuple(next(grid) if axis in picked else slice(None) for axis in range(part.ndim))]
-    if picked[-1] - picked[0] == len(picked) - 1:
-        return found
-    return np.moveaxis(found, range(len(picked)), picked)
-
-
-def _as_slice(k: Any) -> Any:
-    """Return an evenly spaced array of positions as the slice that it is, others as they are."""
-    if not isinstance(k, np.ndarray) or not k.size:
-        return k
-    first, step = int(k[0]), int(k[1]) - int(k[0]) if k.size > 1 else 1
-    stop = first + step * k.size
-    if not step or first < 0 or stop < -1 or not (np.diff(k) == step).all():
-        return k
-    return slice(first, None if stop < 0 else stop, step)
-
-
-def _vectorised(array: NativeArray, key: tuple[Any, ...]) -> Any:
-    """Pick points; the axes of the arrays come first.
-
-    xarray also writes a transposed variable as points, as many as there are elements: a grid whose
-    arrays vary along one axis each is read in slices instead.
-    """
-    axes = _grid_axes(key)
-    if axes is None:
-        return indexing.NumpyVIndexAdapter(array)[key]  # type: ignore[no-untyped-call]
-    found = _outer(
-        array,
-        tuple(
-            k.ravel() if axis is not None else int(k.flat[0])
-            for k, axis in zip(key, axes, strict=True)
-        ),
-    )
-    kept = [axis for axis in axes if axis is not None]
-    missing = [axis for axis in range(key[0].ndim) if axis not in kept]
-    return np.expand_dims(np.transpose(found, np.argsort(kept)), missing)
-
-
-def _grid_axes(key: tuple[Any, ...]) -> list[int | None] | None:
-    """Return the one axis along which each array of a key varies, or None if it is no grid."""
-    axes: list[int | None] = []
-    for k in key:
-        long = (
-            [axis for axis, n in enumerate(k.shape) if n != 1] if not isinstance(k, slice) else ()
-        )
-        if isinstance(k, slice) or len(long) > 1 or (long and long[0] in axes):
-            return None
-        axes.append(long[0] if long else None)
-    return axes
 
 
 class RawStore(AbstractDataStore):
@@ -145,11 +57,10 @@ class RawStore(AbstractDataStore):
         if not isinstance(placed.data, Layout):
             return Variable(placed.dims, placed.data, placed.attrs)
         array = NativeArray.from_source(self.source, placed.data, "r", self.access)
-        data = indexing.LazilyIndexedArray(LazyArray(array))
         encoding: dict[str, Any] = {"preferred_chunks": {dim: chunks[dim] for dim in placed.dims}}
         if not placed.data.dtype.isnative:
             encoding["dtype"] = placed.data.dtype
-        return Variable(placed.dims, data, placed.attrs, encoding)
+        return Variable(placed.dims, LazyArray(array), placed.attrs, encoding)
 
     def get_attrs(self) -> Mapping[str, Any]:
         """Return the attributes of the whole."""

@@ -1,0 +1,117 @@
+"""Lazy arrays for xarray: indexing by integers and slices, and transposing, is layout arithmetic.
+
+What a layout cannot express, picking by arrays, is kept by xarray's own lazy arrays until the
+values are needed, and then handed to a `NativeArray`, which takes all that NumPy takes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from xarray.backends import BackendArray
+from xarray.core import indexing
+
+from rawmmap.array import NativeArray
+
+__all__ = ["LazyArray"]
+
+
+class LazyArray(indexing.ExplicitlyIndexedNDArrayMixin):
+    """A variable of a file, of which nothing is read before its values are needed."""
+
+    # Not `array`: what xarray wraps by that name is an array of its own.
+    __slots__ = ("raw",)
+
+    def __init__(self, raw: NativeArray) -> None:
+        self.raw = raw
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of one element, in native byte order."""
+        return self.raw.dtype
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Element counts."""
+        return self.raw.shape
+
+    def get_duck_array(self) -> npt.NDArray[Any]:
+        """Return the values."""
+        found: npt.NDArray[Any] = self.raw[...]
+        return found
+
+    async def async_get_duck_array(self) -> npt.NDArray[Any]:
+        """Return the values, read in another thread."""
+        return await asyncio.to_thread(self.get_duck_array)
+
+    def __getitem__(self, indexer: indexing.ExplicitIndexer) -> Self:
+        self._check_and_raise_if_non_basic_indexer(indexer)
+        return type(self)(self.raw.part(indexer.tuple))
+
+    def _oindex_get(self, indexer: indexing.OuterIndexer) -> Any:
+        key = tuple(_as_slice(k) for k in indexer.tuple)
+        if any(isinstance(k, np.ndarray) for k in key):
+            return indexing.LazilyIndexedArray(_Picked(self.raw), indexing.OuterIndexer(key))
+        return type(self)(self.raw.part(key))
+
+    def _vindex_get(self, indexer: indexing.VectorizedIndexer) -> Any:
+        return indexing.LazilyIndexedArray(_Picked(self.raw)).vindex[indexer]
+
+    def transpose(self, order: Sequence[int]) -> Self:
+        """Return the array with its axes in another order."""
+        return type(self)(self.raw.permuted(order))
+
+
+class _Picked(BackendArray):
+    """Hands xarray's explicit indexers to a `NativeArray`."""
+
+    __slots__ = ("dtype", "raw", "shape")
+
+    def __init__(self, raw: NativeArray) -> None:
+        self.raw = raw
+        self.shape = raw.shape
+        self.dtype = raw.dtype
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
+        if isinstance(key, indexing.VectorizedIndexer):
+            return indexing.NumpyVIndexAdapter(self.raw)[key.tuple]  # type: ignore[no-untyped-call]
+        if isinstance(key, indexing.OuterIndexer):
+            return _outer(self.raw, key.tuple)
+        return self.raw[key.tuple]
+
+    async def async_getitem(self, key: indexing.ExplicitIndexer) -> Any:
+        return await asyncio.to_thread(self.__getitem__, key)
+
+
+def _outer(array: NativeArray, key: tuple[Any, ...]) -> Any:
+    """Pick along every axis independently.
+
+    NumPy would pair the arrays of a key; open grids keep them apart. Integers, which NumPy would
+    count among the arrays, are applied first, and so are evenly spaced arrays, as slices.
+    """
+    key = tuple(_as_slice(k) for k in key)
+    part = array.part(tuple(slice(None) if isinstance(k, np.ndarray) else k for k in key))
+    axes = [k for k in key if not isinstance(k, int | np.integer)]
+    picked = [axis for axis, k in enumerate(axes) if isinstance(k, np.ndarray)]
+    if not picked:
+        return part[...]
+    grid = iter(np.ix_(*(axes[axis] for axis in picked)))
+    found = part[tuple(next(grid) if axis in picked else slice(None) for axis in range(part.ndim))]
+    if picked[-1] - picked[0] == len(picked) - 1:
+        return found
+    return np.moveaxis(found, range(len(picked)), picked)
+
+
+def _as_slice(k: Any) -> Any:
+    """Return an evenly spaced array of positions as the slice that it is, others as they are."""
+    if not isinstance(k, np.ndarray) or not k.size:
+        return k
+    first, step = int(k[0]), int(k[1]) - int(k[0]) if k.size > 1 else 1
+    stop = first + step * k.size
+    if not step or first < 0 or stop < -1 or not (np.diff(k) == step).all():
+        return k
+    return slice(first, None if stop < 0 else stop, step)
