@@ -125,12 +125,12 @@ class LocalFile:
         rest = layout.shape[len(points) :]
         if 0 in picked or 0 in rest:
             return np.empty(picked + rest, layout.dtype)
-        near, nearby = _narrowed(layout, points)
-        runs, starts = near.point_runs(nearby, PAGE - 1)
+        runs, starts = layout.point_runs(points, PAGE - 1)
         many = starts.size * runs.length > _SMALL or starts.size > _FEW_RUNS
         fd = os.open(self.url, _READ)
         try:
             if access == "map" or (access == "auto" and many):
+                near, nearby = _narrowed(layout, points)
                 return self._mapped(fd, near, starts, runs)[nearby]
             buffer = self._pieces(fd, starts, runs.length)
         finally:
