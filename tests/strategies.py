@@ -23,9 +23,9 @@ def filled(dtype: np.dtype[Any], shape: tuple[int, ...]) -> npt.NDArray[Any]:
     n = int(np.prod(shape))
     if dtype.kind == "U":
         return np.array([chr(97 + i % 26) for i in range(n)], dtype).reshape(shape)
-    if dtype.kind == "?" or dtype == np.dtype("?"):
-        return (np.arange(n) % 3 == 0).reshape(shape)
-    raw = (np.arange(n * dtype.itemsize, dtype=np.uint32) * 37 % 120).astype("u1")
+    if dtype.kind == "b":
+        return np.array(np.arange(n) % 3 == 0).reshape(shape)
+    raw: npt.NDArray[Any] = (np.arange(n * dtype.itemsize, dtype=np.uint32) * 37 % 120).astype("u1")
     return raw.view(dtype).reshape(shape)
 
 
@@ -65,7 +65,8 @@ def advanced_keys(draw: st.DrawFn, shape: tuple[int, ...]) -> Any:
             axis += draw(st.integers(0, len(shape) - axis))
             continue
         if kind == "i" and n:
-            items.append(draw(st.sampled_from([int, np.int64, np.array]))(draw(positions)))
+            make: Any = draw(st.sampled_from([int, np.int64, np.array]))
+            items.append(make(draw(positions)))
         elif kind == "a" and n:
             items.append(draw(hnp.arrays(np.int64, picked, elements=positions)))
         elif kind == "l" and n:

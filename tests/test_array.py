@@ -103,7 +103,7 @@ def test_values_broadcast_as_numpys_do(tmp_path: Path) -> None:
     for target in (array, raw):
         target[0] = [1, 2, 3, 4, 5]
         target[:, [0, 2], :] = np.ones((1, 1, 3, 1, 5)) * 7
-        target[1, 1] = "8.5"  # type: ignore[call-overload]
+        target[1, 1] = "8.5"
     np.testing.assert_array_equal(np.fromfile(path).reshape(array.shape), array)
     with pytest.raises(ValueError, match="broadcast"):
         raw[0] = np.zeros(3)
@@ -114,7 +114,8 @@ def test_fields_of_records(tmp_path: Path) -> None:
     array = np.frombuffer(bytes(range(240)), "u1")[: dtype.itemsize * 8].view(dtype).reshape(2, 4)
     path = write(tmp_path / "a.raw", array, 1)
     raw = RawArray(path, dtype, array.shape, offset=1)
-    for key in ["a", "b", "c", ["a"], ["c", "a"], 1, (0, slice(None, None, 2))]:
+    keys: list[Any] = ["a", "b", "c", ["a"], ["c", "a"], 1, (0, slice(None, None, 2))]
+    for key in keys:
         same(raw[key], array[key])
     for key in ["z", ["a", "z"]]:
         with pytest.raises(IndexError, match="'z'"):
@@ -310,7 +311,8 @@ def test_native_arrays_are_native(tmp_path: Path) -> None:
     array = np.arange(12, dtype=">i2").reshape(3, 4)
     raw = NativeArray(write(tmp_path / "a.raw", array), ">i2", (3, 4))
     assert raw.dtype.isnative
-    for key in [0, (slice(None), 1), (1, 1), ([0, 1], [1, 0])]:
+    keys: list[Any] = [0, (slice(None), 1), (1, 1), ([0, 1], [1, 0])]
+    for key in keys:
         assert raw[key].dtype.isnative
         np.testing.assert_array_equal(raw[key], array[key])
 

@@ -61,7 +61,7 @@ def test_the_default_name_is_data_and_the_file_alone_may_be_enough(path: Path) -
 def test_every_basic_outer_and_vectorised_indexer(
     path: Path, array: np.ndarray, data: st.DataObject
 ) -> None:
-    kinds = [xrst.basic_indexers, xrst.outer_array_indexers, xrst.vectorized_indexers]
+    kinds: Any = [xrst.basic_indexers, xrst.outer_array_indexers, xrst.vectorized_indexers]
     indexers = data.draw(data.draw(st.sampled_from(kinds))(sizes=SIZES))
     access = data.draw(st.sampled_from(["auto", "map", "read"]))
     expected = xr.DataArray(array.astype("f4"), dims=DIMS, name="data")
@@ -370,12 +370,13 @@ def test_missing_files_and_directories(tmp_path: Path) -> None:
 def test_describing_checks_before_it_writes(path: Path, tmp_path: Path) -> None:
     copy = tmp_path / "a.raw"
     copy.write_bytes(path.read_bytes())
-    for words, error in [
+    cases: list[tuple[dict[str, Any], type[Exception]]] = [
         ({"dtype": "f4", "shape": 1000}, ValueError),
         ({"dtype": "f4", "shape": (5, 5), "dims": "x"}, ValueError),
         ({"dtype": "f4", "attrs": {"a": object()}}, TypeError),
         ({}, ValueError),
-    ]:
+    ]
+    for words, error in cases:
         with pytest.raises(error):
             rawmmap.describe(copy, **words)
         assert os.listdir(tmp_path) == ["a.raw"]

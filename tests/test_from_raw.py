@@ -104,7 +104,8 @@ def test_it_is_one_blockwise_layer_and_reads_nothing(
     monkeypatch.setattr(LocalFile, "read", never)
     monkeypatch.setattr(LocalFile, "take", never)
     x = from_raw(path, ">f4", SHAPE, offset=20, chunks=(1, -1, -1))
-    layers = x.__dask_graph__().layers
+    graph: Any = x.__dask_graph__()
+    layers = graph.layers
     assert [type(layer).__name__ for layer in layers.values()] == ["Blockwise"]
     dask.optimize(x[:, 3] + 1)
     with pytest.raises(AssertionError, match="read while"):
@@ -162,7 +163,7 @@ def test_a_hundred_thousand_chunks_take_little_memory(tmp_path: Path) -> None:
 
 def test_names_follow_the_file_and_the_layout(path: Path, tmp_path: Path) -> None:
     def name(**words: Any) -> str:
-        return from_raw(path, ">f4", (2, 40), **words).name
+        return str(from_raw(path, ">f4", (2, 40), **words).name)
 
     assert name() == name()
     others = {name(), name(offset=4), name(chunks=(1, 40)), name(byteorder="file"), name(order="F")}
@@ -200,7 +201,8 @@ def test_chunks_can_be_written_to(opened: da.Array, array: np.ndarray, path: Pat
         block *= -1
         return block
 
-    np.testing.assert_array_equal(opened.map_blocks(negate, dtype="f4").compute(), -array)
+    blocks: Any = opened
+    np.testing.assert_array_equal(blocks.map_blocks(negate, dtype="f4").compute(), -array)
     assert path.read_bytes() == before
 
 

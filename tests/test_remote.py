@@ -110,7 +110,7 @@ def test_short_answers_are_os_errors(url: str, monkeypatch: pytest.MonkeyPatch) 
         return [b"x" * (end - start - 1) for start, end in zip(starts, ends, strict=True)]
 
     monkeypatch.setattr(MemoryFileSystem, "cat_ranges", short)
-    with pytest.raises(OSError, match="byte 8020 was asked for.*ends at byte 8019"):
+    with pytest.raises(OSError, match=r"byte 8020 was asked for.*ends at byte 8019"):
         raw[0]
 
 
