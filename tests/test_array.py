@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import os
 import pickle
 import subprocess
@@ -216,12 +217,19 @@ def test_a_file_that_shrank_is_an_os_error(tmp_path: Path, access: Any) -> None:
         ({"strides": (4, 4)}, ValueError, "1 axes"),
         ({"mode": "w"}, ValueError, "'w'"),
         ({"access": "mmap"}, ValueError, "'mmap'"),
+        ({"shape": 2.0}, TypeError, "float"),
+        ({"offset": 1.5}, TypeError, "float"),
+        ({"strides": (4.0,)}, TypeError, "float"),
+        ({"strides": (4,), "order": "A"}, ValueError, "'A'"),
     ],
 )
 def test_bad_words(tmp_path: Path, words: Any, error: Any, text: str) -> None:
     path = write(tmp_path / "a.raw", np.zeros(12, "f4"))
-    with pytest.raises(error, match=text):
+    with pytest.raises(error, match=rf"a\.raw.*{text}"):
         RawArray(path, **{"dtype": "f4", "shape": (3,), **words})
+    # Words are checked before the file is looked for.
+    with pytest.raises(error, match=text):
+        RawArray(tmp_path / "none", **{"dtype": "f4", "shape": (3,), **words})
 
 
 def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path) -> None:
@@ -315,6 +323,199 @@ def test_native_arrays_are_native(tmp_path: Path) -> None:
     for key in keys:
         assert raw[key].dtype.isnative
         np.testing.assert_array_equal(raw[key], array[key])
+
+
+def test_named_tuples_are_tuples(tmp_path: Path) -> None:
+    array = np.arange(20).reshape(4, 5)
+    raw = RawArray(write(tmp_path / "a.raw", array), "i8", (4, 5))
+    key = collections.namedtuple("key", "y x")(1, 2)
+    same(raw[key], array[key])
+    assert raw.layout[key].shape == ()
+
+
+@pytest.mark.parametrize("key", [([], [6]), (..., np.zeros(0, int), [9]), ([[]], 1, [9])])
+def test_positions_that_pick_nothing_may_be_out_of_bounds(tmp_path: Path, key: Any) -> None:
+    array = np.zeros((4, 3, 2))
+    raw = RawArray(write(tmp_path / "a.raw", array), "f8", array.shape)
+    same(raw[key], array[key])
+    with pytest.raises(IndexError):
+        raw[[], 9]
+
+
+@pytest.mark.parametrize("key", [np.s_[::0], np.s_[1.0:2], [[1, 2], [1]], (0, [[1], [1, 2]])])
+def test_what_numpy_refuses_otherwise_is_an_index_error(tmp_path: Path, key: Any) -> None:
+    raw = RawArray(write(tmp_path / "a.raw", np.zeros((4, 3))), "f8", (4, 3))
+    with pytest.raises(IndexError):
+        raw[key]
+    if isinstance(key, slice):
+        with pytest.raises(IndexError):
+            raw.layout[key]
+
+
+GAPPED = np.dtype([("a", "<i2"), ("b", ">f4"), ("c", "u1", (3,))], align=True)
+
+
+def records_in(path: Path, dtype: np.dtype = GAPPED) -> np.ndarray:
+    raw = (np.arange(dtype.itemsize * 6) * 37 % 120).astype("u1")
+    path.write_bytes(raw.tobytes())
+    return raw.view(dtype).reshape(2, 3)
+
+
+@pytest.mark.parametrize(
+    ("key", "values"),
+    [
+        ("a", 5),
+        ("b", np.nan),
+        ("c", [[[1, 2, 3]], [[4, 5, 6]]]),
+        (["a", "c"], (7, 8)),
+        ((0, 1), (1, 2.5, [3, 4, 5])),
+        (([1, 0], [0, 2]), np.zeros(2, GAPPED)),
+        (np.s_[:, ::2], np.ones((2, 2), GAPPED)),
+    ],
+)
+def test_assignment_to_fields_leaves_the_bytes_between_alone(
+    tmp_path: Path, key: Any, values: Any
+) -> None:
+    path = tmp_path / "a.raw"
+    array = records_in(path)
+    held = np.zeros(GAPPED.itemsize, bool)
+    for name in GAPPED.names or ():
+        inner, start = (GAPPED.fields or {})[name][:2]
+        held[start : start + inner.itemsize] = True
+    before = array.reshape(-1).view("u1").reshape(6, -1).copy()
+    RawArray(path, GAPPED, (2, 3), mode="r+")[key] = values
+    array[key] = values
+    after = np.fromfile(path, "u1").reshape(6, -1)
+    np.testing.assert_array_equal(
+        after[:, held], array.reshape(-1).view("u1").reshape(6, -1)[:, held]
+    )
+    np.testing.assert_array_equal(after[:, ~held], before[:, ~held])
+
+
+@pytest.mark.parametrize(
+    "dtype",
+    [
+        GAPPED,
+        GAPPED[["c", "a"]],
+        np.dtype({"names": ["x", "y"], "formats": ["<i4", "<i2"], "offsets": [0, 2]}),
+        np.dtype([(("title", "t"), "u1")]),
+        np.dtype([(f"field{i}", "<f4") for i in range(20)]),
+        np.dtype("<M8[25us]"),
+    ],
+)
+def test_any_plain_dtype_can_be_sent_named_and_shown(tmp_path: Path, dtype: np.dtype) -> None:
+    path = tmp_path / "a.raw"
+    path.write_bytes(bytes(dtype.itemsize))
+    raw = RawArray(path, dtype, 1)
+    assert len(pickle.dumps(raw)) < 1000
+    again = pickle.loads(pickle.dumps(raw))
+    assert again.dtype == dtype
+    assert dask.base.tokenize(again) == dask.base.tokenize(raw)
+    assert "a.raw" in repr(raw)
+
+
+def test_titles_and_arrays_of_names_pick_fields(tmp_path: Path) -> None:
+    dtype = np.dtype([(("title", "t"), "u1"), ("v", "u1")])
+    array = records_in(tmp_path / "a.raw", dtype)
+    raw = RawArray(tmp_path / "a.raw", dtype, (2, 3))
+    same(raw["title"], array["title"])
+    same(raw[np.array(["v"])], array[np.array(["v"])])
+
+
+def test_long_paths_pickle_once(tmp_path: Path) -> None:
+    folder = tmp_path / ("x" * 200) / ("y" * 200)
+    folder.mkdir(parents=True)
+    raw = RawArray(write(folder / "a.raw", np.zeros(3)), "f8", 3)
+    assert len(pickle.dumps(raw)) < 1000
+
+
+def test_cloudpickle_takes_along_no_code(tmp_path: Path) -> None:
+    cloudpickle = pytest.importorskip("cloudpickle")
+    raw = RawArray(write(tmp_path / "a.raw", np.zeros(3)), "f8", 3)
+    assert len(cloudpickle.dumps(raw)) < 1000
+    assert b"array.py" not in cloudpickle.dumps(raw)
+
+
+def test_scattered_assignment_leaves_holes_holes(tmp_path: Path) -> None:
+    path = tmp_path / "sparse.raw"
+    with path.open("wb") as file:
+        file.truncate(2**34)
+    raw = RawArray(path, "u1", (2**10, 2**24), mode="r+")
+    raw[[0, -1], [0, -1]] = 7
+    raw[:, 5] = 9
+    assert raw[0, 0] == raw[-1, -1] == 7
+    assert (raw[:, 5] == 9).all()
+    assert path.stat().st_blocks * 512 < 2**24
+
+
+def test_copies_are_copies(tmp_path: Path) -> None:
+    array = np.zeros(2**21, "u1")
+    path = write(tmp_path / "a.raw", array)
+    copied = np.array(RawArray(path, "u1", array.shape, access="map"))
+    with path.open("r+b") as file:
+        file.write(b"\1" * 100)
+    assert not copied.any()
+
+
+def test_tokens_follow_what_an_array_writes(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.raw", np.zeros(3))
+    raw = RawArray(path, "f8", 3, mode="r+")
+    before = dask.base.tokenize(raw)
+    raw[0] = 1
+    os.utime(path, ns=(5, 5))  # the clock of some file systems is slow
+    assert dask.base.tokenize(raw) != before
+
+
+def test_a_full_disk_is_explained(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.raw", np.zeros(2**20, "u1"))
+    code = f"""
+import resource, signal
+from rawmmap import RawArray
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+raw = RawArray({str(path)!r}, "u1", 2**20, mode="r+")
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    raw[500:2000] = 1
+except OSError as error:
+    print(error)
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    assert "while writing bytes 500 to 2000" in ran.stdout
+    assert str(path) in ran.stdout
+
+
+def test_writing_by_positions_survives_a_file_that_shrinks(tmp_path: Path) -> None:
+    array = np.zeros((64, 4096), "u1")
+    path = write(tmp_path / "a.raw", array)
+    raw = RawArray(path, "u1", array.shape, mode="r+", access="read")
+    raw[:, ::2] = 1
+    array[:, ::2] = 1
+    assert path.read_bytes() == array.tobytes()
+    os.truncate(path, 100)
+    with pytest.raises(OSError, match="shrank"):
+        raw[:, ::2] = 2
+
+
+def test_a_pipe_in_the_place_of_the_file_does_not_hang(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.raw", np.zeros(3))
+    raw = RawArray(path, "f8", 3)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(OSError, match=r"a\.raw"):
+        raw[0]
+
+
+def test_iteration_is_numpys(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.raw", np.arange(3.0))
+    assert list(RawArray(path, "f8", 3)) == [0, 1, 2]
+    with pytest.raises(TypeError):
+        list(RawArray(path, "f8", ()))
+
+
+def test_local_names_may_look_like_urls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "a::b.raw", np.arange(3.0))
+    assert RawArray(path, "f8", 3)[2] == 2
+    assert RawArray(str(path), "f8", 3)[2] == 2
 
 
 def test_nothing_stays_open(tmp_path: Path) -> None:

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import operator
 import os
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Self, SupportsIndex, cast, get_args
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal, Self, SupportsIndex, TypeVar, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from rawmmap.errors import ShortFileError
 from rawmmap.indexing import select
-from rawmmap.layout import BasicKey, Layout, as_shape, infer_shape, plain_dtype
+from rawmmap.layout import (
+    BasicKey,
+    Layout,
+    as_shape,
+    check_shape,
+    dtype_words,
+    infer_shape,
+    plain_dtype,
+)
 from rawmmap.sources import Access, Source, open_source
 
 __all__ = ["NativeArray", "RawArray"]
 
+T = TypeVar("T", bound="RawArray")
 Url = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
 
@@ -97,11 +108,12 @@ class RawArray:
         access: Access = "auto",
         storage_options: Mapping[str, Any] | None = None,
     ) -> None:
-        plain_dtype(dtype)
+        with about(url):
+            _check_words(mode, access)
+            checked = check_words(dtype, shape, offset, order, strides)
         source = open_source(url, storage_options)
-        layout = resolve_layout(
-            dtype, shape, offset, order, strides, size=source.identity.size, path=source.url
-        )
+        with about(url):
+            layout = resolve_layout(*checked, size=source.identity.size)
         self._set(source, layout, mode, access)
         self._check()
 
@@ -127,22 +139,13 @@ class RawArray:
         access: Access = "auto",
     ) -> Self:
         """Return an array of a source that is known already, such as one shared by variables."""
-        array = cls._restore(source, layout, mode, access)
+        with about(source.url):
+            _check_words(mode, access)
+        array = _restore(cls, source, layout, mode, access)
         array._check()
         return array
 
-    @classmethod
-    def _restore(cls, source: Source, layout: Layout, mode: str, access: str) -> Self:
-        """Unpickle: elsewhere the file may be out of reach until it is read."""
-        array = cls.__new__(cls)
-        array._set(source, layout, mode, access)
-        return array
-
     def _set(self, source: Source, layout: Layout, mode: str, access: str) -> None:
-        if mode not in ("r", "r+"):
-            raise ValueError(f"mode must be 'r' or 'r+', not {mode!r}")
-        if access not in get_args(Access):
-            raise ValueError(f"access must be one of {get_args(Access)}, not {access!r}")
         self._source, self._layout = source, layout
         self._mode, self._access = mode, cast("Access", access)
 
@@ -153,14 +156,16 @@ class RawArray:
             raise ShortFileError(self.url, stop, size)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self)._restore, (self._source, self._layout, self._mode, self._access)
+        return _restore, (type(self), self._source, self._layout, self._mode, self._access)
 
     def __dask_tokenize__(self) -> tuple[Any, ...]:
         layout = self._layout
+        # What this array writes itself changes the file's state.
+        source = self._source if self._mode == "r" else self._source.reopened()
         return (
             type(self).__name__,
-            tuple(self._source.identity),
-            str(layout.dtype.descr if layout.dtype.names else layout.dtype.str),
+            tuple(source.identity),
+            repr(dtype_words(layout.dtype)),
             layout.shape,
             layout.strides,
             layout.offset,
@@ -206,6 +211,9 @@ class RawArray:
             raise TypeError("len() of an array with no axes")
         return self.shape[0]
 
+    def __iter__(self) -> Iterator[Any]:
+        return (self[i] for i in range(len(self)))
+
     def __getitem__(self, key: Any) -> Any:
         """Return ``numpy.asarray(self)[key]``, for every key that NumPy accepts.
 
@@ -233,12 +241,12 @@ class RawArray:
 
         `key` holds integers, slices, ``...`` and ``None`` only.
         """
-        return self._restore(self._source, self._layout[key], self._mode, self._access)
+        return _restore(type(self), self._source, self._layout[key], self._mode, self._access)
 
     def permuted(self, axes: Sequence[int]) -> Self:
         """Return the array with its axes in the order of `axes`, without reading anything."""
         layout = self._layout.permuted(axes)
-        return self._restore(self._source, layout, self._mode, self._access)
+        return _restore(type(self), self._source, layout, self._mode, self._access)
 
     def __setitem__(self, key: Any, values: npt.ArrayLike) -> None:
         """Store `values`, which broadcast as in NumPy, and touch no other byte of the file.
@@ -253,17 +261,15 @@ class RawArray:
             If the file is gone, shrank since it was opened, or the disk is full.
         """
         if self._mode != "r+":
-            raise ValueError(
-                f"{self.url} was opened with mode='r'; open it with mode='r+' to write"
-            )
+            raise ValueError(f"{self.url}: it was opened with mode='r', and mode='r+' writes")
         part = select(self._layout, key)
-        given = np.asarray(values, self.dtype)
-        while given.ndim and given.shape[0] == 1 and given.ndim > part.ndim:
-            given = given[0]  # NumPy drops leading axes of length 1 in assignments
-        if part.points:
-            self._source.put(part.layout, part.points, part.disarrange(given))
-        else:
-            self._source.write(part.layout, part.disarrange(given))
+        with about(self.url):
+            given = part.disarrange(_as_numpy_assigns(values, part.layout.dtype, part.ndim))
+        for layout, column in _solid(part.layout, given):
+            if part.points:
+                self._source.put(layout, part.points, column, self._access)
+            else:
+                self._source.write(layout, column, self._access)
 
     def __array__(
         self, dtype: npt.DTypeLike | None = None, copy: bool | None = None
@@ -271,7 +277,8 @@ class RawArray:
         if copy is False and dtype is not None and np.dtype(dtype) != self.dtype:
             raise ValueError(f"{self.dtype} becomes {np.dtype(dtype)} only by a copy")
         found: npt.NDArray[Any] = self[...]
-        return found if dtype is None else found.astype(dtype, copy=False)
+        # A view of a map follows the file until it is written to; a copy must not.
+        return found.astype(self.dtype if dtype is None else dtype, copy=bool(copy))
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.url} {self._layout!r}>"
@@ -294,22 +301,90 @@ class NativeArray(RawArray):
         return found if native == found.dtype else found.astype(native)
 
 
-def resolve_layout(
+def _restore(cls: type[T], source: Source, layout: Layout, mode: str, access: str) -> T:
+    """Return an array without a look at its file, which may be out of reach until it is read.
+
+    A function of the module, since cloudpickle takes along the code of methods.
+    """
+    array = cls.__new__(cls)
+    array._set(source, layout, mode, access)
+    return array
+
+
+@contextmanager
+def about(url: Url) -> Iterator[None]:
+    """Let errors in words name the file that the words are about."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"{os.fsdecode(url)}: {error}") from error
+
+
+def _check_words(mode: str, access: str) -> None:
+    if mode not in ("r", "r+"):
+        raise ValueError(f"mode must be 'r' or 'r+', not {mode!r}")
+    if access not in get_args(Access):
+        raise ValueError(f"access must be one of {get_args(Access)}, not {access!r}")
+
+
+def _as_numpy_assigns(values: Any, dtype: np.dtype[Any], ndim: int) -> npt.NDArray[Any]:
+    """Return values of `dtype`, converted by the rules of assignment to an array of `ndim` axes."""
+    if isinstance(values, np.ndarray):
+        given = values.astype(dtype, copy=False)
+        while given.ndim > ndim and given.shape[0] == 1:
+            given = given[0]  # NumPy drops leading axes of length 1 of arrays
+        return given
+    if dtype.names is not None:
+        return np.asarray(values, dtype)
+    given = np.empty(np.shape(values), dtype)
+    given[...] = values
+    return given
+
+
+def _solid(layout: Layout, values: npt.NDArray[Any]) -> Iterator[tuple[Layout, npt.NDArray[Any]]]:
+    """Yield the parts of a layout whose elements have no gaps inside, and the values of each."""
+    dtype = layout.dtype
+    inner = [field[0] for field in (dtype.fields or {}).values()]
+    if dtype.names is None or (
+        sum(d.itemsize for d in inner) == dtype.itemsize and all(d.fields is None for d in inner)
+    ):
+        yield layout, values
+        return
+    for name in dtype.names:
+        yield from _solid(layout.field(name), values[name])
+
+
+Words = tuple[np.dtype[Any], tuple[int, ...], int, str, tuple[int, ...] | None]
+
+
+def check_words(
     dtype: npt.DTypeLike,
     shape: SupportsIndex | Sequence[SupportsIndex] | None,
     offset: SupportsIndex = 0,
     order: str = "C",
-    strides: Sequence[SupportsIndex] | None = None,
+    strides: SupportsIndex | Sequence[SupportsIndex] | None = None,
+) -> Words:
+    """Return the words that describe an array, checked as far as that needs no file."""
+    plain = plain_dtype(dtype)
+    steps = None if strides is None else as_shape(strides)
+    counts = check_shape(shape, order, steps)
+    start = operator.index(offset)
+    resolve_layout(plain, tuple(max(n, 0) for n in counts), start, order, steps, size=0)
+    return plain, counts, start, order, steps
+
+
+def resolve_layout(
+    dtype: np.dtype[Any],
+    shape: tuple[int, ...],
+    offset: int,
+    order: str,
+    strides: tuple[int, ...] | None,
     *,
     size: int,
-    path: str,
 ) -> Layout:
     """Return the layout that these words describe in a file of `size` bytes."""
-    start = offset.__index__()
-    steps = None if strides is None else tuple(s.__index__() for s in strides)
-    counts = infer_shape(
-        dtype, shape, size=size, offset=start, order=order, strides=steps, path=path
-    )
-    if steps is None:
-        return Layout.dense(dtype, as_shape(counts), offset=start, order=order)
-    return Layout(dtype, counts, steps, start)
+    counts = infer_shape(dtype, shape, size=size, offset=offset, order=order, strides=strides)
+    if strides is None:
+        return Layout.dense(dtype, counts, offset=offset, order=order)
+    return Layout(dtype, counts, strides, offset)

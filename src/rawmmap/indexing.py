@@ -78,9 +78,11 @@ def select(layout: Layout, key: Any) -> Selection:
     IndexError
         For every key that NumPy refuses.
     """
-    items = key if type(key) is tuple else (key,)
+    items = tuple(key) if isinstance(key, tuple) else (key,)
     if all(type(item) in _BASIC for item in items):
         return _basic(layout, items)
+    if isinstance(key, np.ndarray) and key.dtype.kind == "U" and key.ndim == 1:
+        key = key.tolist()
     if isinstance(key, str) or (isinstance(key, list) and key and _all_names(key)):
         return Selection(_fields(layout, key))
     items = tuple(_normal(item) for item in items)
@@ -99,14 +101,15 @@ def _all_names(key: list[Any]) -> bool:
 
 
 def _fields(layout: Layout, key: str | list[str]) -> Layout:
-    names = [key] if isinstance(key, str) else key
-    known = layout.dtype.names or ()
-    missing = [name for name in names if name not in known]
-    if missing:
-        raise IndexError(f"dtype {layout.dtype} has no field {missing[0]!r}; it has {known}")
-    if isinstance(key, str):
-        return layout.field(key)
-    return Layout(layout.dtype[names], layout.shape, layout.strides, layout.offset)
+    dtype = layout.dtype
+    try:
+        if isinstance(key, str):
+            return layout.field(key)
+        return Layout(dtype[key], layout.shape, layout.strides, layout.offset)
+    except (KeyError, ValueError):
+        raise IndexError(
+            f"dtype {dtype} has not the fields {key!r}; it has {dtype.names}"
+        ) from None
 
 
 def _normal(item: Any) -> Any:
@@ -118,7 +121,10 @@ def _normal(item: Any) -> Any:
             return operator.index(item)
         except TypeError:
             pass
-    array = np.asarray(item)
+    try:
+        array = np.asarray(item)
+    except ValueError as error:
+        raise IndexError(f"{item!r} is no index: {error}") from None
     if array.size == 0 and not isinstance(item, np.ndarray):
         array = array.astype(np.intp)
     if array.dtype.kind not in "biu":
@@ -152,9 +158,11 @@ def _expanded(items: tuple[Any, ...], ndim: int) -> tuple[Any, ...]:
 
 def _advanced(layout: Layout, items: tuple[Any, ...]) -> Selection:
     spare = layout.ndim - sum(map(_axes_taken, items))
+    shape = layout.shape
     basic: list[Any] = []  # a key that keeps every picked axis whole
     picked: list[int] = []  # positions of those axes in layout[basic]
-    arrays: list[npt.NDArray[np.intp]] = []
+    arrays: list[npt.NDArray[Any]] = []
+    lengths: list[tuple[int, int]] = []  # axis and length that each array picks from
     groups: list[int] = []  # which items of the key are advanced
     axis = before = 0
     for number, item in enumerate(items):
@@ -170,29 +178,43 @@ def _advanced(layout: Layout, items: tuple[Any, ...]) -> Selection:
             if not groups:
                 before = len(basic)
             groups.append(number)
-            for array in _positions(item, axis, layout.shape):
+            for i, array in enumerate(_positions(item, axis, shape)):
                 picked.append(len(basic))
                 arrays.append(array)
+                lengths.append((axis + i, shape[axis + i] if _axes_taken(item) else 1))
                 # A boolean scalar picks from an axis that it brings along itself.
                 basic.append(None if _axes_taken(item) == 0 else slice(None))
             axis += _axes_taken(item)
-    try:
-        points = tuple(np.broadcast_arrays(*arrays))
-    except ValueError:
-        shapes = " ".join(str(array.shape) for array in arrays)
-        raise IndexError(
-            f"shape mismatch: indexing arrays could not be broadcast together with shapes {shapes}"
-        ) from None
+    points = _aligned(arrays, lengths)
     part = layout[tuple(basic)]
     rest = [a for a in range(part.ndim) if a not in picked]
     adjacent = groups[-1] - groups[0] == len(groups) - 1
     return Selection(part.permuted([*picked, *rest]), points, before if adjacent else 0)
 
 
-def _positions(item: Any, axis: int, shape: tuple[int, ...]) -> list[npt.NDArray[np.intp]]:
+def _aligned(
+    arrays: list[npt.NDArray[Any]], lengths: list[tuple[int, int]]
+) -> tuple[npt.NDArray[np.intp], ...]:
+    """Return positions of one common shape, counted from the start of their axes."""
+    try:
+        empty = 0 in np.broadcast_shapes(*(array.shape for array in arrays))
+    except ValueError:
+        shapes = " ".join(str(array.shape) for array in arrays)
+        raise IndexError(
+            f"shape mismatch: indexing arrays could not be broadcast together with shapes {shapes}"
+        ) from None
+    # NumPy looks at integers always, but not at arrays that pick nothing.
+    found = [
+        _in_bounds(array, *where, checked=not empty or array.ndim == 0)
+        for array, where in zip(arrays, lengths, strict=True)
+    ]
+    return tuple(np.broadcast_arrays(*found))
+
+
+def _positions(item: Any, axis: int, shape: tuple[int, ...]) -> list[npt.NDArray[Any]]:
     """Return the positions that an integer or array picks, one array per axis that it takes."""
     if not isinstance(item, np.ndarray) or item.dtype.kind != "b":
-        return [_in_bounds(np.asarray(item), axis, shape[axis])]
+        return [np.asarray(item)]
     if item.ndim == 0:
         return [np.zeros(int(item), np.intp)]
     for i, n in enumerate(item.shape):
@@ -205,8 +227,11 @@ def _positions(item: Any, axis: int, shape: tuple[int, ...]) -> list[npt.NDArray
     return list(item.nonzero())
 
 
-def _in_bounds(array: npt.NDArray[Any], axis: int, n: int) -> npt.NDArray[np.intp]:
-    if array.size and (array.min() < -n or array.max() >= n):
+def _in_bounds(
+    array: npt.NDArray[Any], axis: int, n: int, *, checked: bool
+) -> npt.NDArray[np.intp]:
+    """Return positions counted from the start."""
+    if checked and array.size and (array.min() < -n or array.max() >= n):
         worst = array.min() if array.min() < -n else array.max()
         raise IndexError(f"index {worst} is out of bounds for axis {axis} with size {n}")
     positions = array.astype(np.intp)

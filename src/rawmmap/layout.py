@@ -18,7 +18,16 @@ from typing import Any, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["BasicKey", "Layout", "Runs", "as_shape", "infer_shape", "plain_dtype"]
+__all__ = [
+    "BasicKey",
+    "Layout",
+    "Runs",
+    "as_shape",
+    "check_shape",
+    "dtype_words",
+    "infer_shape",
+    "plain_dtype",
+]
 
 #: One past the largest position that a file can have (``off_t`` is signed).
 MAX_BYTES = 2**63 - 1
@@ -49,6 +58,25 @@ def plain_dtype(dtype: npt.DTypeLike) -> np.dtype[Any]:
     if result.itemsize == 0:
         raise ValueError(f"dtype {result!r} has no bytes; give it a size, such as 'S10'")
     return result
+
+
+def dtype_words(dtype: np.dtype[Any]) -> Any:
+    """Return plain values from which `numpy.dtype` makes `dtype` again, in few bytes."""
+    if dtype.subdtype is not None:
+        base, shape = dtype.subdtype
+        return dtype_words(base), shape
+    if dtype.fields is None:
+        return dtype.str
+    names = dtype.names or ()
+    fields = [dtype.fields[name] for name in names]
+    if any(len(field) > 2 for field in fields):
+        return dtype  # titles have no such words
+    return {
+        "names": names,
+        "formats": tuple(dtype_words(field[0]) for field in fields),
+        "offsets": tuple(field[1] for field in fields),
+        "itemsize": dtype.itemsize,
+    }
 
 
 def as_shape(shape: SupportsIndex | Sequence[SupportsIndex]) -> tuple[int, ...]:
@@ -224,7 +252,7 @@ class Layout:
             For too many indices, an integer out of bounds, a second ``...``, or an index of another
             kind.
         """
-        items = key if type(key) is tuple else (key,)
+        items = tuple(key) if isinstance(key, tuple) else (key,)
         shape, strides = self.shape, self.strides
         ndim = len(shape)
         used = 0
@@ -247,7 +275,10 @@ class Layout:
         for item in items:
             if type(item) is slice:
                 n = shape[axis]
-                start, stop, step = item.indices(n)
+                try:
+                    start, stop, step = item.indices(n)
+                except (TypeError, ValueError) as error:
+                    raise IndexError(f"{item}: {error}") from None
                 n = len(range(start, stop, step))
                 if n:
                     offset += start * strides[axis]
@@ -379,8 +410,11 @@ class Layout:
             shift += positions * step
         return runs, (shift.reshape(-1, 1) + runs.starts()).ravel()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (dtype_words(self.dtype), self.shape, self.strides, self.offset)
+
     def __repr__(self) -> str:
-        dtype = self.dtype.descr if self.dtype.names else self.dtype.str
+        dtype = self.dtype if self.dtype.names else self.dtype.str
         return (
             f"Layout(dtype={dtype!r}, shape={self.shape}, strides={self.strides}, "
             f"offset={self.offset})"
@@ -401,6 +435,10 @@ def _set(
     put(layout, "strides", strides)
     put(layout, "offset", offset)
     return layout
+
+
+def _restore(dtype: Any, shape: tuple[int, ...], strides: tuple[int, ...], offset: int) -> Layout:
+    return _set(object.__new__(Layout), np.dtype(dtype), shape, strides, offset)
 
 
 def _checked_index(item: Any, axis: int, n: int) -> int:
@@ -498,7 +536,7 @@ def infer_shape(
     offset: int = 0,
     order: str = "C",
     strides: Sequence[int] | None = None,
-    path: str = "the file",
+    path: str = "",
 ) -> tuple[int, ...]:
     """Return `shape` with its ``-1``, if it has one, worked out from a file's size.
 
@@ -528,23 +566,18 @@ def infer_shape(
         lies past the end of the file, or bytes are left over.
     """
     itemsize = plain_dtype(dtype).itemsize
-    counts = (-1,) if shape is None else as_shape(shape)
-    if any(n < -1 for n in counts):
-        raise ValueError(f"shape {counts} has a negative length; only one -1 is allowed")
+    counts = check_shape(shape, order, strides)
     if -1 not in counts:
         return counts
-    major = _major_axis(counts, order, strides)
-    if counts.count(-1) > 1 or counts[major] != -1:
-        raise ValueError(
-            f"shape {counts}: -1 is allowed once, on the major axis (axis {major} here)"
-        )
-    if 0 in counts:
-        raise ValueError(f"shape {counts}: -1 beside a zero could be any length")
+    about = f"{path}: " if path else ""
+    major = counts.index(-1)
     if offset < 0:
-        raise ValueError(f"offset {offset} is negative; it counts bytes from the file's start")
+        raise ValueError(
+            f"{about}offset {offset} is negative; it counts bytes from the file's start"
+        )
     if offset > size:
         raise ValueError(
-            f"{path}: offset {offset} lies past the end of the file, which has {size} bytes"
+            f"{about}offset {offset} lies past the end of the file, which has {size} bytes"
         )
     left = size - offset
     if strides is None:
@@ -558,16 +591,43 @@ def infer_shape(
         n, over = n + 1, 0  # the last element may end before its step does
     if over:
         raise ValueError(
-            f"{path}: the {left} bytes from offset {offset} to the end of the file hold {n} steps "
+            f"{about}the {left} bytes from offset {offset} to the end of the file hold {n} steps "
             f"of {step} bytes along axis {major} and {over} bytes more; give the length, "
             "or check dtype, shape and offset"
         )
     return tuple(n if count == -1 else count for count in counts)
 
 
-def _major_axis(counts: tuple[int, ...], order: str, strides: Sequence[int] | None) -> int:
+def check_shape(
+    shape: SupportsIndex | Sequence[SupportsIndex] | None,
+    order: str = "C",
+    strides: Sequence[int] | None = None,
+) -> tuple[int, ...]:
+    """Return `shape` as a tuple of ints, ``-1`` where its length follows from a file's size.
+
+    Raises
+    ------
+    ValueError
+        If a length is negative, or ``-1`` stands twice, beside a zero or not on the major axis.
+    """
+    counts = (-1,) if shape is None else as_shape(shape)
+    if any(n < -1 for n in counts):
+        raise ValueError(f"shape {counts} has a negative length; only one -1 is allowed")
     if order not in ("C", "F"):
         raise ValueError(f"order must be 'C' or 'F', not {order!r}")
+    if -1 not in counts:
+        return counts
+    major = _major_axis(counts, order, strides)
+    if counts.count(-1) > 1 or counts[major] != -1:
+        raise ValueError(
+            f"shape {counts}: -1 is allowed once, on the major axis (axis {major} here)"
+        )
+    if 0 in counts:
+        raise ValueError(f"shape {counts}: -1 beside a zero could be any length")
+    return counts
+
+
+def _major_axis(counts: tuple[int, ...], order: str, strides: Sequence[int] | None) -> int:
     if strides is None:
         return 0 if order == "C" else len(counts) - 1
     if len(strides) != len(counts):

@@ -45,8 +45,11 @@ class Source(Protocol):
     def take(self, layout: Layout, points: Points, access: Access) -> npt.NDArray[Any]:
         """Return ``array[points]``, a copy, where `points` pick along the leading axes."""
 
-    def write(self, layout: Layout, values: npt.NDArray[Any]) -> None:
+    def reopened(self) -> Source:
+        """Return the same file in its present state."""
+
+    def write(self, layout: Layout, values: npt.NDArray[Any], access: Access) -> None:
         """Store `values`, of the shape of `layout`, and touch no other byte."""
 
-    def put(self, layout: Layout, points: Points, values: npt.NDArray[Any]) -> None:
+    def put(self, layout: Layout, points: Points, values: npt.NDArray[Any], access: Access) -> None:
         """Store ``array[points] = values``, where `points` pick along the leading axes."""

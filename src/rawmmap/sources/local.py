@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,10 +27,12 @@ from rawmmap.layout import Layout, Runs
 from rawmmap.mapping import PAGE, advise_window, map_window
 from rawmmap.sources.base import Access, Identity, Points
 
-__all__ = ["LocalFile"]
+__all__ = ["LocalFile", "explained"]
 
-_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-_WRITE = os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+# Without O_NONBLOCK opening a pipe that has taken the file's place would wait for its other end.
+_FLAGS = sum(getattr(os, name, 0) for name in ("O_BINARY", "O_CLOEXEC", "O_NOCTTY", "O_NONBLOCK"))
+_READ = os.O_RDONLY | _FLAGS
+_WRITE = os.O_RDWR | _FLAGS
 
 # Below about 1 MiB a positional read is at least as fast as a map, and each run costs a system
 # call: beyond some thousands of them, page faults are cheaper.
@@ -52,7 +55,7 @@ _SHORT_READ = 4096
 _NEAR = 2**16
 
 # Writes of shorter pieces than this, and of many, go through maps.
-_SHORT_WRITE = 1024
+_SHORT = 1024
 _FEW_WRITES = 256
 
 # Where bytes are touched that nobody asked for, this many at a time; what a map has touched counts
@@ -86,7 +89,12 @@ class LocalFile:
         OSError
             If it is a directory, a pipe, or anything else that has no bytes at positions.
         """
-        found = os.stat(path)
+        try:
+            found = os.stat(path)
+        except FileNotFoundError:
+            raise FileNotFoundError(
+                errno.ENOENT, "there is no such file; check its name and folder", path
+            ) from None
         if not stat.S_ISREG(found.st_mode):
             if stat.S_ISDIR(found.st_mode):
                 raise IsADirectoryError(
@@ -94,10 +102,16 @@ class LocalFile:
                 )
             raise OSError(errno.EINVAL, "only regular files have bytes at positions", path)
         real = os.path.realpath(path)
+        own = os.path.abspath(path)
+        # One object where both are equal, so that it is pickled once.
         return cls(
-            os.path.abspath(path),
+            real if own == real else own,
             Identity(real, found.st_size, found.st_mtime_ns, found.st_ino),
         )
+
+    def reopened(self) -> Self:
+        """Return the same file in its present state."""
+        return self.open(self.url)
 
     def read(self, layout: Layout, access: Access) -> npt.NDArray[Any]:
         """Return the elements of `layout`: writable, and never bound to the file's contents."""
@@ -106,18 +120,24 @@ class LocalFile:
             return np.empty(layout.shape, layout.dtype)
         fd = os.open(self.url, _READ)
         try:
-            if access == "map" or (access == "auto" and layout.nbytes > _SMALL):
-                return self._mapped(fd, layout)
-            if layout.contiguous:
-                return self._copied(fd, layout)
-            runs = layout.runs(PAGE - 1)
-            if access == "auto" and (runs.nbytes > _SMALL or runs.count > _FEW_RUNS):
-                return self._mapped(fd, layout)
-            if runs.count > _FEW_RUNS and runs.steps[-1] <= _NEAR:
-                return self._sifted(fd, layout)
-            return runs.packed.view(self._pieces(fd, runs.starts(), runs.length))
+            return self._read(fd, layout, access)
+        except OSError as error:
+            with explained(self.url, start, stop, "reading"):
+                raise error from None
         finally:
             os.close(fd)
+
+    def _read(self, fd: int, layout: Layout, access: Access) -> npt.NDArray[Any]:
+        if access == "map" or (access == "auto" and layout.nbytes > _SMALL):
+            return self._mapped(fd, layout)
+        if layout.contiguous:
+            return self._copied(fd, layout)
+        runs = layout.runs(PAGE - 1)
+        if access == "auto" and (runs.nbytes > _SMALL or runs.count > _FEW_RUNS):
+            return self._mapped(fd, layout)
+        if runs.count > _FEW_RUNS and runs.steps[-1] <= _NEAR:
+            return self._sifted(fd, layout)
+        return runs.packed.view(self._pieces(fd, runs.starts(), runs.length))
 
     def take(self, layout: Layout, points: Points, access: Access) -> npt.NDArray[Any]:
         """Return ``array[points]``, a copy, where `points` pick along the leading axes."""
@@ -133,48 +153,55 @@ class LocalFile:
                 near, nearby = _narrowed(layout, points)
                 return self._mapped(fd, near, starts, runs)[nearby]
             buffer = self._pieces(fd, starts, runs.length)
+        except OSError as error:
+            with explained(self.url, int(starts.min()), int(starts.max()), "reading"):
+                raise error from None
         finally:
             os.close(fd)
         return runs.points(picked).view(buffer)
 
-    def write(self, layout: Layout, values: npt.NDArray[Any]) -> None:
+    def write(self, layout: Layout, values: npt.NDArray[Any], access: Access = "auto") -> None:
         """Store `values`, of the shape of `layout`, and touch no other byte."""
         start, stop = layout.extent
         if start == stop:
             return
         runs = layout.runs()
-        with self._writing(stop) as fd:
-            if runs.length < _SHORT_WRITE and runs.count > _FEW_WRITES:
+        # Where runs are many and each page holds some of them, a map is cheaper.
+        crowded = runs.count > _FEW_WRITES and runs.length < _SHORT and runs.steps[-1] <= PAGE
+        with self._writing(start, stop) as fd:
+            if crowded and access != "read":
                 for index, piece in _slabs(layout):
                     self._writable(fd, piece)[...] = values[index]
                 return
-            packed = runs.packed
-            if packed.contiguous:
-                data = np.ascontiguousarray(values, packed.dtype)
-            else:
-                data = np.empty(runs.nbytes, "u1")
-                packed.view(data)[...] = values
-            whole = np.ravel(data).view(np.uint8).data
-            for i, first in enumerate(runs.starts().tolist()):
-                _write_all(fd, whole[i * runs.length : (i + 1) * runs.length], first)
+            for index, piece in _slabs(layout):
+                runs = piece.runs()
+                _scatter(fd, runs.packed, runs.starts(), runs.length, values[index])
 
-    def put(self, layout: Layout, points: Points, values: npt.NDArray[Any]) -> None:
+    def put(
+        self,
+        layout: Layout,
+        points: Points,
+        values: npt.NDArray[Any],
+        access: Access = "auto",
+    ) -> None:
         """Store ``array[points] = values``, where `points` pick along the leading axes."""
         if not values.size:
             return
-        near, nearby = _narrowed(layout, points)
-        with self._writing(near.extent[1]) as fd:
-            self._writable(fd, near)[nearby] = values
+        runs, starts = layout.point_runs(points)
+        low, high = int(starts.min()), int(starts.max()) + runs.length
+        with self._writing(low, high) as fd:
+            _scatter(fd, runs.points(points[0].shape), starts, runs.length, values)
 
     @contextmanager
-    def _writing(self, stop: int) -> Iterator[int]:
+    def _writing(self, start: int, stop: int) -> Iterator[int]:
         """Open the file for writing, make sure that it still reaches to byte `stop`, close it."""
         fd = os.open(self.url, _WRITE)
         try:
             size = os.fstat(fd).st_size
             if size < stop:
                 raise ShrunkFileError(self.url, stop, size)
-            yield fd
+            with explained(self.url, start, stop, "writing"):
+                yield fd
         finally:
             os.close(fd)
 
@@ -199,7 +226,9 @@ class LocalFile:
     def _writable(self, fd: int, layout: Layout) -> npt.NDArray[Any]:
         """Return a shared view of the window of `layout`, whose stores cannot meet a full disk."""
         start, stop = layout.extent
-        _reserve(fd, start, stop)
+        runs = layout.runs(PAGE - 1)
+        for first in runs.starts().tolist():
+            _reserve(fd, first, first + runs.length)
         buffer, origin = map_window(fd, start, stop, path=self.url, shared=True)
         return layout.moved(-origin).view(buffer)
 
@@ -268,6 +297,42 @@ def _write_all(fd: int, view: memoryview, position: int) -> None:
         n = _write_at(fd, view, position)
         view = view[n:]
         position += n
+
+
+def _scatter(
+    fd: int,
+    packed: Layout,
+    starts: npt.NDArray[np.int64],
+    length: int,
+    values: npt.NDArray[Any],
+) -> None:
+    """Write values that lie in runs of equal length, in the order of the runs."""
+    if packed.contiguous:
+        data = np.ascontiguousarray(values, packed.dtype)
+    else:
+        data = np.empty(starts.size * length, "u1")
+        packed.view(data)[...] = values
+    whole = np.ravel(data).view(np.uint8).data
+    for i, first in enumerate(starts.tolist()):
+        _write_all(fd, whole[i * length : (i + 1) * length], first)
+
+
+@contextmanager
+def explained(path: str, start: int, stop: int, doing: str) -> Iterator[None]:
+    """Let errors of the system name the file, the bytes and, where the disk is full, its room."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None or error.errno is None:
+            raise
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        free = shutil.disk_usage(os.path.dirname(path)).free if full else 0
+        raise OSError(
+            error.errno,
+            f"{error.strerror} while {doing} bytes {start} to {stop}"
+            + (f"; {free} bytes are free on this disk: make room" if full else ""),
+            path,
+        ) from error
 
 
 def _reserve(fd: int, start: int, stop: int) -> None:

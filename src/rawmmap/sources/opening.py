@@ -17,6 +17,8 @@ _LOCAL = ("file://", "local://")
 def local_path(url: str | bytes | os.PathLike[Any]) -> str | None:
     """Return the path of a file on this system, or None for a URL of another place."""
     path = os.fsdecode(url)
+    if os.path.exists(path) or (isinstance(url, os.PathLike) and "://" not in path):
+        return path  # though its name may look like a URL
     for protocol in _LOCAL:
         if path.startswith(protocol):
             return path.removeprefix(protocol)

@@ -93,13 +93,17 @@ class RemoteFile:
         runs, starts = layout.point_runs(points, _GAP)
         return runs.points(picked).view(self._fetched(starts, runs.length))
 
-    def write(self, layout: Layout, values: npt.NDArray[Any]) -> None:
+    def reopened(self) -> Self:
+        """Return the same file in its present state."""
+        return self.open(self.url, self.options)
+
+    def write(self, layout: Layout, values: npt.NDArray[Any], access: Access) -> None:
         """Refuse: places of other kinds replace files whole."""
         raise io.UnsupportedOperation(f"{self.url}: only local files can be written to")
 
-    def put(self, layout: Layout, points: Points, values: npt.NDArray[Any]) -> None:
+    def put(self, layout: Layout, points: Points, values: npt.NDArray[Any], access: Access) -> None:
         """Refuse, as `write` does."""
-        self.write(layout, values)
+        self.write(layout, values, access)
 
     def _fetched(self, starts: npt.NDArray[np.int64], length: int) -> bytearray:
         """Return the bytes of runs of equal length, end to end."""

@@ -6,7 +6,6 @@ import contextlib
 import errno
 import os
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -15,7 +14,7 @@ import numpy.typing as npt
 from rawmmap._growing import lengthen, restore
 from rawmmap._replacing import draft_path, install, sync
 from rawmmap.layout import Layout
-from rawmmap.sources.local import LocalFile
+from rawmmap.sources.local import LocalFile, explained
 
 __all__ = ["Overwrite", "Replacement", "Tail"]
 
@@ -163,7 +162,7 @@ class Tail:
         """Write bytes at a position, to which the file reaches already."""
         fd = os.open(self.target, os.O_WRONLY | getattr(os, "O_CLOEXEC", 0))
         try:
-            with _explained(self.target, position, position + data.nbytes):
+            with explained(self.target, position, position + data.nbytes, "writing"):
                 while data:
                     n = os.pwrite(fd, data, position)
                     data = data[n:]
@@ -183,24 +182,13 @@ class Tail:
 
 
 def _write(path: str, target: str, layout: Layout, values: npt.NDArray[Any]) -> None:
-    with _explained(target, *layout.extent):
-        LocalFile.open(path).write(layout, values)
-
-
-@contextlib.contextmanager
-def _explained(target: str, start: int, stop: int) -> Iterator[None]:
-    """Add the numbers to the error of a full disk."""
     try:
-        yield
+        LocalFile.open(path).write(layout, values)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if error.filename != path or path == target:
             raise
-        raise OSError(
-            error.errno,
-            f"{error.strerror} while writing bytes {start} to {stop}; "
-            f"{_free(target)} bytes are free: make room",
-            target,
-        ) from error
+        # The draft's name means nothing to the caller.
+        raise type(error)(error.errno, error.strerror, target) from error
 
 
 def _free(target: str) -> int:
