@@ -45,7 +45,7 @@ def kill_at(step: int, folder: str) -> Any:
 
     def hook(event: str, args: tuple[Any, ...]) -> None:
         nonlocal count
-        if event.split(".")[0] in ("open", "os") and any(folder in str(arg) for arg in args):
+        if event.startswith(("open", "os.")) and any(folder in str(arg) for arg in args):
             count += 1
             if count > step:
                 os.kill(os.getpid(), signal.SIGKILL)

@@ -158,7 +158,7 @@ def test_data_that_does_not_fit_is_refused(tmp_path: Path, case: str, unlimited:
 def test_words_that_contradict_each_other(tmp_path: Path) -> None:
     path = tmp_path / "a.bin"
     ds = start(path)
-    for words, what in [
+    wrong: list[tuple[Any, str]] = [
         ({"append_dim": "t", "mode": "w"}, "needs mode 'a', not 'w'"),
         ({"append_dim": "t", "mode": "r+"}, "needs mode 'a'"),
         ({"region": {"t": slice(3)}, "mode": "w"}, "needs mode 'r.', not 'w'"),
@@ -167,14 +167,16 @@ def test_words_that_contradict_each_other(tmp_path: Path) -> None:
         ({"mode": "x"}, "'x'"),
         ({"append_dim": "k"}, "append_dim='k'.*'t': 3"),
         ({"mode": "a", "unlimited_dims": "t"}, "record axis"),
-    ]:
+    ]
+    for words, what in wrong:
         with pytest.raises(ValueError, match=what):
             to_raw(ds, path, **words)
-    for words in ({"append_dim": "t"}, {"mode": "r+"}, {"region": "auto"}):
+    missing: list[Any] = [{"append_dim": "t"}, {"mode": "r+"}, {"region": "auto"}]
+    for words in missing:
         with pytest.raises(FileNotFoundError):
             to_raw(ds, tmp_path / "b.bin", **words)
     (tmp_path / "c.bin").write_bytes(b"abc")
-    with pytest.raises(ValueError, match="has no sidecar.*describe"):
+    with pytest.raises(ValueError, match=r"has no sidecar.*describe"):
         to_raw(ds, tmp_path / "c.bin", mode="a")
 
 
@@ -288,8 +290,8 @@ from pathlib import Path
 path, count = sys.argv[1], int(sys.argv[2])
 def step(n):
     values = np.full((1, 50, 20), n, "f4")
-    return xr.Dataset({"u": (("t", "y", "x"), values), "v": (("y", "t"), values[:, :, 0].T.astype("i8"))},
-                      {"t": [n]})
+    v = values[:, :, 0].T.astype("i8")
+    return xr.Dataset({"u": (("t", "y", "x"), values), "v": (("y", "t"), v)}, {"t": [n]})
 step(0).rawmmap.to_raw(path, unlimited_dims="t")
 print("ready", flush=True)
 n = 1

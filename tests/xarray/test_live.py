@@ -49,7 +49,7 @@ def test_the_values_are_those_of_the_file(path: Path) -> None:
         assert found.dtype == expected.dtype
         assert rawmmap.mapping_of(found.values).mode == "r"
     assert ds["v"].attrs == {"scale_factor": 2}
-    with pytest.raises(ValueError, match="read-only|is a view"):
+    with pytest.raises(ValueError, match=r"read-only|is a view"):
         ds["u"][0, 0] = 1
 
 
@@ -62,7 +62,9 @@ def test_assignments_change_the_file_and_nothing_else(path: Path) -> None:
         "import sys, numpy as np; raw = open(sys.argv[1], 'rb').read();"
         "print(np.frombuffer(raw, '>f4', 6, 5)[1], np.frombuffer(raw, '<i2', 2, 31)[1])"
     )
-    shown = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True)
+    shown = subprocess.run(
+        [sys.executable, "-c", code, path], capture_output=True, text=True, check=True
+    )
     assert shown.stdout == "-1.0 99\n"
     rawmmap.flush(ds)
     rawmmap.flush(ds["u"], wait=False)
@@ -117,7 +119,7 @@ def test_what_cannot_be_mapped(path: Path, tmp_path: Path) -> None:
         rawmmap.map_dataset(path, "w+", **WORDS)  # type: ignore[arg-type]
     with pytest.raises(FileNotFoundError):
         rawmmap.map_dataset(tmp_path / "none.raw", **WORDS)
-    with pytest.raises(ValueError, match="39 bytes|too few"):
+    with pytest.raises(ValueError, match=r"39 bytes|too few"):
         rawmmap.map_dataset(path, dtype="f8", shape=(5,))
     with pytest.raises(ValueError, match="nothing in this Dataset is mapped"):
         rawmmap.flush(xr.Dataset({"u": ("x", [1])}))

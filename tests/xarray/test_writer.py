@@ -203,7 +203,8 @@ def test_texts_are_never_cut_by_the_width_they_had(tmp_path: Path) -> None:
 
 def test_the_file_that_is_read_can_be_written(tmp_path: Path) -> None:
     path, ds = tmp_path / "a.bin", sample()
-    for words in ({}, {"chunks": {}}):
+    choices: list[dict[str, Any]] = [{}, {"chunks": {}}]
+    for words in choices:
         to_raw(ds, path, unlimited_dims="t")
         lazy = opened(path, **words)
         to_raw((lazy.assign(u=lazy["u"] * 2)).isel(t=slice(None, None, -1)), path)
@@ -310,7 +311,8 @@ def test_a_failing_chunk_leaves_the_old_dataset_whole(tmp_path: Path) -> None:
     lazy["u"].data = da.map_blocks(failing, lazy["u"].data, dtype="f4")
     for first in (None, "t"):
         to_raw(ds, path, unlimited_dims=first)
-        for words in ({}, {"mode": "a"}, {"append_dim": "t"}, {"unlimited_dims": "t"}):
+        choices: list[Any] = [{}, {"mode": "a"}, {"append_dim": "t"}, {"unlimited_dims": "t"}]
+        for words in choices:
             with pytest.raises(RuntimeError, match="no data"):
                 to_raw(lazy, path, **words)
             assert_identical(opened(path).load(), ds)
@@ -350,12 +352,18 @@ def test_a_sidecar_is_no_data_file(tmp_path: Path) -> None:
     [
         "import xarray as xr, rawmmap; assert hasattr(xr.Dataset, 'rawmmap')",
         "import rawmmap.xarray, xarray as xr; assert hasattr(xr.DataArray, 'rawmmap')",
-        "import rawmmap, xarray as xr; assert not hasattr(xr.Dataset, 'rawmmap')\n"
-        "rawmmap.to_raw(xr.Dataset({'u': ('x', [1, 2])}), 'a.bin', unlimited_dims='x')\n"
-        "rawmmap.to_raw(xr.Dataset({'u': ('x', [3])}), 'a.bin', append_dim='x')\n"
-        "assert xr.open_dataset('a.bin', engine='rawmmap')['u'].values.tolist() == [1, 2, 3]",
-        "import xarray as xr, numpy as np; np.arange(3, dtype='u1').tofile('b.bin')\n"
-        "xr.open_dataset('b.bin', engine='rawmmap', dtype='u1').rawmmap.to_raw('c.bin')",
+        """
+import rawmmap, xarray as xr
+assert not hasattr(xr.Dataset, 'rawmmap')
+rawmmap.to_raw(xr.Dataset({'u': ('x', [1, 2])}), 'a.bin', unlimited_dims='x')
+rawmmap.to_raw(xr.Dataset({'u': ('x', [3])}), 'a.bin', append_dim='x')
+assert xr.open_dataset('a.bin', engine='rawmmap')['u'].values.tolist() == [1, 2, 3]
+""",
+        """
+import xarray as xr, numpy as np
+np.arange(3, dtype='u1').tofile('b.bin')
+xr.open_dataset('b.bin', engine='rawmmap', dtype='u1').rawmmap.to_raw('c.bin')
+""",
         "import sys, rawmmap.xarray; assert not {'dask', 'distributed'} & set(sys.modules)",
     ],
 )

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import dask
 import dask.array as da
 import numpy as np
 import numpy.typing as npt
 from dask.delayed import Delayed, delayed
 
+from rawmmap.dask.writing import Writing
 from rawmmap.layout import Layout
 from rawmmap.sources.writing import Tail
 
@@ -54,14 +54,10 @@ def append_records(
     for start, stop, blocks, layouts in batches:
         # Each batch waits for the one before it: the file must not reach past what is written.
         last = delayed(_append, pure=False)(last, start, stop, blocks, layouts)
-    finished: Delayed = delayed(_finish, pure=False)(last)
+    finished = Writing(delayed(_finish, pure=False)(last), goal)
     if not compute:
         return finished
-    try:
-        dask.compute(finished)
-    except BaseException:
-        goal.abandon()
-        raise
+    finished.compute()
     return None
 
 

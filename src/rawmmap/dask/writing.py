@@ -21,7 +21,7 @@ from rawmmap.dask.reading import Slices, as_dask
 from rawmmap.layout import Layout
 from rawmmap.sources.writing import Overwrite, Replacement
 
-__all__ = ["Goal", "Piece", "known", "others", "store", "to_raw"]
+__all__ = ["Goal", "Piece", "Writing", "known", "others", "store", "to_raw"]
 
 
 class Goal(Protocol):
@@ -163,6 +163,24 @@ def known(x: Any) -> Any:
     return x
 
 
+class Writing(Delayed):
+    """A file to be written, which cleans up if it is computed by itself and fails."""
+
+    __slots__ = ("_goal",)
+
+    def __init__(self, finished: Delayed, goal: Any) -> None:
+        super().__init__(finished.key, finished.dask)  # type: ignore[no-untyped-call]
+        self._goal = goal
+
+    def compute(self, **words: Any) -> None:
+        """Write the file; `words` as for ``dask.compute``."""
+        try:
+            super().compute(**words)  # type: ignore[no-untyped-call]
+        except BaseException:
+            self._goal.abandon()
+            raise
+
+
 def store(goal: Goal, pieces: Sequence[Piece], compute: bool) -> Delayed | None:
     """Write arrays into one file, each where its layout says, and finish the file.
 
@@ -190,8 +208,7 @@ def store(goal: Goal, pieces: Sequence[Piece], compute: bool) -> Delayed | None:
         else delayed(_write, pure=False)(array, begun, None, layout)
         for array, layout in pieces
     ]
-    finished: Delayed = delayed(_finish, pure=False)(begun, written)
-    return finished
+    return Writing(delayed(_finish, pure=False)(begun, written), goal)
 
 
 def _store_now(goal: Goal, pieces: Sequence[Piece]) -> None:

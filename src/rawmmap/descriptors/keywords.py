@@ -63,8 +63,8 @@ def from_keywords(
         return None
     if dtype is None:
         raise DescriptionError(
-            f"{path}: {sorted(given) or ['name']} came without dtype=; keywords describe a variable "
-            "whole, with at least its dtype"
+            f"{path}: {sorted(given) or ['name']} came without dtype=; keywords describe a "
+            "variable whole, with at least its dtype"
         )
     key = "data" if name is None else name
     return Description(path, {key: _variable(path, key, **given)})

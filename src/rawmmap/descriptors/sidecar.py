@@ -304,7 +304,7 @@ def _check_place(variable: Variable, records: Records | None, what: str) -> None
     for dim, n, step in zip(variable.dims, variable.shape, variable.strides, strict=True):
         if n == -1 and dim == records.dim and step != records.nbytes:
             raise ValueError(
-                f"{what}: its stride along {dim!r} is {step}, but records have {records.nbytes} bytes"
+                f"{what}: its stride along {dim!r} is {step}, but a record has {records.nbytes}"
             )
     if part.nbytes and not records.offset <= start <= stop <= records.offset + records.nbytes:
         raise ValueError(

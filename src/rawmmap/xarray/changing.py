@@ -165,8 +165,8 @@ def overwrite(ds: Dataset, target: str, region: Any, compute: bool) -> Delayed |
     unknown = sorted(str(name) for name in ds.variables if name not in existing.placed)
     if unknown:
         raise ValueError(
-            f"{target}: {unknown} are not in the file, and mode 'r+' only writes into what is there; "
-            "mode 'a' adds variables"
+            f"{target}: {unknown} are not in the file, and mode 'r+' writes only into what is "
+            "there; mode 'a' adds variables"
         )
     ds, slices = _located(existing, ds, region)
     pieces = []

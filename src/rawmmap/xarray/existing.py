@@ -97,7 +97,8 @@ class Existing:
             variable.attrs = {}
             if variable.dtype.kind == "O" and not variable.size:
                 # With no element to look at, xarray takes Python objects for floats.
-                variable.data = np.empty(variable.shape, create_vlen_dtype(str))
+                text = create_vlen_dtype(str)  # type: ignore[no-untyped-call]
+                variable.data = np.empty(variable.shape, text)
         found = encode(prepared).variables
         return {name: self._fitted(name, variable) for name, variable in found.items()}
 
@@ -124,8 +125,8 @@ class Existing:
         return self._decoded(name, like).to_index()
 
     def _check_type(self, name: str, known: Variable, new: Variable) -> None:
-        kind = known.dtype.kind
-        if known.dtype == new.dtype.newbyteorder("=") or (kind == new.dtype.kind and kind in "SUMm"):
+        kind, native = known.dtype.kind, new.dtype.newbyteorder("=")
+        if known.dtype == native or (kind == native.kind and kind in "SUMm"):
             return
         packed = (
             self.placed[name].data.dtype.kind in "iu" and known.dtype.kind == new.dtype.kind == "f"
