@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import collections
 import os
 import pickle
 import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import dask.base
 import numpy as np
@@ -325,10 +324,15 @@ def test_native_arrays_are_native(tmp_path: Path) -> None:
         np.testing.assert_array_equal(raw[key], array[key])
 
 
+class Key(NamedTuple):
+    y: int
+    x: int
+
+
 def test_named_tuples_are_tuples(tmp_path: Path) -> None:
     array = np.arange(20).reshape(4, 5)
     raw = RawArray(write(tmp_path / "a.raw", array), "i8", (4, 5))
-    key = collections.namedtuple("key", "y x")(1, 2)
+    key = Key(1, 2)
     same(raw[key], array[key])
     assert raw.layout[key].shape == ()
 
@@ -380,7 +384,8 @@ def test_assignment_to_fields_leaves_the_bytes_between_alone(
     array = records_in(path)
     held = np.zeros(GAPPED.itemsize, bool)
     for name in GAPPED.names or ():
-        inner, start = (GAPPED.fields or {})[name][:2]
+        fields: Any = GAPPED.fields
+        inner, start = fields[name][:2]
         held[start : start + inner.itemsize] = True
     before = array.reshape(-1).view("u1").reshape(6, -1).copy()
     RawArray(path, GAPPED, (2, 3), mode="r+")[key] = values
