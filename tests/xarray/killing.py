@@ -118,6 +118,8 @@ def write_for_ever(path: Path, first: int) -> None:
 
 if __name__ == "__main__":
     dask.config.set(scheduler="sync")
+    if sys.argv[2] == "for ever":
+        write_for_ever(Path(sys.argv[1]), 0)
     place = Path(sys.argv[1])
     for number, options in enumerate(({}, {"unlimited_dims": "t"})):
         (place / str(number)).mkdir()

@@ -5,9 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+import xarray as xr
+
+import rawmmap
+from tests.xarray.killing import version
 
 SCRIPT = Path(__file__).with_name("killing.py")
 
@@ -22,3 +27,34 @@ def test_a_killed_writer_leaves_the_old_or_the_new_dataset(tmp_path: Path) -> No
         check=False,
     )
     assert done.stdout == "fine\n", done.stderr
+
+
+def test_a_file_and_its_sidecar_are_opened_together(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    rawmmap.to_raw(version(0), path)
+    with subprocess.Popen([sys.executable, SCRIPT, path, "for ever"]) as writer:
+        try:
+            seen = set()
+            end = time.monotonic() + 4
+            while time.monotonic() < end:
+                ds = xr.open_dataset(path, engine="rawmmap")
+                number = int(ds.attrs["number"])
+                assert ds.sizes == version(number).sizes
+                seen.add(number)
+        finally:
+            writer.kill()
+    assert len(seen) > 10
+
+
+def test_a_sidecar_that_somebody_edits_counts(tmp_path: Path) -> None:
+    path, own = tmp_path / "a.bin", tmp_path / "a.bin.json"
+    rawmmap.to_raw(version(1), path)
+    pending = tmp_path / f".a.bin.json.{path.stat().st_ino}.pending"
+    pending.write_text(own.read_text().replace('"number": 1', '"number": 2'))
+    for newer, number in [(pending, 2), (own, 1)]:
+        for file in (own, pending):
+            os.utime(file, ns=(0, 10 if file == newer else 5))
+        assert xr.open_dataset(path, engine="rawmmap").attrs["number"] == number
+    rawmmap.describe(path, format="sidecar")
+    assert xr.open_dataset(path, engine="rawmmap").attrs["number"] == 1
+    assert not pending.exists()

@@ -123,7 +123,8 @@ def to_raw(
     -----
     Under the process and distributed schedulers, the workers must see the file under the same path.
     Peak memory is that of the chunks at work. A computation that is killed leaves a hidden
-    ``.name.*.part`` beside the target at the most.
+    ``.name.*.part`` beside the target at the most; so may one of ``compute=False`` whose chunks
+    fail while it is computed together with others, by `dask.compute`.
 
     Examples
     --------

@@ -46,18 +46,27 @@ def newest(path: str) -> str:
     """Return which file is the sidecar of `path` at this moment; it need not exist."""
     own = sidecar.beside(path)
     node = _node(path)
-    if node is not None and os.path.exists(pending := _pending(own, node)):
+    if node is not None and _counts(pending := _pending(own, node), own):
         return pending
     return own
+
+
+def _counts(pending: str, own: str) -> bool:
+    """Return whether a pending sidecar is there, and nobody has edited the other one since."""
+    try:
+        made = os.stat(pending).st_mtime_ns
+        return os.stat(own).st_mtime_ns <= made
+    except FileNotFoundError:
+        return os.path.exists(pending)
 
 
 def load(path: str) -> tuple[bytes, int | None]:
     """Return the text of the sidecar of `path`, and the inode of the data that it belongs to."""
     own = sidecar.beside(path)
     node = _node(path)
-    if node is not None:
+    if node is not None and _counts(pending := _pending(own, node), own):
         with contextlib.suppress(FileNotFoundError):
-            return sidecar.read_bytes(_pending(own, node)), node
+            return sidecar.read_bytes(pending), node
     return sidecar.read_bytes(own), node
 
 
@@ -68,7 +77,7 @@ def settle(path: str) -> None:
     found = list(_all_pending(own))
     drafts = _drafts(path) if found else set()
     for number, name in found:
-        if number == node:
+        if number == node and _counts(name, own):
             os.replace(name, own)
         elif number not in drafts:
             with contextlib.suppress(FileNotFoundError):
