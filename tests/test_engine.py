@@ -10,6 +10,7 @@ from typing import Any
 
 import dask
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 import xarray.testing.strategies as xrst
@@ -114,6 +115,48 @@ def test_coordinates_are_what_datasets_take(path: Path, array: np.ndarray) -> No
         opened(path, **WORDS, coords={"data": 1})
 
 
+@pytest.mark.parametrize(
+    "coords",
+    [
+        {"time": xr.date_range("2000", periods=5, calendar="noleap", use_cftime=True)},
+        {"time": ("time", np.arange(5), {"units": "days since 2000-01-01"})},
+        {"time": ("time", np.arange(5), {"scale_factor": 2.0}, {"dtype": "i2"})},
+        {"label": ("x", np.array(["a", None, "b", "c", "d", "e", "f"], object))},
+        xr.Coordinates.from_pandas_multiindex(
+            pd.MultiIndex.from_product([["a"], range(5)], names=("k", "l")), "time"
+        ),
+        xr.DataArray(np.arange(6.0), dims="y", coords={"y": np.arange(6)}).coords,
+    ],
+)
+def test_coordinates_stay_exactly_as_they_are_given(
+    path: Path, array: np.ndarray, coords: Any
+) -> None:
+    expected = xr.Dataset({"data": (DIMS, array.astype("f4"))}, coords=coords)
+    for ds in (
+        opened(path, **WORDS, coords=coords),
+        rawmmap.map_dataset(path, **WORDS, coords=coords),
+    ):
+        xr.testing.assert_identical(ds.load(), expected)
+        for name in expected.coords:
+            assert ds[name].encoding == expected[name].encoding
+
+
+def test_dropped_coordinates_are_not_there(path: Path) -> None:
+    coords = {"time": np.arange(5), "y": np.arange(6)}
+    assert list(opened(path, **WORDS, coords=coords, drop_variables="y").coords) == ["time"]
+    with pytest.raises(ValueError, match=r"a\.raw.*conflicting sizes"):
+        opened(path, **WORDS, coords={"time": np.arange(3)})
+
+
+@pytest.mark.parametrize("fill", [2.5, np.nan, 1e10, "abc", [1, 2]])
+def test_a_description_that_could_not_be_read_is_not_written(tmp_path: Path, fill: Any) -> None:
+    path = tmp_path / "a.raw"
+    path.write_bytes(bytes(8))
+    with pytest.raises(ValueError, match="_FillValue"):
+        rawmmap.describe(path, dtype="i4", shape=2, dims="x", attrs={"_FillValue": fill})
+    assert os.listdir(tmp_path) == ["a.raw"]
+
+
 def test_several_variables(path: Path, array: np.ndarray) -> None:
     ds = opened(
         path,
@@ -170,7 +213,7 @@ def test_xarray_decodes(tmp_path: Path) -> None:
     days = np.array([0, 31], "<f8")
     path = tmp_path / "a.raw"
     path.write_bytes(packed.tobytes() + days.tobytes())
-    variables = {
+    variables: dict[str, Any] = {
         "t2m": {
             "dtype": ">i2",
             "shape": (2, 3),

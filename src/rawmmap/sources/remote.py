@@ -70,7 +70,10 @@ class RemoteFile:
             If the place does not tell the file's size.
         """
         fs, path = fsspec.url_to_fs(url, **storage_options)
-        info = fs.info(path)
+        try:
+            info = fs.info(path)
+        except FileNotFoundError:
+            raise FileNotFoundError(2, "there is no such file; check the URL", url) from None
         if info.get("type") == "directory":
             raise IsADirectoryError(21, "this is a directory; name a file in it", url)
         if info.get("size") is None:

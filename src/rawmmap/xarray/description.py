@@ -3,32 +3,54 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rawmmap.array import RawArray
+import numpy.typing as npt
+from xarray import Dataset
+
+from rawmmap.array import RawArray, about
 from rawmmap.descriptors import journal, sidecar
 from rawmmap.descriptors.model import Description, Variable
 from rawmmap.layout import Layout
 from rawmmap.sources import open_source
+from rawmmap.xarray.encoding import encode
 from rawmmap.xarray.engine import described
 
 __all__ = ["describe"]
 
 
-def describe(path: str | os.PathLike[str], **words: Any) -> Path:
+def describe(
+    path: str | os.PathLike[str],
+    *,
+    dtype: npt.DTypeLike | None = None,
+    shape: Any = None,
+    dims: Any = None,
+    offset: int | None = None,
+    order: str | None = None,
+    strides: Any = None,
+    name: str | None = None,
+    attrs: Mapping[str, Any] | None = None,
+    coords: Mapping[Any, Any] | None = None,
+    variables: Mapping[str, Mapping[str, Any]] | None = None,
+    format: str | None = None,
+) -> Path:
     """Check a description against a file, and write it as the file's sidecar.
 
     Parameters
     ----------
     path : path-like
         The data file. It is not changed.
-    **words
-        The keywords of ``xr.open_dataset(path, engine="rawmmap", ...)`` that describe a file:
-        `dtype`, `shape`, `dims`, `offset`, `order`, `strides`, `name`, `attrs`, `coords`, or
-        `variables`, or `format` to write down what a header says. A ``-1`` in a shape stays one, so
+    dtype, shape, dims, offset, order, strides, name, attrs, variables
+        As for ``xr.open_dataset(path, engine="rawmmap", ...)``. A ``-1`` in a shape stays one, so
         that a file that grows opens at its present length.
+    coords : mapping, optional
+        Coordinates, as `xarray.Dataset` takes them; their values go into the sidecar, encoded as
+        xarray encodes them for any file, and are decoded when it is opened.
+    format : str, optional
+        The format of the header whose contents are written down.
 
     Returns
     -------
@@ -57,14 +79,54 @@ def describe(path: str | os.PathLike[str], **words: Any) -> Path:
     Frozen({'y': 3, 'x': 4})
     >>> folder.cleanup()
     """
-    description = described(path, **words)
+    description = described(
+        path,
+        dtype=dtype,
+        shape=shape,
+        dims=dims,
+        offset=offset,
+        order=order,
+        strides=strides,
+        name=name,
+        attrs=attrs,
+        variables=variables,
+        format=format,
+    )
+    if coords is not None:
+        with about(description.path):
+            description = _with_coords(description, coords)
     source = open_source(description.path)
     placed = description.place(source.identity.size)
     for variable in placed.values():
         if isinstance(variable.data, Layout):
             RawArray.from_source(source, variable.data)
     text = sidecar.dumps(_flattened(description, source.identity.size))
+    # What is written must be readable, whatever the words were.
+    sidecar.loads(text, sidecar.beside(description.path)).place(source.identity.size)
     return Path(journal.write_sidecar(description.path, text))
+
+
+def _with_coords(description: Description, coords: Mapping[Any, Any]) -> Description:
+    """Return the description with the values of coordinates."""
+    given = Dataset(coords=coords)
+    twice = sorted(str(key) for key in given.variables if key in description.variables)
+    if twice:
+        raise ValueError(f"{twice} are both variables and coords=")
+    inline = {
+        str(key): Variable(
+            value.dtype,
+            tuple(map(str, value.dims)),
+            value.shape,
+            attrs=value.attrs,
+            values=value.values,
+        )
+        for key, value in encode(given).variables.items()
+    }
+    return replace(
+        description,
+        variables={**description.variables, **inline},
+        coords=description.coords | set(inline),
+    )
 
 
 def _flattened(description: Description, size: int) -> Description:

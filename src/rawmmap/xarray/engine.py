@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy.typing as npt
@@ -14,16 +13,14 @@ from xarray.backends import BackendEntrypoint
 from xarray.backends.common import AbstractDataStore
 from xarray.backends.store import StoreBackendEntrypoint
 
-from rawmmap.array import NativeArray
+from rawmmap.array import NativeArray, about
 from rawmmap.dask import chunk_shape
 from rawmmap.descriptors import Description, Placed, find, recognised
-from rawmmap.descriptors import Variable as Described
-from rawmmap.errors import DescriptionError
 from rawmmap.layout import Layout
 from rawmmap.sources import Access, Source, local_path, open_source
 from rawmmap.xarray.lazy import LazyArray
 
-__all__ = ["RawStore", "RawmmapEntrypoint", "described", "opened"]
+__all__ = ["RawStore", "RawmmapEntrypoint", "assigned", "described", "opened"]
 
 # A file may be replaced while it is opened, but hardly so often in a row.
 _TRIES = 100
@@ -94,17 +91,13 @@ def preferred_chunks(placed: Mapping[str, Placed]) -> dict[str, int]:
     return chunks
 
 
-def described(
-    path: Any, *, coords: Mapping[Any, Any] | None = None, format: str | None = None, **words: Any
-) -> Description:
-    """Return the description of a file, coordinates that the caller gives included.
+def described(path: Any, *, format: str | None = None, **words: Any) -> Description:
+    """Return the description of a file.
 
     Parameters
     ----------
     path : path-like
         The data file, its sidecar or its header.
-    coords : mapping, optional
-        Coordinates, as `xarray.Dataset` takes them.
     format, **words
         As for `rawmmap.descriptors.find`.
     """
@@ -114,19 +107,24 @@ def described(
             "positions that can be read later and elsewhere"
         )
     name = os.fsdecode(path)
-    found = find(local_path(name) or name, format, **words)
+    return find(local_path(path) or name, format, **words)
+
+
+def assigned(
+    ds: Dataset,
+    coords: Mapping[Any, Any] | None,
+    path: str,
+    dropped: Iterable[str] = (),
+) -> Dataset:
+    """Return a dataset with the coordinates that the caller gives besides, exactly as they are."""
     if coords is None:
-        return found
-    given = {str(key): value for key, value in Dataset(coords=coords).variables.items()}
-    twice = sorted(set(given) & set(found.variables))
-    if twice:
-        raise DescriptionError(f"{found.path}: {twice} are both variables and coords=")
-    inline = {key: _inline(value) for key, value in given.items()}
-    return replace(
-        found,
-        variables={**found.variables, **inline},
-        coords=found.coords | set(inline),
-    )
+        return ds
+    with about(path):
+        given = Dataset(coords=coords)
+        twice = sorted(str(name) for name in given.variables if name in ds.variables)
+        if twice:
+            raise ValueError(f"{twice} are both variables and coords=")
+        return ds.assign_coords(given.drop_vars(dropped, errors="ignore").coords)
 
 
 def opened(
@@ -146,19 +144,6 @@ def opened(
         errno.EAGAIN,
         f"the file was replaced {_TRIES} times while it was being opened; try again",
         description.path,
-    )
-
-
-def _inline(variable: Variable) -> Described:
-    values = variable.values
-    if values.dtype.hasobject or values.dtype.kind == "T":
-        values = values.astype("U")
-    return Described(
-        values.dtype,
-        tuple(map(str, variable.dims)),
-        values.shape,
-        attrs=variable.attrs,
-        values=values,
     )
 
 
@@ -194,7 +179,9 @@ class RawmmapEntrypoint(BackendEntrypoint):
         decode_timedelta: Any = None,
     ) -> Dataset:
         """Return a lazy dataset of a raw file; see the guide for the keywords that describe it."""
-        dropped = [drop_variables] if isinstance(drop_variables, str) else drop_variables or ()
+        dropped = frozenset(
+            [drop_variables] if isinstance(drop_variables, str) else drop_variables or ()
+        )
         description, source = opened(
             filename_or_obj,
             storage_options,
@@ -206,11 +193,10 @@ class RawmmapEntrypoint(BackendEntrypoint):
             strides=strides,
             name=name,
             attrs=attrs,
-            coords=coords,
             variables=variables,
             format=format,
         )
-        description = description.without(frozenset(dropped))
+        description = description.without(dropped)
         store = RawStore(description, source, access)
         found = StoreBackendEntrypoint().open_dataset(
             store,
@@ -224,7 +210,7 @@ class RawmmapEntrypoint(BackendEntrypoint):
         if description.coords:
             found = found.set_coords(description.coords & set(found.variables))
             found.set_close(store.close)
-        return found
+        return assigned(found, coords, description.path, dropped)
 
     def guess_can_open(self, filename_or_obj: Any) -> bool:
         """Return whether a sidecar or a header describes the file; never raises."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -15,7 +15,7 @@ from rawmmap.errors import DescriptionError, ShortFileError
 from rawmmap.layout import Layout
 from rawmmap.mapping import flush, mapping_of, mmap
 from rawmmap.sources import local_path
-from rawmmap.xarray.engine import opened
+from rawmmap.xarray.engine import assigned, opened
 
 __all__ = ["map_dataset"]
 
@@ -25,7 +25,18 @@ def map_dataset(
     mode: Literal["r", "r+", "c"] = "r",
     *,
     shared: bool = True,
-    **words: Any,
+    dtype: npt.DTypeLike | None = None,
+    shape: Any = None,
+    dims: Any = None,
+    offset: int | None = None,
+    order: str | None = None,
+    strides: Any = None,
+    name: str | None = None,
+    attrs: Mapping[str, Any] | None = None,
+    coords: Mapping[Any, Any] | None = None,
+    variables: Mapping[str, Mapping[str, Any]] | None = None,
+    format: str | None = None,
+    drop_variables: str | Iterable[str] | None = None,
 ) -> Dataset:
     """Return a dataset whose variables are mapped arrays of a file: assignments change the file.
 
@@ -39,8 +50,10 @@ def map_dataset(
     shared : bool
         False: arrays can be assigned to even where the file cannot be written, and no change made
         through them ever reaches the file.
-    **words
-        The keywords of ``xr.open_dataset(path, engine="rawmmap", ...)`` that describe a file.
+    dtype, shape, dims, offset, order, strides, name, attrs, coords, variables, format
+        As for ``xr.open_dataset(path, engine="rawmmap", ...)``.
+    drop_variables : str or iterable of str, optional
+        Variables to leave out.
 
     Returns
     -------
@@ -85,16 +98,33 @@ def map_dataset(
     """
     if mode not in ("r", "r+", "c"):
         raise ValueError(f"mode must be 'r', 'r+' or 'c', not {mode!r}")
-    description, source = opened(path, **words)
+    description, source = opened(
+        path,
+        dtype=dtype,
+        shape=shape,
+        dims=dims,
+        offset=offset,
+        order=order,
+        strides=strides,
+        name=name,
+        attrs=attrs,
+        variables=variables,
+        format=format,
+    )
+    dropped = frozenset(
+        [drop_variables] if isinstance(drop_variables, str) else drop_variables or ()
+    )
+    description = description.without(dropped)
     local = local_path(description.path)
     if local is None:
         raise DescriptionError(f"{description.path} is not on this system and cannot be mapped")
     placed = description.place(source.identity.size)
     views = _views(local, placed, mode, shared and mode != "c", source.identity.size)
-    variables = {name: _variable(name, p, views.get(name)) for name, p in placed.items()}
-    attrs = dict(description.attrs)
-    named = _coordinates(variables, attrs) | (description.coords & set(variables))
-    return Dataset(variables, attrs=attrs).set_coords(named)
+    held = {name: _variable(name, p, views.get(name)) for name, p in placed.items()}
+    whole = dict(description.attrs)
+    named = _coordinates(held, whole) | (description.coords & set(held))
+    found = Dataset(held, attrs=whole).set_coords(named)
+    return assigned(found, coords, description.path, dropped)
 
 
 def _views(
