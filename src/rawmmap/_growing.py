@@ -11,6 +11,7 @@ from rawmmap import _system
 __all__ = ["lengthen", "restore"]
 
 _UNSUPPORTED = frozenset({errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL})
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _ZEROS = bytes(1 << 20)
 
 
@@ -38,7 +39,7 @@ def lengthen(fd: int, path: str | None, size: int, needed: int, *, sparse: bool 
     """
     try:
         if sparse:
-            _extend(fd, size, needed)
+            _extend(fd, needed)
         else:
             _reserve(fd, size, needed)
     except OSError as error:
@@ -54,14 +55,14 @@ def restore(fd: int, size: int, ours: Container[int]) -> None:
         os.ftruncate(fd, size)
 
 
-def _extend(fd: int, size: int, needed: int) -> None:
+def _extend(fd: int, needed: int) -> None:
     try:
         # Allocating the last byte sets the length in one step that cannot shorten the file, where
-        # ftruncate would cut off what another process has added since its length was read.
+        # ftruncate would cut off what another process has added since its length was read. The one
+        # block stays: another process may have stored something in it already.
         _system.fallocate(fd, 0, needed - 1, 1)
     except OSError as error:
-        if error.errno not in _UNSUPPORTED:
-            restore(fd, size, (size, needed))
+        if error.errno not in _UNSUPPORTED | _FULL:
             raise
         if os.fstat(fd).st_size < needed:
             os.ftruncate(fd, needed)
@@ -70,7 +71,7 @@ def _extend(fd: int, size: int, needed: int) -> None:
 def _reserve(fd: int, size: int, needed: int) -> None:
     # The length changes only after all blocks are there: what fails half-way has changed nothing
     # that others can see, and nothing of theirs can be cut off while it is taken back.
-    ours: Container[int] = (size, needed)
+    ours = {size}
     try:
         try:
             _system.fallocate(fd, _system.KEEP_SIZE, size, needed - size)
@@ -78,24 +79,24 @@ def _reserve(fd: int, size: int, needed: int) -> None:
         except OSError as error:
             if error.errno not in _UNSUPPORTED:
                 raise
-            ours = range(size, needed + 1)
-            _reserve_otherwise(fd, size, needed)
+            _reserve_otherwise(fd, size, needed, ours)
     except BaseException:
         restore(fd, size, ours)
         raise
 
 
-def _reserve_otherwise(fd: int, size: int, needed: int) -> None:
+def _reserve_otherwise(fd: int, size: int, needed: int, ours: set[int]) -> None:
     try:
         # NFS 4.2 allocates, but only together with the length.
         _system.fallocate(fd, 0, size, needed - size)
     except OSError as error:
         if error.errno not in _UNSUPPORTED:
             raise
-        _write_zeros(fd, needed)
+        _write_zeros(fd, needed, ours)
 
 
-def _write_zeros(fd: int, needed: int) -> None:
+def _write_zeros(fd: int, needed: int, ours: set[int]) -> None:
+    """Write zeros behind the end; add each length that this gives the file to `ours`."""
     if not hasattr(os, "pwrite"):
         # Windows allocates when it lengthens.
         if os.fstat(fd).st_size < needed:
@@ -103,14 +104,14 @@ def _write_zeros(fd: int, needed: int) -> None:
         return
     # Always at the present end: so it is on files opened for appending too, whatever is asked.
     while (size := os.fstat(fd).st_size) < needed:
-        os.pwrite(fd, _ZEROS[: needed - size], size)
+        ours.add(size + os.pwrite(fd, _ZEROS[: needed - size], size))
 
 
 def _explain(error: OSError, fd: int, size: int, needed: int, sparse: bool) -> str:
     asked = f"cannot lengthen the file from {size} to {needed} bytes: {error.strerror}"
     if error.errno == errno.EFBIG:
         return f"{asked}; see the limits of the file system and of this process (RLIMIT_FSIZE)"
-    if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not hasattr(os, "fstatvfs"):
+    if error.errno not in _FULL or not hasattr(os, "fstatvfs"):
         return asked
     disk = os.fstatvfs(fd)
     free = f"{needed - size} more are needed and {disk.f_bavail * disk.f_frsize} are free"
