@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import operator
@@ -14,7 +15,19 @@ from typing import IO, Any, SupportsIndex
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["MODES", "File", "Source", "open_again", "open_file", "refusal"]
+__all__ = [
+    "MODES",
+    "File",
+    "Opened",
+    "Source",
+    "discard",
+    "lasting",
+    "name_it",
+    "open_again",
+    "open_file",
+    "refusal",
+    "refuse_others",
+]
 
 # Other buffered streams (gzip, lzma, zipfile) have the descriptor of the file that they decode.
 _PLAIN = (io.BufferedReader, io.BufferedWriter, io.BufferedRandom, io.BytesIO)
@@ -45,8 +58,8 @@ _KINDS = (
 
 #: Whence an open file came: the caller's object (held weakly) or descriptor; None for a path.
 Source = weakref.ref[Any] | int | None
-#: Descriptor, whether it is ours to close, path, mode, source.
-Opened = tuple[int, bool, str | None, str, Source]
+#: Descriptor, whether it is ours to close, path, mode, source, whether we have created the file.
+Opened = tuple[int, bool, str | None, str, Source, bool]
 
 
 def open_file(file: File, mode: str | None) -> Opened:
@@ -111,6 +124,43 @@ def open_again(path: str | None, source: Source, like: os.stat_result) -> tuple[
     )
 
 
+def name_it(error: Exception, file: object) -> None:
+    """Put the name of `file` before the text of an error that does not begin with it."""
+    name = _said(file)
+    if name and type(error) in (TypeError, ValueError):
+        text = str(error)
+        if not text.startswith((f"{name}: ", repr(file))):
+            error.args = (f"{name}: {text}",)
+
+
+def lasting(path: str | None) -> str | None:
+    """Return `path` such that it means the same after the working directory has changed."""
+    if path is None or os.path.isabs(path):
+        return path
+    try:
+        return os.path.abspath(path)
+    except OSError:
+        return path  # The working directory was removed.
+
+
+def discard(fd: int, path: str | None) -> None:
+    """Remove the file at `path`, which we have created as `fd`, if nobody has filled it since."""
+    with contextlib.suppress(OSError):
+        status = os.fstat(fd)
+        if path is not None and not status.st_size and os.path.samestat(status, os.stat(path)):
+            os.unlink(path)
+
+
+def refuse_others(file: object) -> None:
+    """Refuse a path or a descriptor of what is there, but is no regular file."""
+    try:
+        status = os.stat(file)  # type: ignore[arg-type]
+    except (OSError, TypeError, ValueError):
+        return
+    if not stat.S_ISREG(status.st_mode):
+        raise refusal(status, _said(file))
+
+
 def refusal(status: os.stat_result, path: str | None) -> OSError:
     """Return what to raise for something that is no regular file, which alone can be mapped."""
     if stat.S_ISDIR(status.st_mode):
@@ -126,9 +176,24 @@ def refusal(status: os.stat_result, path: str | None) -> OSError:
 def _open_path(file: str | bytes, mode: str | None) -> Opened:
     path = file if isinstance(file, str) else os.fsdecode(file)
     try:
-        return os.open(file, MODES[mode], 0o666), True, path, mode or "r", None
+        if mode == "w+":
+            fd, fresh = _open_or_create(file)
+            return fd, True, path, mode, None, fresh
+        return os.open(file, MODES[mode]), True, path, mode or "r", None, False
     except OSError as error:
         raise _explained(error, path, mode) from None
+
+
+def _open_or_create(file: str | bytes) -> tuple[int, bool]:
+    try:
+        return os.open(file, MODES["r+"]), False
+    except FileNotFoundError:
+        pass
+    try:
+        return os.open(file, MODES["w+"] | os.O_EXCL, 0o666), True
+    except FileExistsError:
+        # A link to nowhere, or somebody else was faster.
+        return os.open(file, MODES["w+"], 0o666), False
 
 
 def _explained(error: OSError, path: str, mode: str | None) -> OSError:
@@ -158,12 +223,14 @@ def _take_object(file: Any, mode: str | None) -> Opened:
         raise io.UnsupportedOperation(
             f"{file!r} has no file of the system behind it, so that it cannot be mapped ({error})"
         ) from None
+    except ValueError as error:
+        raise ValueError(f"{error}; open it again, or pass its path") from None
     name = getattr(file, "name", None)
     path = os.fsdecode(name) if isinstance(name, (str, bytes)) else _name_of(fd)
     able = _abilities(fd)
     reads = able[0] and getattr(file, "readable", _yes)()
     writes = able[1] and getattr(file, "writable", _yes)()
-    return (fd, False, path, _allowed(mode, reads, writes, path), _reference(file))
+    return fd, False, path, _allowed(mode, reads, writes, path), _reference(file), False
 
 
 def _take_descriptor(fd: int, mode: str | None) -> Opened:
@@ -172,7 +239,7 @@ def _take_descriptor(fd: int, mode: str | None) -> Opened:
     except (OSError, ValueError, OverflowError):
         raise OSError(errno.EBADF, f"{fd} is no open file descriptor") from None
     path = _name_of(fd)
-    return (fd, False, path, _allowed(mode, reads, writes, path), fd)
+    return fd, False, path, _allowed(mode, reads, writes, path), fd, False
 
 
 def _abilities(fd: int) -> tuple[bool, bool]:
@@ -201,6 +268,14 @@ def _allowed(mode: str | None, reads: bool, writes: bool, path: str | None) -> s
             path,
         )
     return mode
+
+
+def _said(file: Any) -> str | None:
+    """Return the name by which the caller knows `file`, or else the system."""
+    name = file if isinstance(file, (str, bytes, os.PathLike)) else getattr(file, "name", file)
+    if isinstance(name, int):
+        return _name_of(name)
+    return os.fsdecode(name) if isinstance(name, (str, bytes, os.PathLike)) else None
 
 
 def _name_of(fd: int) -> str | None:

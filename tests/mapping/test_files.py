@@ -7,6 +7,7 @@ import io
 import os
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 from pathlib import Path
@@ -18,6 +19,7 @@ import pytest
 import rawmmap
 
 BYTES = bytes(range(240))
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="files of Linux")
 
 
 @pytest.mark.parametrize("kind", [str, os.fsencode, Path])
@@ -273,6 +275,44 @@ class TestNoFiles:
         file.close()
         with pytest.raises(ValueError, match="closed"):
             rawmmap.mmap(file)
+
+    def test_closed_files_say_which_and_what_to_do(self, counted: Path) -> None:
+        for file in (counted.open("rb"), counted.open("rb", 0)):
+            file.close()
+            with pytest.raises(ValueError, match="closed file; open it again") as caught:
+                rawmmap.mmap(file)
+            assert str(caught.value).startswith(f"{counted}: ")
+
+    def test_what_has_no_size_is_not_blamed_on_the_shape(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "pipe")
+        with pytest.raises(OSError, match="a pipe"):
+            rawmmap.mmap(tmp_path / "pipe", mode="w+")
+        with pytest.raises(IsADirectoryError, match="directory"):
+            rawmmap.mmap(tmp_path, "u1", (-1, 2), mode="w+")
+        read, write = os.pipe()
+        with os.fdopen(read), os.fdopen(write), pytest.raises(OSError, match="a pipe"):
+            rawmmap.mmap(read, mode="w+")
+
+    @linux
+    def test_files_that_the_system_makes_up(self) -> None:
+        """Their size is said to be 0, or they can be read and not mapped."""
+        for shape in (None, -1, (-1, 2)):
+            with pytest.raises(OSError, match="0 bytes, though it has data") as caught:
+                rawmmap.mmap("/proc/self/status", "u1", shape)
+            assert caught.value.filename == "/proc/self/status"
+        with open("/proc/self/status", "rb") as file:
+            with pytest.raises(OSError, match="0 bytes, though"):
+                rawmmap.mmap(file)
+            assert file.tell() == 0
+
+    def test_files_without_maps_say_what_to_do(self) -> None:
+        path = "/sys/kernel/mm/transparent_hugepage/enabled"
+        if not Path(path).exists():
+            pytest.skip("no such file here")
+        for shape in (None, 3):
+            with pytest.raises(OSError, match="has no maps of it: copy") as caught:
+                rawmmap.mmap(path, "u1", shape)
+            assert caught.value.filename == path
 
 
 def test_no_descriptor_leaks(counted: Path, tmp_path: Path) -> None:

@@ -104,6 +104,46 @@ class TestFullDisk:
             m.array[:] = 4
         assert path.read_bytes() == b"\4" * 5000
 
+    def test_holes_need_no_room(self, small_disk: Path) -> None:
+        path = small_disk / "file"
+        path.write_bytes(b"old")
+        with pytest.raises(OSError, match="No space left"):
+            (small_disk / "rest").write_bytes(bytes(2 * MEBI))
+        assert os.statvfs(small_disk).f_bavail == 0
+        a = rawmmap.mmap(path, "u1", 4 * MEBI, mode="r+", grow="sparse")
+        assert path.stat().st_size == 4 * MEBI
+        assert path.stat().st_blocks <= 8
+        assert a[:4].tobytes() == b"old\0"
+        with rawmmap.Mapping(path, "u1", 4 * MEBI, mode="r+", grow="sparse") as m:
+            del a
+            m.resize(8 * MEBI)
+            assert m.array[:4].tobytes() == b"old\0"
+        assert path.read_bytes() == b"old" + bytes(8 * MEBI - 3)
+
+    @pytest.mark.parametrize("how", ["path", "object"])
+    def test_writing_anew_keeps_what_is_there(self, small_disk: Path, how: str) -> None:
+        path = small_disk / "file"
+        path.write_bytes(b"x" * 5000)
+        before = os.statvfs(small_disk).f_bavail
+        with path.open("r+b") as file, pytest.raises(OSError, match=f"from 5000 to {4 * MEBI}"):
+            rawmmap.mmap(path if how == "path" else file, "u1", 4 * MEBI, mode="w+")
+        assert path.read_bytes() == b"x" * 5000
+        assert os.statvfs(small_disk).f_bavail == before
+
+    def test_writing_anew_creates_nothing(self, small_disk: Path) -> None:
+        before = os.statvfs(small_disk)
+        with pytest.raises(OSError, match="No space left"):
+            rawmmap.mmap(small_disk / "file", "u1", 4 * MEBI, mode="w+")
+        assert not list(small_disk.iterdir())
+        assert os.statvfs(small_disk) == before
+
+    def test_writing_anew_takes_the_room_of_what_was_there(self, small_disk: Path) -> None:
+        path = small_disk / "file"
+        path.write_bytes(b"x" * (MEBI - 100_000))
+        a = rawmmap.mmap(path, "u1", MEBI - 5000, mode="w+")
+        assert not a.any()
+        assert path.stat().st_size == a.size == MEBI - 5000
+
     def test_holes_can_be_tried_out(self, small_disk: Path, python: Any) -> None:
         """Storing into a hole of a full disk kills; asking for its pages first does not."""
         code = """
@@ -130,6 +170,28 @@ for grow in True, "sparse":
     assert python(code, counted).split("\n") == [f"{errno.EFBIG} True 240"] * 2
     assert counted.read_bytes() == bytes(range(240))
     assert counted.stat().st_blocks <= 8
+
+
+@pytest.mark.parametrize("grow", [True, "sparse"])
+def test_writing_anew_within_the_limit(counted: Path, python: Any, grow: Any) -> None:
+    code = f"""
+import resource, sys, os, rawmmap
+resource.setrlimit(resource.RLIMIT_FSIZE, ({MEBI}, {MEBI}))
+for path in sys.argv[1:]:
+    try:
+        rawmmap.mmap(path, "u1", {2 * MEBI}, mode="w+", grow={grow!r})
+    except OSError as error:
+        print(error.errno, os.path.exists(path))
+"""
+    said = python(code, counted, counted.with_name("new"))
+    assert said.split("\n") == [f"{errno.EFBIG} True", f"{errno.EFBIG} False"]
+    assert counted.read_bytes() == bytes(range(240))
+
+
+def test_a_link_to_nowhere_gets_its_file(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+    rawmmap.mmap(tmp_path / "link", "u1", 3, mode="w+")[:] = 1
+    assert (tmp_path / "target").read_bytes() == b"\1" * 3
 
 
 class TestLackingSupport:
@@ -200,6 +262,28 @@ class TestOthersWriteToo:
         with pytest.raises(OSError, match="No space left"):
             rawmmap.mmap(counted, "u1", 300, mode="r+")
         assert counted.read_bytes() == bytes(range(240)) + b"y" * 10
+
+    @pytest.mark.parametrize("behind", ["zeros", "end"])
+    def test_their_bytes_survive_when_zeros_cannot_be_written(
+        self, counted: Path, monkeypatch: pytest.MonkeyPatch, behind: str
+    ) -> None:
+        def lacking(*_: int) -> None:
+            raise OSError(errno.EOPNOTSUPP, "not supported")
+
+        def full(fd: int, data: bytes, at: int) -> int:
+            if behind == "zeros" and at == 240:
+                return write(fd, data[:60], at)
+            with counted.open("ab") as other:
+                other.write(b"y" * 10)
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        write = os.pwrite
+        monkeypatch.setattr(_system, "fallocate", lacking)
+        monkeypatch.setattr(os, "pwrite", full)
+        with pytest.raises(OSError, match="No space left"):
+            rawmmap.mmap(counted, "u1", 500, mode="r+")
+        zeros = bytes(60 if behind == "zeros" else 0)
+        assert counted.read_bytes() == bytes(range(240)) + zeros + b"y" * 10
 
     def test_two_processes_grow_the_same_file(self, tmp_path: Path, python: Any) -> None:
         path = tmp_path / "file"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import errno
 import io
 import math
 import os
+import pickle
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -119,6 +121,32 @@ class TestClose:
         with pytest.raises(ValueError, match="closed"):
             m.array  # noqa: B018
 
+    @pytest.mark.parametrize("shape", [0, 5])
+    @pytest.mark.parametrize(
+        "arguments", [{"mode": "r"}, {"mode": "c"}, {"mode": "r+", "shared": False}]
+    )
+    def test_nothing_to_flush_is_refused_all_the_same(
+        self, counted: Path, shape: int, arguments: Any
+    ) -> None:
+        with Mapping(counted, "u1", shape, **arguments) as m:
+            with pytest.raises(io.UnsupportedOperation, match=f"cannot flush.*{counted.name}"):
+                m.flush()
+            if shape:
+                with pytest.raises(io.UnsupportedOperation, match="cannot flush"):
+                    rawmmap.flush(m.array[:0])
+
+
+@pytest.mark.parametrize("offset", [0, 10, 5000])
+def test_nothing_mapped_is_no_window(counted: Path, offset: int) -> None:
+    for shape in (0, (3, 0)):
+        assert Mapping(counted, "u1", shape, offset).window == (offset, offset)
+
+
+@pytest.mark.parametrize("double", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_there_is_no_second_one(counted: Path, double: Any) -> None:
+    with Mapping(counted) as m, pytest.raises(TypeError, match=f"^{counted}: .*copied nor pickled"):
+        double(m)
+
 
 class TestResize:
     """The major axis changes in the file and in memory."""
@@ -181,6 +209,30 @@ class TestResize:
                 m.resize(shape)
             assert m.array.tobytes() == BYTES[:24]
         assert counted.read_bytes() == BYTES
+
+    @pytest.mark.parametrize("shape", [(4, 7), (-4, 6), 24, (2**61, 6), (4.5, 6)])
+    def test_errors_name_the_file(self, counted: Path, shape: Any) -> None:
+        with Mapping(counted, "u1", (4, 6), mode="r+") as m:
+            with pytest.raises((TypeError, ValueError), match=f"^{counted}: "):
+                m.resize(shape)
+            assert m.array.tobytes() == BYTES[:24]
+
+    @pytest.mark.parametrize("opened", [False, True])
+    def test_another_working_directory(
+        self, counted: Path, monkeypatch: pytest.MonkeyPatch, opened: bool
+    ) -> None:
+        monkeypatch.chdir(counted.parent)
+        if opened:
+            with open(counted.name, "r+b") as file:
+                m = Mapping(file, "u1", 240)
+        else:
+            m = Mapping(counted.name, mode="r+")
+        monkeypatch.chdir("/")
+        with m:
+            m.resize(10)
+            assert m.path == counted.name
+            assert m.array.tobytes() == BYTES[:10]
+        assert counted.read_bytes() == BYTES[:10]
 
     def test_no_axes(self, counted: Path) -> None:
         with Mapping(counted, "u1", (), mode="r+") as m:

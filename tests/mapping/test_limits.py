@@ -94,7 +94,7 @@ def test_files_larger_than_memory(tmp_path: Path, arguments: Any) -> None:
 def test_a_file_too_large_to_grow(tmp_path: Path) -> None:
     with pytest.raises(OSError, match=f"from 0 to {2**62} bytes"):
         rawmmap.mmap(tmp_path / "huge", "u1", 2**62, mode="w+", grow="sparse")
-    assert (tmp_path / "huge").stat().st_size == 0
+    assert not (tmp_path / "huge").exists()
 
 
 def test_threads_map_and_drop_at_the_same_time(tmp_path: Path) -> None:

@@ -179,6 +179,88 @@ def test_a_bad_call_creates_no_file(tmp_path: Path, arguments: Any) -> None:
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.parametrize(
+    ("shape", "order"),
+    [
+        ((2, -1), "C"),
+        ((-1, 2), "F"),
+        ((-1, 0), "C"),
+        ((0, -1), "F"),
+        ((-1, -1), "C"),
+        ((-2, 3), "C"),
+        ((-1, 2**62, 2**62), "C"),
+    ],
+)
+@pytest.mark.parametrize("mode", [None, "r", "r+", "w+", "c"])
+@pytest.mark.parametrize("grow", [True, False])
+def test_bad_shapes_count_before_missing_files(
+    tmp_path: Path, shape: Any, order: Any, mode: Any, grow: bool
+) -> None:
+    with pytest.raises(ValueError, match=r"shape|array is too big|dimension"):
+        rawmmap.mmap(tmp_path / "absent", "u1", shape, order=order, mode=mode, grow=grow)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_cannot_grow_is_not_emptied(counted: Path, tmp_path: Path) -> None:
+    for path in (counted, tmp_path / "new"):
+        with pytest.raises(ValueError, match=f"^{path}: .*grow=False.*grow=True"):
+            rawmmap.mmap(path, "u1", 10, mode="w+", grow=False)
+    with (
+        counted.open("r+b") as file,
+        pytest.raises(ValueError, match=f"^{counted}: .*grow=False"),
+    ):
+        rawmmap.mmap(file, "u1", (2, 5), mode="w+", grow=False)
+    assert counted.read_bytes() == BYTES
+    assert not (tmp_path / "new").exists()
+    rawmmap.mmap(counted, "u1", (2, 0), mode="w+", grow=False)
+    assert counted.read_bytes() == b""
+
+
+@pytest.mark.parametrize("how", ["str", "bytes", "path", "object", "descriptor"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"offset": -1},
+        {"shape": -5},
+        {"shape": (2, -1)},
+        {"shape": (-1, 7)},
+        {"shape": 2**63},
+        {"shape": 2.5},
+        {"shape": None, "mode": "w+"},
+        {"shape": 500, "grow": False},
+        {"offset": 500},
+        {"order": "A"},
+        {"mode": "x"},
+        {"grow": "no"},
+        {"dtype": "O"},
+        {"dtype": "S0"},
+        {"dtype": "nonsense"},
+    ],
+)
+def test_errors_name_the_file_once(counted: Path, how: str, arguments: Any) -> None:
+    with counted.open("r+b", 0) as file:
+        given: Any = {
+            "str": str(counted),
+            "bytes": bytes(counted),
+            "path": counted,
+            "object": file,
+            "descriptor": file.fileno(),
+        }[how]
+        with pytest.raises((TypeError, ValueError)) as caught:
+            rawmmap.mmap(given, **arguments)
+    assert str(caught.value).startswith(f"{counted}: ")
+    assert str(caught.value).count(str(counted)) == 1
+    assert counted.read_bytes() == BYTES
+
+
+def test_short_names_are_not_taken_for_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=r"^a: offset -1"):
+        rawmmap.mmap("a", offset=-1)
+
+
 class TestEmpty:
     """Empty shapes map nothing."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import subprocess
@@ -182,5 +183,30 @@ class TestAnonymous:
         a = rawmmap.anonymous("u1", 10)
         m = rawmmap.mapping_of(a)
         del a
-        with pytest.raises(OSError, match="without a file"):
+        with pytest.raises(OSError, match="anonymous memory has no file"):
             m.resize(20)
+
+    @pytest.mark.parametrize("shared", [True, False])
+    def test_what_is_said_of_it(self, shared: bool) -> None:
+        a = rawmmap.anonymous("u1", 10, shared=shared)
+        m = rawmmap.mapping_of(a)
+        assert "anonymous memory" in repr(m)
+        with pytest.raises(BufferError, match=r"^anonymous memory: "):
+            m.close()
+        if not shared:
+            with pytest.raises(io.UnsupportedOperation, match=r"private anonymous.*shared=True"):
+                m.flush()
+        del a
+        with pytest.raises(io.UnsupportedOperation, match="anonymous memory has no file"):
+            m.resize(20)
+        m.close()
+        with pytest.raises(ValueError, match=r"^anonymous memory: .*closed"):
+            m.array  # noqa: B018
+
+    @pytest.mark.parametrize(
+        "arguments", [("O", 3), ("S0", 3), ("u1", -1), ("u1", 2**63), ("u1", 2, "K")]
+    )
+    def test_bad_arguments_are_said_to_be_for_it(self, arguments: Any) -> None:
+        dtype, shape, order = (*arguments, "C")[:3]
+        with pytest.raises((TypeError, ValueError), match=r"^anonymous memory: "):
+            rawmmap.anonymous(dtype, shape, order=order)

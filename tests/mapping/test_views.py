@@ -15,7 +15,7 @@ import pytest
 
 import rawmmap
 from rawmmap.errors import ShrunkFileError
-from rawmmap.mapping import GRANULARITY, advise_window, map_window
+from rawmmap.mapping import GRANULARITY, _windows, advise_window, map_window
 
 #: Ways to look at a (4, 6) array of "<i4".
 VIEWS: dict[str, Callable[..., Any]] = {
@@ -140,6 +140,47 @@ def test_no_descriptor_stays_open(table: Path) -> None:
     arrays = [rawmmap.mmap(table) for _ in range(10)]
     assert os.listdir("/proc/self/fd") == before
     assert all(a[-1] == 0 for a in arrays)
+
+
+class Foreign:
+    """Shows the memory of an array, and says nothing of whose it is."""
+
+    def __init__(self, array: Any) -> None:
+        self.array = array
+        self.__array_interface__ = array.__array_interface__
+
+
+@pytest.mark.parametrize("anonymous", [False, True])
+@pytest.mark.parametrize(
+    "show",
+    [
+        np.from_dlpack,
+        lambda a: np.ctypeslib.as_array(np.ctypeslib.as_ctypes(a)),
+        lambda a: np.asarray(Foreign(a)),
+        lambda a: np.asarray(Foreign(a[::-1])),
+    ],
+)
+def test_owners_that_do_not_lead_to_the_map(table: Path, show: Any, anonymous: bool) -> None:
+    others = [rawmmap.mmap(table) for _ in range(3)]
+    m = rawmmap.Mapping(table, mode="r+")
+    whole = rawmmap.anonymous("u1", 100) if anonymous else m.array
+    part = show(whole[5:50])
+    assert rawmmap.mapping_of(part) is rawmmap.mapping_of(whole)
+    assert rawmmap.mapping_of(part) is not rawmmap.mapping_of(others[0])
+    rawmmap.flush(part)
+    rawmmap.advise(part, "normal")
+    assert rawmmap.resident(part) >= 0
+    with pytest.raises(ValueError, match="no view"):
+        rawmmap.mapping_of(show(np.zeros(50, "u1")))
+
+
+def test_dropped_maps_are_forgotten(table: Path) -> None:
+    gc.collect()
+    before = len(_windows._LIVE)
+    arrays = [rawmmap.mmap(table) for _ in range(5)]
+    assert len(_windows._LIVE) == before + 5
+    arrays.clear()
+    assert len(_windows._LIVE) == before
 
 
 class TestWindow:

@@ -16,7 +16,16 @@ import numpy as np
 import numpy.typing as npt
 
 from rawmmap import _growing
-from rawmmap._opening import MODES, File, open_file, refusal
+from rawmmap._opening import (
+    MODES,
+    File,
+    Opened,
+    discard,
+    name_it,
+    open_file,
+    refusal,
+    refuse_others,
+)
 from rawmmap._system import GRANULARITY
 from rawmmap.errors import ShortFileError
 from rawmmap.layout import MAX_BYTES, Layout, as_shape, infer_shape, plain_dtype
@@ -28,6 +37,7 @@ from rawmmap.mapping._windows import (
     cannot_map,
     map_record,
     map_rest,
+    remember,
 )
 
 __all__ = ["Mode", "Shape", "anonymous", "bind", "checked_nbytes", "empty_array", "mmap"]
@@ -104,8 +114,8 @@ def mmap(
         If `mode` asks for more than the open file allows, the file cannot be read, or it is too
         short and may not be written.
     OSError
-        If `file` is no regular file, the disk is too full to lengthen it (it then has its old
-        length), or the system has no room for another map.
+        If `file` is no regular file, the disk is too full to lengthen it (it then is as it was
+        before), or the system has no room for another map.
     TypeError
         If the dtype holds pointers, or `file` is no file.
     ValueError
@@ -174,13 +184,17 @@ def anonymous(
     array([[1, 1, 1],
            [0, 0, 0]])
     """
-    plain = plain_dtype(dtype)
-    if order not in _ORDERS:
-        raise _bad_word(order, None, False)
-    counts = as_shape(shape)
-    if any(n < 0 for n in counts):
-        raise ValueError(f"shape {counts} has a negative length, and there is no file to infer it")
-    nbytes = checked_nbytes(plain, counts, 0, order)
+    try:
+        plain = plain_dtype(dtype)
+        if order not in _ORDERS:
+            raise _bad_word(order, None, False)
+        counts = as_shape(shape)
+        if any(n < 0 for n in counts):
+            raise ValueError(f"shape {counts} has a negative length; there is no file to infer it")
+        nbytes = checked_nbytes(plain, counts, 0, order)
+    except (TypeError, ValueError) as error:
+        name_it(error, "anonymous memory")
+        raise
     record = Record(None, None, None, plain, counts, 0, order, "r+", bool(shared), False)
     if not nbytes:
         return empty_array(record)
@@ -194,9 +208,9 @@ def anonymous(
 
 def _new_memory(nbytes: int, shared: bool) -> Window:
     if sys.platform == "win32":
-        return Window(-1, nbytes)
+        return remember(Window(-1, nbytes))
     kind = _mmap.MAP_SHARED if shared else _mmap.MAP_PRIVATE
-    return Window(-1, nbytes, kind | _mmap.MAP_ANONYMOUS)
+    return remember(Window(-1, nbytes, kind | _mmap.MAP_ANONYMOUS))
 
 
 def bind(
@@ -210,14 +224,35 @@ def bind(
     shared: bool,
 ) -> Bound:
     """Check all that can be checked without the file, then open it and go on."""
-    plain = plain_dtype(dtype)
-    start = None if offset is None else operator.index(offset)
-    if order not in _ORDERS or mode not in MODES or grow not in _GROWS:
-        raise _bad_word(order, mode, grow)
-    counts = _REST if shape is None else as_shape(shape)
-    if shape is not None or start is not None or mode == "w+":
-        _check_numbers(plain, counts, start or 0, order, mode)
-    fd, ours, path, mode, source = open_file(file, mode)
+    try:
+        plain = plain_dtype(dtype)
+        start = None if offset is None else operator.index(offset)
+        if order not in _ORDERS or mode not in MODES or grow not in _GROWS:
+            raise _bad_word(order, mode, grow)
+        counts = _REST if shape is None else as_shape(shape)
+        if mode == "w+":
+            _check_anew(file, counts, grow)
+        if shape is not None or start is not None:
+            _check_numbers(plain, counts, start or 0, order)
+        opened = open_file(file, mode)
+        return _bind_opened(file, opened, plain, counts, start, order, grow, shared)
+    except (TypeError, ValueError) as error:
+        name_it(error, file)
+        raise
+
+
+def _bind_opened(
+    file: File,
+    opened: Opened,
+    plain: np.dtype[Any],
+    counts: tuple[int, ...],
+    start: int | None,
+    order: str,
+    grow: Grow,
+    shared: bool,
+) -> Bound:
+    """Map the open file, and leave it as it was where that fails."""
+    fd, ours, path, mode, source, fresh = opened
     try:
         if not ours:
             start = _settle(file, fd, path, start)
@@ -231,12 +266,17 @@ def bind(
         if not S_ISREG(status.st_mode):
             raise refusal(status, path)
         if -1 in counts:
+            _check_size(fd, status.st_size, path)
             name = path or "the file"
             counts = infer_shape(
                 plain, counts, size=status.st_size, offset=start, order=order, path=name
             )
         record = Record(path, source, status, plain, counts, start, order, mode, shared, grow)
         return _bind_open(record, fd, status.st_size)
+    except BaseException:
+        if fresh:
+            discard(fd, path)
+        raise
     finally:
         if ours:
             os.close(fd)
@@ -275,6 +315,9 @@ def _bind_open(record: Record, fd: int, size: int) -> Bound:
     """Empty the file if that is the mode, lengthen it if it is too short, and map it."""
     nbytes = checked_nbytes(record.dtype, record.shape, record.offset, record.order)
     if record.mode == "w+":
+        if nbytes and 0 < size < record.end:
+            # What fails for want of room fails here, while the old contents are still there.
+            _growing.lengthen(fd, record.path, size, record.end, sparse=record.grow == "sparse")
         os.ftruncate(fd, 0)
         size = 0
     if not nbytes:
@@ -311,22 +354,29 @@ def _bad_word(order: str, mode: str | None, grow: Grow) -> ValueError:
     return ValueError(f"grow must be True, False or 'sparse', not {grow!r}")
 
 
-def _check_numbers(
-    dtype: np.dtype[Any], counts: tuple[int, ...], offset: int, order: str, mode: str | None
-) -> None:
-    """Refuse what no file can satisfy."""
-    if offset < 0:
-        raise ValueError(f"offset {offset} is negative; it counts bytes from the file's start")
-    least = min(counts, default=0)
-    if least >= 0:
-        checked_nbytes(dtype, counts, offset, order)
-    elif least < -1:
-        raise ValueError(f"shape {counts} has a negative length; only one -1 is allowed")
-    elif mode == "w+":
+def _check_anew(file: File, counts: tuple[int, ...], grow: Grow) -> None:
+    """Refuse what a file that is emptied first can never satisfy."""
+    if -1 in counts:
+        refuse_others(file)
         raise ValueError(
             f"shape {counts} takes a length from the size of the file, which mode='w+' empties; "
             "give all lengths"
         )
+    if not grow and 0 not in counts:
+        raise ValueError(
+            f"mode='w+' empties the file, and grow={grow} forbids to lengthen it again for the "
+            f"shape {counts}; pass grow=True, or mode='r+' to keep what is there"
+        )
+
+
+def _check_numbers(dtype: np.dtype[Any], counts: tuple[int, ...], offset: int, order: str) -> None:
+    """Refuse what no file can satisfy."""
+    if offset < 0:
+        raise ValueError(f"offset {offset} is negative; it counts bytes from the file's start")
+    if min(counts, default=0) < 0:
+        # In a file that ends at `offset` there is room for any shape that is good.
+        counts = infer_shape(dtype, counts, size=offset, offset=offset, order=order)
+    checked_nbytes(dtype, counts, offset, order)
 
 
 def checked_nbytes(dtype: np.dtype[Any], shape: tuple[int, ...], offset: int, order: str) -> int:
@@ -353,6 +403,23 @@ def _check_growth(record: Record, size: int) -> None:
             f"{record.end} bytes are needed and the file has {size}; it cannot be lengthened with "
             f"mode={record.mode!r}: pass mode='r+', or a smaller shape",
             record.path,
+        )
+
+
+def _check_size(fd: int, size: int, path: str | None) -> None:
+    """Refuse a file that has data and says that it is empty, as most files of /proc do."""
+    if size:
+        return
+    try:
+        lies = os.pread(fd, 1, 0) and not os.fstat(fd).st_size
+    except (AttributeError, OSError):
+        return
+    if lies:
+        raise OSError(
+            errno.ENODEV,
+            "the system says that this file has 0 bytes, though it has data, so that it cannot be "
+            "mapped; copy its data into another file first",
+            path,
         )
 
 

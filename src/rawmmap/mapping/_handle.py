@@ -5,12 +5,12 @@ from __future__ import annotations
 import io
 import os
 import weakref
-from typing import Any, SupportsIndex
+from typing import Any, NoReturn, SupportsIndex
 
 import numpy.typing as npt
 
 from rawmmap import _growing
-from rawmmap._opening import File, open_again
+from rawmmap._opening import File, lasting, name_it, open_again
 from rawmmap._pages import round_down
 from rawmmap._system import GRANULARITY
 from rawmmap.layout import Layout, as_shape
@@ -53,10 +53,11 @@ class Mapping:
            [8, 8, 8]], dtype=int32)
     """
 
-    __slots__ = ("__weakref__", "_array", "_closed", "_record", "_window")
+    __slots__ = ("__weakref__", "_array", "_closed", "_place", "_record", "_window")
 
     _array: Any
     _closed: bool
+    _place: str | None
     _record: Record
     _window: Window | None
 
@@ -73,7 +74,11 @@ class Mapping:
         shared: bool = True,
     ) -> None:
         _, window, record = bind(file, dtype, shape, offset, order, mode, grow, shared)
+        self._begin(window, record)
+
+    def _begin(self, window: Window | None, record: Record) -> None:
         self._closed = False
+        self._place = lasting(record.path)
         self._take(window, record)
 
     def _take(self, window: Window | None, record: Record) -> None:
@@ -111,9 +116,9 @@ class Mapping:
 
     @property
     def window(self) -> tuple[int, int]:
-        """Bytes of the file that are mapped: the first one, and past the last one."""
+        """Bytes of the file that are mapped: the first, and past the last; none where empty."""
         start, stop = self.layout.extent
-        return round_down(start, GRANULARITY), stop
+        return round_down(start, GRANULARITY) if start < stop else start, stop
 
     @property
     def mode(self) -> str:
@@ -132,6 +137,8 @@ class Mapping:
 
     def flush(self, *, wait: bool = True) -> None:
         """Write all changes to disk; see `rawmmap.flush`."""
+        self._check_open()
+        check_changeable(self._record, "flush")
         flush(self.array, wait=wait)
 
     def advise(self, advice: str) -> None:
@@ -168,12 +175,22 @@ class Mapping:
             If another axis changes, a length is negative, or the mapping is closed.
         """
         self._check_open()
+        if self._record.anonymous:
+            raise io.UnsupportedOperation(
+                "anonymous memory has no file, and cannot be resized; make it anew"
+            )
         check_changeable(self._record, "resize")
         if self._record.status is None:
-            raise io.UnsupportedOperation("memory without a file cannot be resized; make it anew")
-        record = self._record._replace(shape=_resized(self._record, shape))
-        checked_nbytes(record.dtype, record.shape, record.offset, record.order)
-        fd, ours = open_again(record.path, record.source, self._record.status)
+            raise io.UnsupportedOperation(
+                f"a window of {self._record.name} cannot be resized; map the file"
+            )
+        try:
+            record = self._record._replace(shape=_resized(self._record, shape))
+            checked_nbytes(record.dtype, record.shape, record.offset, record.order)
+        except (TypeError, ValueError) as error:
+            name_it(error, self.path)
+            raise
+        fd, ours = open_again(self._place, record.source, self._record.status)
         try:
             self._replace(record, fd)
         finally:
@@ -211,8 +228,8 @@ class Mapping:
             self._window.close()
         except BufferError:
             raise BufferError(
-                f"{self.path}: arrays or other views of this mapping are still in use, and would "
-                "read memory that is gone; delete them first"
+                f"{self._record.name}: arrays or other views of this mapping are still in use, "
+                "and would read memory that is gone; delete them first"
             ) from None
 
     def close(self) -> None:
@@ -255,11 +272,17 @@ class Mapping:
 
     def _check_open(self) -> None:
         if self._closed:
-            raise ValueError(f"{self.path}: the mapping is closed")
+            raise ValueError(f"{self._record.name}: the mapping is closed")
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            f"{self._record.name}: a mapping can neither be copied nor pickled; copy its array, "
+            "or map the file again where it is needed"
+        )
 
     def __repr__(self) -> str:
         state = "closed " if self._closed else ""
-        return f"<{state}Mapping of {self.path!r}, mode={self.mode!r}, {self.layout}>"
+        return f"<{state}Mapping of {self._record.name!r}, mode={self.mode!r}, {self.layout}>"
 
 
 def _resized(record: Record, shape: Shape) -> tuple[int, ...]:
@@ -267,12 +290,15 @@ def _resized(record: Record, shape: Shape) -> tuple[int, ...]:
     if len(counts) != len(record.shape):
         raise ValueError(
             f"the mapping has {len(record.shape)} axes, {record.shape}, and shape {counts} has "
-            f"{len(counts)}"
+            f"{len(counts)}; give a length for each axis"
         )
     major = 0 if record.order == "C" else len(counts) - 1
     for axis, (n, old) in enumerate(zip(counts, record.shape, strict=True)):
         if n < 0:
-            raise ValueError(f"shape {counts} has a negative length")
+            raise ValueError(
+                f"shape {counts} has a negative length; the mapping has shape {record.shape}: "
+                "give its new one"
+            )
         if axis != major and n != old:
             raise ValueError(
                 f"only axis {major}, the major one, can be resized: axis {axis} has length {old}, "
@@ -288,7 +314,7 @@ def mapping_of(array: Any) -> Mapping:
     ----------
     array : numpy.ndarray
         An array that `mmap`, `anonymous` or `Mapping.array` returned, or any view of one:
-        slices, transposed and reinterpreted ones, memoryviews.
+        slices, transposed and reinterpreted ones, memoryviews, arrays that went through DLPack.
 
     Returns
     -------
@@ -314,6 +340,5 @@ def mapping_of(array: Any) -> Mapping:
     handle: Mapping | None = None if known is None else known()
     if handle is None:
         handle = object.__new__(Mapping)
-        handle._closed = False
-        handle._take(window, record_of(window))
+        handle._begin(window, record_of(window))
     return handle

@@ -139,7 +139,7 @@ def advise(array: Any, advice: str) -> None:
 def _check_writable(record: Record) -> None:
     if not record.writable:
         raise io.UnsupportedOperation(
-            f"cannot populate a read-only map of {record.path} for writing; use "
+            f"cannot populate a read-only map of {record.name} for writing; use "
             "'populate_read', or map it with mode='r+'"
         )
 
@@ -203,9 +203,13 @@ def check_changeable(record: Record, what: str) -> None:
     """Refuse to change the file through a read-only or private map."""
     if record.shared and record.writable:
         return
+    if record.anonymous:
+        raise io.UnsupportedOperation(
+            f"cannot {what} private anonymous memory; make it with shared=True"
+        )
     kind = "read-only" if record.shared else "private (copy-on-write)"
     raise io.UnsupportedOperation(
-        f"cannot {what} a {kind} map of {record.path}; map it with mode='r+' and shared=True"
+        f"cannot {what} a {kind} map of {record.name}; map it with mode='r+' and shared=True"
     )
 
 

@@ -33,6 +33,7 @@ __all__ = [
     "map_rest",
     "map_window",
     "record_of",
+    "remember",
     "window_of",
 ]
 
@@ -43,6 +44,8 @@ _BYTE = np.dtype(np.uint8)
 # Where no more maps are allowed, the heap cannot grow either, and even to raise an error would be a
 # MemoryError. These are given back then. Untouched, they take no memory.
 _SLACK = [mmap.mmap(-1, 1) for _ in range(4)]
+_LIVE: set[weakref.ref[Window]] = set()
+_forget = _LIVE.discard
 
 
 class Record(NamedTuple):
@@ -70,6 +73,14 @@ class Record(NamedTuple):
     @property
     def end(self) -> int:
         return self.offset + self.nbytes
+
+    @property
+    def anonymous(self) -> bool:
+        return self.status is None and self.path is None and self.mode == "r+"
+
+    @property
+    def name(self) -> str:
+        return self.path or ("anonymous memory" if self.anonymous else "the file")
 
     @property
     def writable(self) -> bool:
@@ -196,7 +207,25 @@ def window_of(array: object) -> Window | None:
     owner: Any = array
     while owner is not None and not isinstance(owner, Window):
         owner = owner.obj if isinstance(owner, memoryview) else getattr(owner, "base", None)
-    return owner
+    return _by_address(array) if owner is None and isinstance(array, np.ndarray) else owner
+
+
+def _by_address(array: npt.NDArray[Any]) -> Window | None:
+    """Find the map that an array lies in though its owners do not lead there (DLPack, ctypes)."""
+    address = array.__array_interface__["data"][0]
+    for known in list(_LIVE):
+        window = known()
+        if window is not None and not window.closed:
+            start = np.frombuffer(window, _BYTE).__array_interface__["data"][0]
+            if start <= address < start + len(window):
+                return window
+    return None
+
+
+def remember(window: Window) -> Window:
+    """Let `window_of` find a map by its address."""
+    _LIVE.add(weakref.ref(window, _forget))
+    return window
 
 
 def record_of(window: Window) -> Record:
@@ -225,17 +254,20 @@ else:
 def _new(fd: int, start: int, stop: int, path: str | None, shared: bool, writable: bool) -> Window:
     try:
         if sys.platform == "win32":
-            return Window(fd, stop - start, access=_ACCESS[shared, writable], offset=start)
-        else:  # noqa: RET505 - type checkers tell platforms apart by branches
+            window = Window(fd, stop - start, access=_ACCESS[shared, writable], offset=start)
+        else:
             flags, protection = _FLAGS[shared], _PROTECTION[writable]
             if sys.version_info >= (3, 13):
-                return Window(fd, stop - start, flags, protection, offset=start, trackfd=False)
-            return Window(fd, stop - start, flags, protection, offset=start)
+                window = Window(fd, stop - start, flags, protection, offset=start, trackfd=False)
+            else:
+                window = Window(fd, stop - start, flags, protection, offset=start)
     except OSError as error:
         raise cannot_map(error, start, stop, path) from None
     except ValueError:
         # CPython compares the length with that of the file before it maps.
         raise ShrunkFileError(path or "the file", stop, os.fstat(fd).st_size) from None
+    _LIVE.add(weakref.ref(window, _forget))
+    return window
 
 
 def cannot_map(error: OSError, start: int, stop: int, path: str | None) -> OSError:
@@ -253,6 +285,8 @@ def cannot_map(error: OSError, start: int, stop: int, path: str | None) -> OSErr
             "; Python before 3.13 keeps a descriptor for each map: raise the limit (ulimit -n), "
             "drop arrays, or use Python 3.13"
         )
+    elif error.errno == errno.ENODEV:
+        text += "; its file system has no maps of it: copy its data into another file first"
     return OSError(error.errno, text, path)
 
 
