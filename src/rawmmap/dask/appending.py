@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import dask.array as da
+import dask
 import numpy as np
 import numpy.typing as npt
 from dask.delayed import Delayed, delayed
@@ -46,7 +46,7 @@ def append_records(
         With ``compute=False``, what writes the records once it is computed.
     """
     batches = list(_batches(goal, columns, nbytes))
-    if compute and not any(isinstance(array, da.Array) for array, _, _ in columns):
+    if compute:
         _append_now(goal, batches)
         return None
     begun = delayed(_begin, pure=False)(goal)
@@ -54,11 +54,7 @@ def append_records(
     for start, stop, blocks, layouts in batches:
         # Each batch waits for the one before it: the file must not reach past what is written.
         last = delayed(_append, pure=False)(last, start, stop, blocks, layouts)
-    finished = Writing(delayed(_finish, pure=False)(last), goal)
-    if not compute:
-        return finished
-    finished.compute()
-    return None
+    return Writing(delayed(_finish, pure=False)(last), goal)
 
 
 Batch = tuple[int, int, list[Any], list[Layout]]
@@ -80,7 +76,9 @@ def _append_now(goal: Tail, batches: Sequence[Batch]) -> None:
     try:
         goal.begin()
         for start, stop, blocks, layouts in batches:
-            goal.write(_assembled(start, stop, blocks, layouts), start)
+            # Written from here and not from tasks: when one fails, Dask does not wait for the
+            # others, which might then write after the file was cut back.
+            goal.write(_assembled(start, stop, dask.compute(*blocks), layouts), start)
         goal.finish()
     except BaseException:
         goal.abandon()

@@ -10,11 +10,19 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
+from rawmmap.descriptors.checks import (
+    as_integer,
+    as_integers,
+    as_object,
+    as_strings,
+    check_dims,
+    check_place,
+    typed,
+    within,
+)
 from rawmmap.descriptors.model import Description, Records, Variable
 from rawmmap.descriptors.text import pretty
 from rawmmap.descriptors.values import (
@@ -25,7 +33,6 @@ from rawmmap.descriptors.values import (
     encode_attrs,
 )
 from rawmmap.errors import DescriptionError
-from rawmmap.layout import Layout
 
 __all__ = [
     "SUFFIX",
@@ -44,8 +51,6 @@ VERSION = 1
 
 _MARK = '"rawmmap"'
 _HEAD = 4096
-# What every version of NumPy can handle.
-_MOST_DIMS = 32
 # Values inside a sidecar are for coordinates; megabytes of them belong into the data file.
 _LARGEST = 256 * 2**20
 
@@ -191,7 +196,7 @@ def _no_constant(word: str) -> None:
 
 
 def _description(document: Any, path: str) -> Description:
-    top = _object(document, "the sidecar", _TOP)
+    top = as_object(document, "the sidecar", _TOP)
     version = top.get("rawmmap")
     if type(version) is not int or version < 1:
         raise ValueError(
@@ -202,12 +207,12 @@ def _description(document: Any, path: str) -> Description:
             f"version {version} of the format is newer than this library knows ({VERSION}); "
             "update rawmmap"
         )
-    variables = _object(top.get("variables"), '"variables"')
+    variables = as_object(top.get("variables"), '"variables"')
     described = {name: _variable(name, words) for name, words in variables.items()}
     records = _records(top.get("records"))
     for name, variable in described.items():
-        _check_place(variable, records, f"variable {name!r}")
-    coords = _strings(top.get("coords", []), '"coords"')
+        check_place(variable, records, f"variable {name!r}")
+    coords = as_strings(top.get("coords", []), '"coords"')
     unknown = [name for name in coords if name not in described]
     if unknown:
         raise ValueError(f'"coords" names {unknown}, which are none of the variables')
@@ -215,7 +220,7 @@ def _description(document: Any, path: str) -> Description:
         _data_path(top, path),
         described,
         frozenset(coords),
-        decode_attrs(_object(top.get("attrs", {}), '"attrs"')),
+        decode_attrs(as_object(top.get("attrs", {}), '"attrs"')),
         records,
     )
 
@@ -239,138 +244,39 @@ def _data_path(top: Mapping[str, Any], path: str) -> str:
 def _records(words: Any) -> Records | None:
     if words is None:
         return None
-    found = _object(words, '"records"', {"dim", "offset", "nbytes"})
+    found = as_object(words, '"records"', {"dim", "offset", "nbytes"})
     dim = found.get("dim")
     if not isinstance(dim, str):
         raise TypeError(f'"records": "dim" is the name of a dimension, not {dim!r}')
-    offset = _integer(found.get("offset"), '"records": "offset"', 0)
-    return Records(dim, offset, _integer(found.get("nbytes"), '"records": "nbytes"', 1))
+    offset = as_integer(found.get("offset"), '"records": "offset"', 0)
+    return Records(dim, offset, as_integer(found.get("nbytes"), '"records": "nbytes"', 1))
 
 
 def _variable(name: str, words: Any) -> Variable:
     what = f"variable {name!r}"
-    found = _object(words, what, _VARIABLE)
-    dtype = _in(what, decode_dtype, found.get("dtype"))
-    dims = tuple(_strings(found.get("dims"), f'{what}: "dims"'))
-    attrs = _in(what, decode_attrs, _object(found.get("attrs", {}), f'{what}: "attrs"'))
+    found = as_object(words, what, _VARIABLE)
+    dtype = within(what, decode_dtype, found.get("dtype"))
+    dims = tuple(as_strings(found.get("dims"), f'{what}: "dims"'))
+    attrs = within(what, decode_attrs, as_object(found.get("attrs", {}), f'{what}: "attrs"'))
     if "values" in found:
         misplaced = sorted({"shape", "offset", "order", "strides"} & set(found))
         if misplaced:
             raise ValueError(f"{what} has values in the sidecar, so {misplaced} mean nothing")
-        values = _in(what, decode_array, found)
-        _check_dims(dims, values.shape, what)
-        return Variable(dtype, dims, values.shape, attrs=_typed(attrs, dtype, what), values=values)
-    shape = _integers(found.get("shape"), f'{what}: "shape"', -1)
+        values = within(what, decode_array, found)
+        check_dims(dims, values.shape, what)
+        return Variable(dtype, dims, values.shape, attrs=typed(attrs, dtype, what), values=values)
+    shape = as_integers(found.get("shape"), f'{what}: "shape"', -1)
     strides = found.get("strides")
     order = found.get("order", "C")
     if order not in ("C", "F"):
         raise ValueError(f'{what}: "order" is "C" or "F", not {order!r}')
-    _check_dims(dims, shape, what)
+    check_dims(dims, shape, what)
     return Variable(
         dtype,
         dims,
         shape,
-        _integer(found.get("offset", 0), f'{what}: "offset"', 0),
+        as_integer(found.get("offset", 0), f'{what}: "offset"', 0),
         order,
-        None if strides is None else _integers(strides, f'{what}: "strides"'),
-        _typed(attrs, dtype, what),
+        None if strides is None else as_integers(strides, f'{what}: "strides"'),
+        typed(attrs, dtype, what),
     )
-
-
-def _check_dims(dims: tuple[str, ...], shape: tuple[int, ...], what: str) -> None:
-    if len(dims) != len(shape):
-        raise ValueError(f"{what} has shape {_shown(list(shape))}, but dims {_shown(list(dims))}")
-    if len(dims) > _MOST_DIMS:
-        raise ValueError(f"{what} has {len(dims)} dimensions; {_MOST_DIMS} are possible")
-
-
-def _check_place(variable: Variable, records: Records | None, what: str) -> None:
-    """Refuse elements that share bytes, and records that do not follow each other as is said.
-
-    A few bytes could otherwise stand for more elements than any memory holds.
-    """
-    if variable.values is not None or variable.shape is None:
-        return
-    one = [1 if n == -1 else n for n in variable.shape]
-    if variable.strides is None:
-        Layout.dense(variable.dtype, one, offset=variable.offset, order=variable.order)
-        return
-    part = Layout(variable.dtype, one, variable.strides, variable.offset)
-    start, stop = part.extent
-    if part.nbytes > stop - start:
-        raise ValueError(f"{what}: its elements overlap, with strides {_shown(part.strides)}")
-    if records is None or -1 not in variable.shape:
-        return
-    for dim, n, step in zip(variable.dims, variable.shape, variable.strides, strict=True):
-        if n == -1 and dim == records.dim and step != records.nbytes:
-            raise ValueError(
-                f"{what}: its stride along {dim!r} is {step}, but a record has {records.nbytes}"
-            )
-    if part.nbytes and not records.offset <= start <= stop <= records.offset + records.nbytes:
-        raise ValueError(
-            f"{what}: bytes {start} to {stop} are not within the first record, which has bytes "
-            f"{records.offset} to {records.offset + records.nbytes}"
-        )
-
-
-def _typed(attrs: dict[str, Any], dtype: np.dtype[Any], what: str) -> dict[str, Any]:
-    """Return attributes whose fill value has the variable's type."""
-    if "_FillValue" not in attrs:
-        return attrs
-    given = attrs["_FillValue"]
-    if isinstance(given, str) and dtype.kind == "f":
-        given = float(given)
-    if isinstance(given, str) and dtype.kind == "S":
-        given = given.encode("latin-1")
-    try:
-        with np.errstate(all="ignore"):
-            fill = np.asarray(given).astype(dtype)[()]
-        # What is unsigned by convention may be filled with a number of either sign.
-        fits = fill.shape == () and (dtype.kind not in "iu" or fill == given)
-        if not fits and "_Unsigned" not in attrs:
-            raise ValueError("it does not fit")
-    except (TypeError, ValueError, OverflowError) as error:
-        raise ValueError(f'{what}: "_FillValue" {_shown(given)} is no {dtype}: {error}') from error
-    return {**attrs, "_FillValue": fill}
-
-
-def _in(what: str, function: Any, argument: Any) -> Any:
-    try:
-        return function(argument)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise ValueError(f"{what}: {error}") from error
-
-
-def _object(value: Any, what: str, names: set[str] | None = None) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise TypeError(f"{what} is a JSON object, not {_shown(value)}")
-    unknown = sorted(set(value) - names) if names else []
-    if unknown:
-        raise ValueError(f"{what} has unknown names {unknown}; known are {sorted(names or ())}")
-    return value
-
-
-def _strings(value: Any, what: str) -> list[str]:
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise TypeError(f"{what} is a list of strings, not {_shown(value)}")
-    return value
-
-
-def _integers(value: Any, what: str, least: int | None = None) -> tuple[int, ...]:
-    if not isinstance(value, Sequence) or isinstance(value, str):
-        raise TypeError(f"{what} is a list of integers, not {_shown(value)}")
-    return tuple(_integer(item, what, least) for item in value)
-
-
-def _integer(value: Any, what: str, least: int | None = None) -> int:
-    if type(value) is not int:
-        raise TypeError(f"{what} is an integer, not {_shown(value)}")
-    lowest = -(2**63) if least is None else least
-    if not lowest <= value < 2**63:
-        raise ValueError(f"{what} is {_shown(value)}, outside of {lowest} to 2**63 - 1")
-    return value
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) < 80 else f"{text[:77]}..."
