@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
@@ -322,3 +323,75 @@ def test_an_acquisition_is_seen_in_whole_records(tmp_path: Path) -> None:
         assert int(writer.stdout.read()) == opened(path).sizes["t"]
     assert seen == sorted(seen)
     assert len(set(seen)) > 5
+
+
+def days(first: int, last: int, kind: str) -> xr.Dataset:
+    """Some of six days, with a coordinate of one kind of time."""
+    cftime: Any = functools.partial(xr.date_range, periods=6, use_cftime=True)
+    kinds: dict[str, Any] = {
+        "pandas": lambda: pd.date_range("2000-01-01", periods=6),
+        "noon": lambda: pd.date_range("2000-01-01T12", periods=6),
+        "hours": lambda: pd.date_range("2000-01-01", periods=6, freq="7h"),
+        "noleap": lambda: cftime("2000-02-26", calendar="noleap"),
+        "360_day": lambda: cftime("2000-02-28", calendar="360_day"),
+        "early": lambda: cftime("0001-01-01", calendar="julian"),
+        "durations": lambda: pd.to_timedelta(np.arange(6), "h"),
+    }
+    ds = xr.Dataset({"u": ("t", np.arange(6.0))}, {"t": kinds[kind]()})
+    return ds.isel(t=slice(first, last))
+
+
+@pytest.mark.filterwarnings("ignore:In a future version:FutureWarning")
+@pytest.mark.parametrize("unlimited", [None, "t"])
+@pytest.mark.parametrize(
+    "kind", ["pandas", "noon", "hours", "noleap", "360_day", "early", "durations"]
+)
+def test_times_in_their_default_encoding_are_appended(
+    tmp_path: Path, kind: str, unlimited: Any
+) -> None:
+    path = tmp_path / "a.bin"
+    to_raw(days(0, 2, kind), path, unlimited_dims=unlimited)
+    units = opened(path)["t"].encoding["units"]
+    to_raw(days(2, 4, kind), path, append_dim="t")
+    to_raw(days(4, 6, kind), path, append_dim="t")
+    found = opened(path)
+    assert list(found["t"].values) == list(days(0, 6, kind)["t"].values)
+    assert found["t"].encoding["units"] == units
+    to_raw(days(2, 4, kind) * 2, path, region="auto")
+    np.testing.assert_array_equal(opened(path)["u"], [0, 1, 4, 6, 4, 5])
+
+
+@pytest.mark.filterwarnings("ignore:Times can't be serialized faithfully")
+def test_times_that_the_units_cannot_hold_are_refused_with_a_way_out(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    to_raw(days(0, 2, "pandas"), path)
+    with pytest.raises(ValueError, match=r"a\.bin: .*'days since.*'hours since.*encoding="):
+        to_raw(days(2, 4, "hours"), path, append_dim="t")
+
+
+@pytest.mark.parametrize("calendar", [None, "standard", "noleap"])
+def test_times_of_a_described_file_are_appended(tmp_path: Path, calendar: Any) -> None:
+    path = tmp_path / "a.bin"
+    np.arange(2, dtype="<f8").tofile(path)
+    attrs = {"units": "Hours since 2000-01-01 00:00"} | ({"calendar": calendar} if calendar else {})
+    rawmmap.describe(path, dtype="<f8", shape=(2,), dims="t", name="t", attrs=attrs)
+    first = opened(path)
+    later = first.assign_coords(t=first.indexes["t"] + pd.Timedelta(2, "h")).drop_encoding()
+    to_raw(later, path, append_dim="t")
+    assert list(opened(path).indexes["t"]) == [*first.indexes["t"], *later.indexes["t"]]
+
+
+@pytest.mark.parametrize("unlimited", [None, "t"])
+@pytest.mark.parametrize("kept", ["<f4", ">f4"])
+@pytest.mark.parametrize("given", ["<f4", ">f4"])
+@pytest.mark.parametrize("fill", [None, -1.0])
+def test_byte_order_of_what_is_appended_does_not_matter(
+    tmp_path: Path, kept: str, given: str, fill: Any, unlimited: Any
+) -> None:
+    path = tmp_path / "a.bin"
+    ds = xr.Dataset({"u": ("t", np.arange(3, dtype="f4"))})
+    to_raw(ds, path, encoding={"u": {"dtype": kept, "_FillValue": fill}}, unlimited_dims=unlimited)
+    to_raw(ds.astype(given), path, append_dim="t")
+    to_raw(ds.astype(given).chunk(t=2), path, append_dim="t")
+    to_raw(ds.astype(given) + 7, path, region={"t": slice(0, 3)})
+    np.testing.assert_array_equal(opened(path)["u"], [7, 8, 9, 0, 1, 2, 0, 1, 2])

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from xarray import Dataset, Variable
 from xarray.coding.strings import create_vlen_dtype
+from xarray.coding.times import _cleanup_netcdf_time_units as cleaned
 from xarray.conventions import decode_cf_variable
 
 from rawmmap.array import RawArray
@@ -110,6 +111,8 @@ class Existing:
         if new.dtype.kind in "OSUT" and known.encoding.get("dtype") != "S1":
             drop.add("dtype")
         kept = {word: value for word, value in known.encoding.items() if word not in drop}
+        if new.dtype.kind in "MO" and "units" in kept:
+            kept |= {"calendar": _times(self.placed[name].attrs)["calendar"]}
         return kept if "_FillValue" in kept else {**kept, "_FillValue": None}
 
     def _decoded(self, name: str, like: Variable) -> Variable:
@@ -126,7 +129,7 @@ class Existing:
 
     def _check_type(self, name: str, known: Variable, new: Variable) -> None:
         kind, native = known.dtype.kind, new.dtype.newbyteorder("=")
-        if known.dtype == native or (kind == native.kind and kind in "SUMm"):
+        if known.dtype.newbyteorder("=") == native or (kind == native.kind and kind in "SUMm"):
             return
         packed = (
             self.placed[name].data.dtype.kind in "iu" and known.dtype.kind == new.dtype.kind == "f"
@@ -148,11 +151,12 @@ class Existing:
                 f"{path}: variable {name!r} has dims {placed.dims} in the file, but "
                 f"{variable.dims} in the data"
             )
-        for word in ("units", "calendar"):
-            if word in variable.attrs and variable.attrs[word] != placed.attrs.get(word):
+        for word, ours in _times(placed.attrs).items():
+            if word in variable.attrs and _meaning(variable.attrs[word]) != _meaning(ours):
                 raise ValueError(
                     f"{path}: the values of {name!r} cannot be written in the {word} of the file, "
-                    f"{placed.attrs.get(word)!r}; they would need {variable.attrs[word]!r}"
+                    f"{ours!r}; they would need {variable.attrs[word]!r}; write the file anew "
+                    f"with encoding={{{name!r}: {{{word!r}: ...}}}} that suits all of them"
                 )
         if variable.dtype != placed.data.dtype.newbyteorder("="):
             variable = self._in_type(name, variable)
@@ -161,8 +165,10 @@ class Existing:
     def _in_type(self, name: str, variable: Variable) -> Variable:
         wanted = self.placed[name].data.dtype
         same = variable.dtype.kind == wanted.kind and wanted.kind in "SU"
+        # xarray makes integers of times wherever it can.
+        times = variable.dtype.kind == "i" and wanted.kind == "f" and "units" in variable.attrs
         if variable.dtype.newbyteorder("=") != wanted.newbyteorder("=") and not (
-            same and variable.dtype.itemsize <= wanted.itemsize
+            times or (same and variable.dtype.itemsize <= wanted.itemsize)
         ):
             raise ValueError(
                 f"{self.description.path}: variable {name!r} has type {wanted} in the file, but "
@@ -189,3 +195,17 @@ class Existing:
         else:
             data = np.concatenate([data, np.zeros(rest, "S1")], axis=-1)
         return Variable((*variable.dims[:-1], last), data, variable.attrs)
+
+
+def _times(attrs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the words that say what times mean; a calendar that is not named is the standard."""
+    units = attrs.get("units")
+    if not isinstance(units, str):
+        return {"units": units}
+    calendar = attrs.get("calendar", "standard") if " since " in units else None
+    return {"units": units, "calendar": calendar}
+
+
+def _meaning(word: Any) -> Any:
+    """Return units as xarray's encoder spells them; any other word as it is."""
+    return cleaned(word) if isinstance(word, str) and " since " in word else word
