@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import dask
 import dask.array as da
 import numpy as np
 import pandas as pd
@@ -395,3 +396,57 @@ def test_byte_order_of_what_is_appended_does_not_matter(
     to_raw(ds.astype(given).chunk(t=2), path, append_dim="t")
     to_raw(ds.astype(given) + 7, path, region={"t": slice(0, 3)})
     np.testing.assert_array_equal(opened(path)["u"], [7, 8, 9, 0, 1, 2, 0, 1, 2])
+
+
+CHANGES: dict[str, Any] = {
+    "records": {"append_dim": "t"},
+    "an addition": {"mode": "a"},
+    "a region": {"region": {"t": slice(0, 3)}},
+}
+
+
+@pytest.mark.parametrize("alone", [True, False])
+@pytest.mark.parametrize("unlimited", [None, "t"])
+@pytest.mark.parametrize("second", ["records", "an addition", "a new file"])
+@pytest.mark.parametrize("first", CHANGES)
+def test_what_was_written_since_a_write_was_planned_is_not_lost(
+    tmp_path: Path, first: str, second: str, unlimited: Any, alone: bool
+) -> None:
+    path = tmp_path / "a.bin"
+    ds = xr.Dataset({"u": ("t", np.arange(3.0)), "v": ("t", np.arange(3.0))})
+    to_raw(ds, path, unlimited_dims=unlimited)
+    tasks = [to_raw(ds.chunk(t=1) + n, path, compute=False, **CHANGES[first]) for n in (1, 2)]
+    to_raw(ds + 3, path, **CHANGES.get(second, {}))
+    before = path.read_bytes(), Path(f"{path}.json").read_bytes()
+    for task in tasks:
+        assert task is not None
+        with pytest.raises(OSError, match=r"changed since this write was planned: .*to_raw again"):
+            task.compute() if alone else dask.compute(task)
+    assert before == (path.read_bytes(), Path(f"{path}.json").read_bytes())
+    assert sorted(os.listdir(tmp_path)) == ["a.bin", "a.bin.json"]
+
+
+@pytest.mark.parametrize("scheduler", ["sync", "threads", "processes"])
+def test_only_one_of_two_delayed_appends_is_made(tmp_path: Path, scheduler: Any) -> None:
+    path = tmp_path / "a.bin"
+    ds = xr.Dataset({"u": ("t", np.arange(3.0))})
+    to_raw(ds, path, unlimited_dims="t")
+    one, two = (to_raw(ds.chunk(t=1) + n, path, append_dim="t", compute=False) for n in (1, 2))
+    assert one is not None
+    assert two is not None
+    one.compute(scheduler=scheduler)
+    with pytest.raises(OSError, match=r"4120 bytes then, 4144 now|24 bytes then, 48 now"):
+        two.compute(scheduler=scheduler)
+    np.testing.assert_array_equal(opened(path)["u"], [0, 1, 2, 1, 2, 3])
+
+
+def test_delayed_regions_do_not_disturb_each_other(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    ds = xr.Dataset({"u": ("t", np.zeros(4))})
+    to_raw(ds, path)
+    tasks = [
+        to_raw(ds.isel(t=[n]) + n, path, region={"t": slice(n, n + 1)}, compute=False)
+        for n in range(4)
+    ]
+    dask.compute(*tasks)
+    np.testing.assert_array_equal(opened(path)["u"], range(4))

@@ -73,6 +73,7 @@ def _batches(goal: Tail, columns: Sequence[Column], nbytes: int) -> Iterator[Bat
 
 
 def _append_now(goal: Tail, batches: Sequence[Batch]) -> None:
+    goal.check()
     try:
         goal.begin()
         for start, stop, blocks, layouts in batches:

@@ -19,13 +19,16 @@ from dask.delayed import Delayed, delayed
 from rawmmap.array import RawArray
 from rawmmap.dask.reading import Slices, as_dask
 from rawmmap.layout import Layout
-from rawmmap.sources.writing import Overwrite, Replacement
+from rawmmap.sources.writing import ChangedFileError, Overwrite, Replacement
 
 __all__ = ["Goal", "Piece", "Writing", "known", "others", "store", "to_raw"]
 
 
 class Goal(Protocol):
     """How a file comes into being, and what is left of it after a failure."""
+
+    def check(self) -> None:
+        """Refuse a file that is not as it was when this was planned."""
 
     def begin(self) -> None:
         """Make the file ready to be written to."""
@@ -144,7 +147,7 @@ def to_raw(
         array.dtype if dtype is None else dtype, array.shape, offset=offset, order=order
     )
     size = layout.offset + layout.nbytes
-    goal = Overwrite(target, size) if mode == "r+" else Replacement.of(target, size)
+    goal = Overwrite.of(target, size, exact=False) if mode == "r+" else Replacement.of(target, size)
     return store(goal, [(array, layout)], compute)
 
 
@@ -175,8 +178,11 @@ class Writing(Delayed):
 
     def compute(self, **words: Any) -> None:
         """Write the file; `words` as for ``dask.compute``."""
+        self._goal.check()
         try:
             super().compute(**words)  # type: ignore[no-untyped-call]
+        except ChangedFileError:
+            raise
         except BaseException:
             self._goal.abandon()
             raise
@@ -213,6 +219,7 @@ def store(goal: Goal, pieces: Sequence[Piece], compute: bool) -> Delayed | None:
 
 
 def _store_now(goal: Goal, pieces: Sequence[Piece]) -> None:
+    goal.check()
     try:
         goal.begin()
         for array, layout in pieces:

@@ -12,6 +12,7 @@ killed has left.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,7 +23,8 @@ import numpy.typing as npt
 from rawmmap._replacing import install, replacing, sync
 from rawmmap.descriptors import sidecar
 from rawmmap.layout import Layout
-from rawmmap.sources.writing import Overwrite, Replacement
+from rawmmap.sources import Identity
+from rawmmap.sources.writing import ChangedFileError, Overwrite, Replacement, check_planned
 
 __all__ = ["LongerFile", "NewFile", "load", "newest", "settle", "write_sidecar"]
 
@@ -128,13 +130,22 @@ class NewFile:
         The data file.
     text : str
         Its sidecar.
+    planned : Identity, optional
+        What the old data file was, if parts of it are in the new one.
     """
 
     data: Replacement
     text: str
+    planned: Identity | None = None
+
+    def check(self) -> None:
+        """Refuse an old file that was changed since parts of it were to be kept."""
+        if self.planned is not None:
+            check_planned(self.data.target, self.planned)
 
     def begin(self) -> None:
         """Create the draft of the data file."""
+        self.check()
         if os.path.isdir(os.path.dirname(os.path.realpath(self.data.target))):
             settle(self.data.target)
         self.data.begin()
@@ -175,13 +186,27 @@ class LongerFile:
         The data file.
     text : str
         Its new sidecar.
+    before : bytes
+        Its sidecar when this was planned.
     """
 
     data: Overwrite
     text: str
+    before: bytes
+
+    def check(self) -> None:
+        """Refuse a file, or a sidecar, that was changed since."""
+        self.data.check()
+        if load(self.data.target)[0] != self.before:
+            raise ChangedFileError(
+                errno.ESTALE,
+                "changed since this write was planned: its sidecar is another; call to_raw again",
+                self.data.target,
+            )
 
     def begin(self) -> None:
         """Lengthen the data file."""
+        self.check()
         self.data.begin()
 
     def write(self, layout: Layout, values: npt.NDArray[Any]) -> None:

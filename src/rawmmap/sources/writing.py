@@ -6,7 +6,7 @@ import contextlib
 import errno
 import os
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy.typing as npt
@@ -14,9 +14,38 @@ import numpy.typing as npt
 from rawmmap._growing import lengthen, restore
 from rawmmap._replacing import draft_path, install, sync
 from rawmmap.layout import Layout
+from rawmmap.sources.base import Identity
 from rawmmap.sources.local import LocalFile, explained
 
-__all__ = ["Overwrite", "Replacement", "Tail"]
+__all__ = ["ChangedFileError", "Overwrite", "Replacement", "Tail", "check_planned"]
+
+
+class ChangedFileError(OSError):
+    """A file is not what it was when a write into it was planned; nothing was written."""
+
+
+def check_planned(target: str, planned: Identity, *, longer: bool = False) -> None:
+    """Refuse a file that was replaced, or has another size, since a write was planned.
+
+    Parameters
+    ----------
+    target : str
+        Its path.
+    planned : Identity
+        What it was.
+    longer : bool
+        Whether it may have grown.
+    """
+    now = LocalFile.open(target).identity
+    if now.node != planned.node:
+        what = "another file has taken its place"
+    elif now.size < planned.size or (now.size > planned.size and not longer):
+        what = f"{planned.size} bytes then, {now.size} now"
+    else:
+        return
+    raise ChangedFileError(
+        errno.ESTALE, f"changed since this write was planned: {what}; call to_raw again", target
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +70,9 @@ class Replacement:
     def of(cls, target: str, size: int) -> Self:
         """Plan a file; nothing happens before `begin`."""
         return cls(target, size, draft_path(target))
+
+    def check(self) -> None:
+        """Do nothing: whatever is there is replaced."""
 
     def begin(self) -> None:
         """Create the draft, of its final length; its bytes are zeros.
@@ -82,25 +114,37 @@ class Overwrite:
         Its path.
     size : int
         Bytes that it has at least, once it is written.
-    length : int
-        Bytes that it had before.
+    planned : Identity
+        What it was before.
+    exact : bool
+        Whether its size must still be the same when it is written.
     """
 
     target: str
     size: int
-    length: int = field(init=False, default=-1)
+    planned: Identity
+    exact: bool = True
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "length", LocalFile.open(self.target).identity.size)
+    @classmethod
+    def of(cls, target: str, size: int, *, exact: bool = True) -> Self:
+        """Plan to write into a file as it is now; nothing happens before `begin`."""
+        return cls(target, size, LocalFile.open(target).identity, exact)
+
+    def check(self) -> None:
+        """Refuse a file that was changed since."""
+        check_planned(self.target, self.planned, longer=not self.exact)
 
     def begin(self) -> None:
         """Lengthen the file, if need be.
 
         Raises
         ------
+        ChangedFileError
+            If it was changed since.
         OSError
             If the file is gone, may not be written, or the disk has too little room.
         """
+        self.check()
         length = os.stat(self.target).st_size
         if length < self.size:
             _check_room(self.target, self.size - length)
@@ -117,12 +161,12 @@ class Overwrite:
 
     def abandon(self) -> None:
         """Give the file its old length again, if it was lengthened."""
-        if self.length < self.size:
+        if self.planned.size < self.size:
             with (
                 contextlib.suppress(FileNotFoundError, PermissionError),
                 open(self.target, "r+b") as file,
             ):
-                restore(file.fileno(), self.length, (self.size,))
+                restore(file.fileno(), self.planned.size, (self.size,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,23 +183,30 @@ class Tail:
         Byte at which the first new one goes; what lies behind it is overwritten.
     nbytes : int
         How many bytes there will be.
-    length : int
-        Bytes that the file had before.
+    planned : Identity
+        What the file was before.
     """
 
     target: str
     start: int
     nbytes: int
-    length: int
+    planned: Identity
+
+    def check(self) -> None:
+        """Refuse a file that was changed since."""
+        check_planned(self.target, self.planned)
 
     def begin(self) -> None:
         """Make sure that the disk has room.
 
         Raises
         ------
+        ChangedFileError
+            If the file was changed since.
         OSError
-            If it has too little.
+            If the disk has too little room.
         """
+        self.check()
         _check_room(self.target, self.nbytes)
 
     def write(self, data: memoryview, position: int) -> None:
@@ -177,8 +228,9 @@ class Tail:
     def abandon(self) -> None:
         """Give the file its old length again."""
         with contextlib.suppress(FileNotFoundError, PermissionError):
-            if os.stat(self.target).st_size > self.length:
-                os.truncate(self.target, self.length)
+            found = os.stat(self.target)
+            if found.st_size > self.planned.size and found.st_ino == self.planned.node:
+                os.truncate(self.target, self.planned.size)
 
 
 def _write(path: str, target: str, layout: Layout, values: npt.NDArray[Any]) -> None:

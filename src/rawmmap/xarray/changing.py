@@ -14,7 +14,7 @@ from xarray import Dataset, Variable
 from rawmmap.dask.appending import append_records
 from rawmmap.dask.writing import known, store
 from rawmmap.descriptors import Records, sidecar
-from rawmmap.descriptors.journal import LongerFile
+from rawmmap.descriptors.journal import LongerFile, load
 from rawmmap.descriptors.planning import plan
 from rawmmap.layout import Layout
 from rawmmap.sources.writing import Overwrite, Tail
@@ -34,6 +34,7 @@ def add(
 ) -> Delayed | None:
     """Add variables to a file, or replace those that it has."""
     existing = Existing.open(target)
+    before, _ = load(target)
     records = existing.description.records
     growing = unlimited(ds, unlimited_dims) if unlimited_dims is not None else set()
     if growing - {records.dim if records else None}:
@@ -55,6 +56,7 @@ def add(
             records.dim if records else None,
             compute,
             existing.description.coords,
+            existing.source.identity,
         )
     size = existing.source.identity.size
     planned, end = plan(target, {n: described(v) for n, v in new.variables.items()}, {}, None, size)
@@ -63,7 +65,7 @@ def add(
         variables={**existing.description.variables, **planned.variables},
         attrs=attrs,
     )
-    goal = LongerFile(Overwrite(target, end), sidecar.dumps(whole))
+    goal = LongerFile(Overwrite.of(target, end), sidecar.dumps(whole), before)
     return store(goal, pieces_of(new.variables, planned.place(end)), compute)
 
 
@@ -135,7 +137,8 @@ def _append_records(
         if isinstance(layout := placed[name].data, Layout):
             part = layout[(slice(None),) * axis + (slice(first, None),)]
             columns.append((known(variable.data), axis, part))
-    goal = Tail(existing.description.path, start, count * records.nbytes, length)
+    identity = existing.source.identity
+    goal = Tail(existing.description.path, start, count * records.nbytes, identity)
     return append_records(goal, columns, records.nbytes, compute)
 
 
@@ -155,7 +158,13 @@ def _append_anew(
     description = existing.description
     record_dim = description.records.dim if description.records else None
     return write_encoded(
-        description.path, variables, description.attrs, record_dim, compute, description.coords
+        description.path,
+        variables,
+        description.attrs,
+        record_dim,
+        compute,
+        description.coords,
+        existing.source.identity,
     )
 
 
@@ -178,7 +187,7 @@ def overwrite(ds: Dataset, target: str, region: Any, compute: bool) -> Delayed |
         lengths = dict(zip(variable.dims, part.shape, strict=True))
         _check_lengths(existing, name, variable, lengths)
         pieces.append((known(variable.data), part))
-    return store(Overwrite(target, 0), pieces, compute)
+    return store(Overwrite.of(target, 0), pieces, compute)
 
 
 def _located(existing: Existing, ds: Dataset, region: Any) -> tuple[Dataset, dict[Any, slice]]:

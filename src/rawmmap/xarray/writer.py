@@ -17,6 +17,7 @@ from rawmmap.descriptors import Variable as Described
 from rawmmap.descriptors.journal import NewFile
 from rawmmap.descriptors.planning import plan
 from rawmmap.layout import Layout
+from rawmmap.sources import Identity
 from rawmmap.sources.writing import Replacement
 from rawmmap.xarray.encoding import check_names, encode, unlimited
 
@@ -116,12 +117,13 @@ def write_encoded(
     record_dim: str | None,
     compute: bool,
     coords: frozenset[str] = frozenset(),
+    old: Identity | None = None,
 ) -> Delayed | None:
-    """Write encoded variables into a file of their own."""
+    """Write encoded variables into a file of their own; parts of them may come from the old one."""
     wanted = {name: described(variable) for name, variable in variables.items()}
     description, size = plan(target, wanted, attrs, record_dim)
     text = sidecar.dumps(replace(description, coords=coords & set(wanted)))
-    goal = NewFile(Replacement.of(target, size), text)
+    goal = NewFile(Replacement.of(target, size), text, old)
     return store(goal, pieces_of(variables, description.place(size)), compute)
 
 
