@@ -501,6 +501,19 @@ def test_writing_by_positions_survives_a_file_that_shrinks(tmp_path: Path) -> No
         raw[:, ::2] = 2
 
 
+@pytest.mark.parametrize("access", ACCESS)
+def test_another_file_in_the_place_of_the_file_is_an_os_error(tmp_path: Path, access: Any) -> None:
+    path = write(tmp_path / "a.raw", np.zeros(3))
+    raw = RawArray(path, "f8", 3, access=access, mode="r+")
+    os.replace(write(tmp_path / "b.raw", np.ones(3)), path)
+    for key in (0, [0, 1], ...):
+        with pytest.raises(OSError, match=r"another file.*open it again.*a\.raw"):
+            raw[key]
+    with pytest.raises(OSError, match="another file"):
+        raw[0] = 5
+    np.testing.assert_array_equal(np.fromfile(path), np.ones(3))
+
+
 def test_a_pipe_in_the_place_of_the_file_does_not_hang(tmp_path: Path) -> None:
     path = write(tmp_path / "a.raw", np.zeros(3))
     raw = RawArray(path, "f8", 3)

@@ -236,6 +236,10 @@ class RawArray:
             found = self._source.read(part.layout, self._access)
         return part.arrange(found)
 
+    def load(self) -> npt.NDArray[Any]:
+        """Return all elements; see `__getitem__`."""
+        return self._source.read(self._layout, self._access)
+
     def part(self, key: BasicKey) -> Self:
         """Return ``self[key]`` as an array of the same kind, without reading anything.
 
@@ -276,7 +280,7 @@ class RawArray:
     ) -> npt.NDArray[Any]:
         if copy is False and dtype is not None and np.dtype(dtype) != self.dtype:
             raise ValueError(f"{self.dtype} becomes {np.dtype(dtype)} only by a copy")
-        found: npt.NDArray[Any] = self[...]
+        found = self.load()
         # A view of a map follows the file until it is written to; a copy must not.
         return found.astype(self.dtype if dtype is None else dtype, copy=bool(copy))
 
@@ -296,9 +300,18 @@ class NativeArray(RawArray):
 
     def __getitem__(self, key: Any) -> Any:
         """As for `RawArray`; where the file's byte order is another one, a converted copy."""
-        found = super().__getitem__(key)
-        native = found.dtype.newbyteorder("=")
-        return found if native == found.dtype else found.astype(native)
+        return _native(super().__getitem__(key))
+
+    def load(self) -> npt.NDArray[Any]:
+        """Return all elements; see `__getitem__`."""
+        found: npt.NDArray[Any] = _native(super().load())
+        return found
+
+
+def _native(found: Any) -> Any:
+    if found.dtype.isnative:
+        return found
+    return found.astype(found.dtype.newbyteorder("="))
 
 
 def _restore(cls: type[T], source: Source, layout: Layout, mode: str, access: str) -> T:

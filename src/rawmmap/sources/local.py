@@ -128,6 +128,7 @@ class LocalFile:
             os.close(fd)
 
     def _read(self, fd: int, layout: Layout, access: Access) -> npt.NDArray[Any]:
+        self._check_same(fd)
         if access == "map" or (access == "auto" and layout.nbytes > _SMALL):
             return self._mapped(fd, layout)
         if layout.contiguous:
@@ -149,6 +150,7 @@ class LocalFile:
         many = starts.size * runs.length > _SMALL or starts.size > _FEW_RUNS
         fd = os.open(self.url, _READ)
         try:
+            self._check_same(fd)
             if access == "map" or (access == "auto" and many):
                 near, nearby = _narrowed(layout, points)
                 return self._mapped(fd, near, starts, runs)[nearby]
@@ -192,12 +194,26 @@ class LocalFile:
         with self._writing(low, high) as fd:
             _scatter(fd, runs.points(points[0].shape), starts, runs.length, values)
 
+    def _check_same(self, fd: int) -> int:
+        """Return the file's present size, unless another file has taken its place.
+
+        Reading that one by the layout of the old one would give garbage without a word.
+        """
+        found = os.fstat(fd)
+        if found.st_ino != self.identity.node:
+            raise OSError(
+                errno.ESTALE,
+                "another file has taken the place of this one since it was opened; open it again",
+                self.url,
+            )
+        return found.st_size
+
     @contextmanager
     def _writing(self, start: int, stop: int) -> Iterator[int]:
         """Open the file for writing, make sure that it still reaches to byte `stop`, close it."""
         fd = os.open(self.url, _WRITE)
         try:
-            size = os.fstat(fd).st_size
+            size = self._check_same(fd)
             if size < stop:
                 raise ShrunkFileError(self.url, stop, size)
             with explained(self.url, start, stop, "writing"):

@@ -24,25 +24,16 @@ class LazyArray(indexing.ExplicitlyIndexedNDArrayMixin):
     """A variable of a file, of which nothing is read before its values are needed."""
 
     # Not `array`: what xarray wraps by that name is an array of its own.
-    __slots__ = ("raw",)
+    __slots__ = ("dtype", "raw", "shape")
 
     def __init__(self, raw: NativeArray) -> None:
         self.raw = raw
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Type of one element, in native byte order."""
-        return self.raw.dtype
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Element counts."""
-        return self.raw.shape
+        self.shape = raw.shape  # type: ignore[misc]
+        self.dtype = raw.dtype  # type: ignore[misc]
 
     def get_duck_array(self) -> npt.NDArray[Any]:
         """Return the values."""
-        found: npt.NDArray[Any] = self.raw[...]
-        return found
+        return self.raw.load()
 
     async def async_get_duck_array(self) -> npt.NDArray[Any]:
         """Return the values, read in another thread."""
