@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -347,6 +348,29 @@ def test_a_file_that_grows_opens_at_its_present_length(tmp_path: Path) -> None:
 @pytest.mark.parametrize("what", [3.5, None, b"\xff", object(), "none", "", "/", "http://a/b"])
 def test_guessing_never_raises(what: Any, tmp_path: Path) -> None:
     assert RawmmapEntrypoint().guess_can_open(what) is False
+
+
+def test_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert not RawmmapEntrypoint().guess_can_open(tmp_path / "pipe")
+    with pytest.raises(OSError, match="regular"):
+        opened(tmp_path / "pipe")
+    (tmp_path / "a.raw").write_bytes(b"x")
+    os.mkfifo(tmp_path / "a.raw.json")
+    assert not RawmmapEntrypoint().guess_can_open(tmp_path / "a.raw")
+    with pytest.raises(ValueError, match="nothing says"):
+        opened(tmp_path / "a.raw")
+
+
+def test_sidecars_may_be_written_by_others(tmp_path: Path) -> None:
+    path = tmp_path / "a.raw"
+    path.write_bytes(bytes(4))
+    words = {"attrs": {"history": "x" * 10_000}, "rawmmap": 1, "variables": {}}
+    (tmp_path / "a.raw.json").write_text(json.dumps(words), encoding="utf-8-sig")
+    assert RawmmapEntrypoint().guess_can_open(path)
+    assert len(opened(path).attrs["history"]) == 10_000
+    (tmp_path / "a.raw.json").write_text('{"name": "rawmmap"}')
+    assert not RawmmapEntrypoint().guess_can_open(path)
 
 
 def test_guessing_claims_no_other_json(tmp_path: Path) -> None:

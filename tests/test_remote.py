@@ -115,6 +115,8 @@ def test_short_answers_are_os_errors(url: str, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_refusals(url: str) -> None:
+    with pytest.raises(ValueError, match=r"memory://.*keywords"):
+        xr.open_dataset(url, engine="rawmmap")
     with pytest.raises(FileNotFoundError):
         RawArray("memory://rawmmap-tests/none", "u1", 1)
     with pytest.raises(ValueError, match="48021 bytes are needed"):

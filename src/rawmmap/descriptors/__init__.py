@@ -18,6 +18,7 @@ from rawmmap.descriptors.keywords import from_keywords
 from rawmmap.descriptors.model import Description, Placed, Records, Variable
 from rawmmap.descriptors.npy import NpyReader
 from rawmmap.errors import DescriptionError
+from rawmmap.sources import local_path, open_source
 
 __all__ = ["Description", "Placed", "Reader", "Records", "Variable", "find", "recognised"]
 
@@ -124,8 +125,12 @@ def find(path: str, format: str | None = None, **words: Any) -> Description:
         if reader is None:
             raise DescriptionError(f"{path}: format {format!r} is none of {sorted(_readers())}")
         return reader.read(path)
-    if not os.path.exists(path):
-        raise FileNotFoundError(2, os.strerror(2), path)
+    if local_path(path) is None:
+        raise DescriptionError(
+            f"{path}: sidecars and headers are looked for beside local files only; describe a file "
+            "of another place by keywords: dtype=, shape= and dims=, or variables="
+        )
+    open_source(path)  # refuses what is not there, or no file
     reader = recognised(path)
     if reader is None:
         raise DescriptionError(_ways(path))

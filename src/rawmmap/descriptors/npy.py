@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -21,6 +22,8 @@ class NpyReader:
 
     def recognises(self, path: str) -> bool:
         """Return whether the file starts as a ``.npy`` file does."""
+        if not os.path.isfile(path):
+            return False  # a pipe would make us wait
         with open(path, "rb") as file:
             return file.read(len(npy.MAGIC_PREFIX)) == npy.MAGIC_PREFIX
 

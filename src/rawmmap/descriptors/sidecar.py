@@ -8,8 +8,10 @@ stranger: it names no file outside its own folder, and whatever is wrong with it
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -49,8 +51,9 @@ __all__ = [
 SUFFIX = ".json"
 VERSION = 1
 
-_MARK = '"rawmmap"'
+_MARK = re.compile(rb'"rawmmap"\s*:')
 _HEAD = 4096
+_SEARCHED = 2**24
 # Values inside a sidecar are for coordinates; megabytes of them belong into the data file.
 _LARGEST = 256 * 2**20
 
@@ -72,10 +75,16 @@ def beside(path: str) -> str:
 
 
 def is_sidecar(path: str) -> bool:
-    """Return whether `path` is a sidecar, by its first bytes; never raises."""
+    """Return whether `path` is a sidecar, by its content; never raises."""
     try:
+        if not os.path.isfile(path):
+            return False  # a pipe would make us wait
         with open(path, "rb") as file:
-            return _MARK.encode() in file.read(_HEAD)
+            head = file.read(_HEAD)
+            if not head.removeprefix(codecs.BOM_UTF8).lstrip().startswith((b"{", b"[")):
+                return False
+            # Our own writer puts the mark first, but objects in JSON have no order.
+            return bool(_MARK.search(head) or _MARK.search(head + file.read(_SEARCHED)))
     except (OSError, ValueError):
         return False
 
@@ -166,7 +175,7 @@ def loads(raw: bytes | str, path: str) -> Description:
         If it is malformed, or its data file lies outside its folder.
     """
     try:
-        text = raw.decode("utf-8") if isinstance(raw, bytes) else raw
+        text = raw.decode("utf-8-sig") if isinstance(raw, bytes) else raw
         document = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
     except RecursionError:
         raise DescriptionError(f"{path}: nested too deeply for a sidecar") from None
