@@ -143,12 +143,18 @@ def decode_array(encoded: Mapping[str, Any]) -> npt.NDArray[Any]:
         return np.array(values, np.int64).astype(dtype)
     if dtype.kind in "biu":
         array = np.array(values)
+        if array.dtype.kind == "f" and _whole(values):
+            array = np.array(values, dtype)  # NumPy takes large and small ones for floats
         if array.size and array.dtype.kind not in "biu":
             raise TypeError(f"{dtype} values are integers, not {array.dtype}")
         if array.size and not (array.astype(dtype) == array).all():
             raise ValueError(f"values do not fit into {dtype}")
         return array.astype(dtype)
     return np.array(values, dtype)
+
+
+def _whole(value: Any) -> bool:
+    return all(map(_whole, value)) if isinstance(value, list) else isinstance(value, int)
 
 
 def _narrowed(array: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
