@@ -6,6 +6,7 @@ import functools
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -420,7 +421,9 @@ def test_what_was_written_since_a_write_was_planned_is_not_lost(
     before = path.read_bytes(), Path(f"{path}.json").read_bytes()
     for task in tasks:
         assert task is not None
-        with pytest.raises(OSError, match=r"changed since this write was planned: .*to_raw again"):
+        # Along with others, what reads the old file may be the first to notice.
+        what = r"changed since this write was planned: .*to_raw again" if alone else None
+        with pytest.raises(OSError, match=what):
             task.compute() if alone else dask.compute(task)
     assert before == (path.read_bytes(), Path(f"{path}.json").read_bytes())
     assert sorted(os.listdir(tmp_path)) == ["a.bin", "a.bin.json"]
@@ -450,3 +453,54 @@ def test_delayed_regions_do_not_disturb_each_other(tmp_path: Path) -> None:
     ]
     dask.compute(*tasks)
     np.testing.assert_array_equal(opened(path)["u"], range(4))
+
+
+@pytest.mark.parametrize("unlimited", [None, "t"])
+def test_coordinates_with_spaces_in_their_names_stay_coordinates(
+    tmp_path: Path, unlimited: Any
+) -> None:
+    path = tmp_path / "a.bin"
+    ds = xr.Dataset(
+        {"u": (("t", "my x"), np.zeros((2, 2)))},
+        {"my lon": ("my x", [1, 2]), "lat": ("my x", [3, 4]), "my x": [5, 6]},
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        to_raw(ds, path, unlimited_dims=unlimited)
+        assert_identical(opened(path), ds)
+        to_raw(xr.Dataset(coords={"one more": 7}), path, mode="a")
+    expected = ds.assign_coords({"one more": 7})
+    assert_identical(opened(path), expected)
+    to_raw(ds[["u"]].reset_coords(drop=True), path, append_dim="t")
+    assert set(opened(path).coords) == set(expected.coords)
+
+
+def test_a_copy_has_a_fill_value_only_where_the_first_has_one(tmp_path: Path) -> None:
+    path, copy = tmp_path / "a.bin", tmp_path / "b.bin"
+    ds = xr.Dataset({name: ("t", np.arange(3.0)) for name in "uvw"}, {"t": [0.0, 1, 2]})
+    fills: dict[str, Any] = {"u": {"_FillValue": None}, "v": {"_FillValue": -1.0}}
+    to_raw(ds, path, encoding=fills)
+    choices: list[Any] = [{}, {"chunks": {}}]
+    for words in choices:
+        to_raw(xr.open_dataset(path, engine="rawmmap", **words), copy)
+        assert copy.read_bytes() == path.read_bytes()
+        assert Path(f"{copy}.json").read_bytes() == Path(f"{path}.json").read_bytes()
+
+
+@pytest.mark.filterwarnings("ignore:saving variable u with floating point data")
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize("words", [{"append_dim": "t"}, {"region": {"t": slice(0, 2)}}])
+def test_what_packing_cannot_hold_is_refused(tmp_path: Path, words: Any, chunked: bool) -> None:
+    path = tmp_path / "a.bin"
+    ds = xr.Dataset({"u": ("t", [0.5, 1.5]), "v": ("t", [0.5, 1.5])})
+    packed: dict[str, Any] = {"dtype": "i2", "scale_factor": 0.5, "add_offset": 1.0}
+    to_raw(ds, path, encoding={"u": packed, "v": packed | {"_FillValue": -32768}})
+    before = path.read_bytes()
+    for name, value in [("u", np.nan), ("u", 1e6), ("u", -np.inf), ("v", 1e6)]:
+        wrong = ds.assign({name: ("t", [1.0, value])})
+        with pytest.raises(ValueError, match=rf"'{name}': 1 values.*int16.*_FillValue"):
+            to_raw(wrong.chunk(t=1) if chunked else wrong, path, **words)
+        assert path.read_bytes() == before or ("region" in words and chunked)
+    right = ds.assign(u=("t", [-16383.0, 16384.5]), v=("t", [np.nan, 2.0]))
+    to_raw(right.chunk(t=1) if chunked else right, path, **words)
+    xr.testing.assert_equal(opened(path).isel(t=slice(-2, None)), right)

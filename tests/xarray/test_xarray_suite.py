@@ -70,6 +70,12 @@ class TestSuite(theirs.CFEncodedBase):
         pytest.importorskip("scipy")
         super().test_roundtrip_example_1_netcdf()
 
+    def test_roundtrip_coordinates_with_space(self) -> None:
+        # Theirs expects a data variable, and a warning that says so.
+        original = xr.Dataset(coords={"x": 0, "y z": 1})
+        with self.roundtrip(original) as actual:
+            xr.testing.assert_identical(original, actual)
+
     @pytest.mark.skip(reason="converts to an iris cube and back; no file is written or read")
     def test_coordinate_variables_after_iris_roundtrip(self) -> None:
         raise NotImplementedError

@@ -44,6 +44,7 @@ def add(
         )
     new = encode(ds, encoding, dimensions=existing.sizes)
     attrs = {**existing.description.attrs, **new.attrs}
+    coords = existing.description.coords | new.coords
     if existing.grows:
         variables = {
             name: new.variables[name] if name in new.variables else existing.variable(name)
@@ -55,7 +56,7 @@ def add(
             attrs,
             records.dim if records else None,
             compute,
-            existing.description.coords,
+            coords,
             existing.source.identity,
         )
     size = existing.source.identity.size
@@ -63,6 +64,7 @@ def add(
     whole = replace(
         existing.description,
         variables={**existing.description.variables, **planned.variables},
+        coords=coords,
         attrs=attrs,
     )
     goal = LongerFile(Overwrite.of(target, end), sidecar.dumps(whole), before)

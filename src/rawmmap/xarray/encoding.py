@@ -11,7 +11,7 @@ from xarray import Dataset, Variable
 from xarray.backends.common import WritableCFDataStore
 from xarray.coding.strings import CharacterArrayCoder, EncodedStringCoder
 
-__all__ = ["Encoded", "check_names", "encode", "unlimited"]
+__all__ = ["Encoded", "check_names", "encode", "in_chunks", "unlimited"]
 
 # What may be left of an encoding once xarray's encoder has taken its part: how the variable was
 # stored where it came from, or that it has no fill value.
@@ -45,7 +45,11 @@ class Encoded(WritableCFDataStore):
         In NumPy types of fixed size; NumPy or Dask arrays.
     attrs : dict
         Attributes of the whole.
+    coords : frozenset of str
+        Coordinates that the attribute "coordinates", a list of words, cannot name.
     """
+
+    coords: frozenset[str] = frozenset()
 
     def __init__(self, dimensions: Mapping[str, int] | None = None) -> None:
         self.variables: dict[str, Variable] = {}
@@ -144,7 +148,8 @@ def encode(
         Lengths that dimensions have in the file already.
     """
     store = Encoded(dimensions)
-    prepared = _prepared(ds, set(encoding or ()))
+    store.coords = frozenset(str(name) for name in ds.coords if " " in str(name))
+    prepared = _prepared(ds.reset_coords(store.coords - set(ds.dims)), set(encoding or ()))
     prepared.dump_to_store(store, encoding=dict(encoding or {}), unlimited_dims=unlimited_dims)
     return store
 
@@ -155,9 +160,10 @@ def _prepared(ds: Dataset, explicit: set[Any]) -> Dataset:
     for name, variable in prepared.variables.items():
         if name not in explicit and variable.dtype.kind in "OSUT":
             _forget_width(variable)
+        if name not in explicit and "preferred_chunks" in variable.encoding:
+            _keep_unfilled(variable)
         if _is_large(variable):
-            chunks = variable.encoding.get("preferred_chunks") or "auto"
-            prepared[name] = variable.chunk(chunks)
+            prepared[name] = in_chunks(variable)
     return prepared
 
 
@@ -169,6 +175,19 @@ def _forget_width(variable: Variable) -> None:
     # xarray's own name for the dimension of the characters holds their number.
     if str(variable.encoding.get("char_dim_name", "")).startswith("string"):
         del variable.encoding["char_dim_name"]
+
+
+def _keep_unfilled(variable: Variable) -> None:
+    """Let what came from a file without a fill value stay without one."""
+    if variable.dtype.kind in "fc" and "_FillValue" not in variable.attrs:
+        variable.encoding.setdefault("_FillValue", None)
+
+
+def in_chunks(variable: Variable) -> Variable:
+    """Return a variable that is lazy and large in chunks, and any other as it is."""
+    if not _is_large(variable):
+        return variable
+    return variable.chunk(variable.encoding.get("preferred_chunks") or "auto")
 
 
 def _is_large(variable: Variable) -> bool:

@@ -21,8 +21,9 @@ from rawmmap.descriptors import Description, Placed, journal, sidecar
 from rawmmap.errors import DescriptionError
 from rawmmap.layout import Layout
 from rawmmap.sources import Source
-from rawmmap.xarray.encoding import encode
+from rawmmap.xarray.encoding import encode, in_chunks
 from rawmmap.xarray.engine import RawStore, opened
+from rawmmap.xarray.packing import checked
 
 __all__ = ["Existing"]
 
@@ -100,6 +101,8 @@ class Existing:
                 # With no element to look at, xarray takes Python objects for floats.
                 text = create_vlen_dtype(str)  # type: ignore[no-untyped-call]
                 variable.data = np.empty(variable.shape, text)
+            what = f"{self.description.path}: variable {name!r}"
+            prepared[name] = checked(in_chunks(variable), what)
         found = encode(prepared).variables
         return {name: self._fitted(name, variable) for name, variable in found.items()}
 

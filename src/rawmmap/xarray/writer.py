@@ -107,7 +107,9 @@ def write_new(
     encoded = encode(ds, encoding, growing)
     dim = next(iter(growing), None)
     record_dim = None if dim is None else str(dim)
-    return write_encoded(target, encoded.variables, encoded.attrs, record_dim, compute)
+    return write_encoded(
+        target, encoded.variables, encoded.attrs, record_dim, compute, encoded.coords
+    )
 
 
 def write_encoded(
