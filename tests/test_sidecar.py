@@ -243,7 +243,7 @@ TEXTS: dict[str, tuple[str | bytes, str]] = {
     "not a number": ('{"rawmmap": 1, "attrs": {"a": NaN}, "variables": {}}', "NaN is no JSON"),
     "long number": ('{"rawmmap": 1' + "0" * 5000 + "}", "digits|version"),
     "no text": (b'{"rawmmap": 1, "\xff": 1}', "not the JSON"),
-    "a list": ('["rawmmap"]', "JSON object"),
+    "a list": ('[{"rawmmap": 1}]', "JSON object"),
 }
 
 
