@@ -151,9 +151,7 @@ def test_gaps_are_refused(tmp_path: Path, strides: tuple[int, ...]) -> None:
     path = tmp_path / "a"
     path.write_bytes(bytes(500))
     with pytest.raises(ValueError, match="not dense"):
-        to_npy(
-            path, dtype="<i2", shape=(3, 4), strides=strides, offset=128, variable="data"
-        )
+        to_npy(path, dtype="<i2", shape=(3, 4), strides=strides, offset=128, variable="data")
     assert not any(path.read_bytes())
 
 
@@ -165,9 +163,7 @@ def test_the_target_is_the_file(tmp_path: Path) -> None:
     assert to_npy(path, path, **words) == path
 
 
-def test_a_read_only_file_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_read_only_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a"
     words = gap(path, np.zeros((3, 4)), 128)
     real: Callable[..., Any] = open

@@ -16,21 +16,45 @@ from rawmmap.layout import Layout
 __all__ = ["to_envi"]
 
 _TYPES = {
-    "b1": 1, "u1": 1, "i2": 2, "i4": 3, "f4": 4, "f8": 5, "c8": 6, "c16": 9, "u2": 12, "u4": 13,
-    "i8": 14, "u8": 15,
+    "b1": 1,
+    "u1": 1,
+    "i2": 2,
+    "i4": 3,
+    "f4": 4,
+    "f8": 5,
+    "c8": 6,
+    "c16": 9,
+    "u2": 12,
+    "u4": 13,
+    "i8": 14,
+    "u8": 15,
 }
 # The order of the axes band, line, pixel in the file, slowest first.
 _INTERLEAVES = {"bsq": (0, 1, 2), "bil": (1, 0, 2), "bip": (1, 2, 0)}
 # GDAL keeps the header offset in a C int; ENVI's own programs take no more either.
 _INT_MAX = 2**31 - 1
 _UNITS = {
-    "nm": "Nanometers", "nanometer": "Nanometers", "nanometers": "Nanometers",
-    "nanometre": "Nanometers", "nanometres": "Nanometers",
-    "um": "Micrometers", "\u00b5m": "Micrometers", "\u03bcm": "Micrometers",
-    "micron": "Micrometers", "microns": "Micrometers", "micrometer": "Micrometers",
-    "micrometers": "Micrometers", "micrometre": "Micrometers", "micrometres": "Micrometers",
-    "mm": "Millimeters", "cm": "Centimeters", "m": "Meters", "ghz": "GHz", "mhz": "MHz",
-    "cm-1": "Wavenumber", "1/cm": "Wavenumber",
+    "nm": "Nanometers",
+    "nanometer": "Nanometers",
+    "nanometers": "Nanometers",
+    "nanometre": "Nanometers",
+    "nanometres": "Nanometers",
+    "um": "Micrometers",
+    "\u00b5m": "Micrometers",
+    "\u03bcm": "Micrometers",
+    "micron": "Micrometers",
+    "microns": "Micrometers",
+    "micrometer": "Micrometers",
+    "micrometers": "Micrometers",
+    "micrometre": "Micrometers",
+    "micrometres": "Micrometers",
+    "mm": "Millimeters",
+    "cm": "Centimeters",
+    "m": "Meters",
+    "ghz": "GHz",
+    "mhz": "MHz",
+    "cm-1": "Wavenumber",
+    "1/cm": "Wavenumber",
 }
 # Units that say by themselves that a coordinate is a wavelength; metres may be anything.
 _OPTICAL = {"Nanometers", "Micrometers"}
@@ -144,8 +168,7 @@ def _code(raster: Raster) -> int:
     code = _TYPES.get(f"{raster.dtype.kind}{raster.dtype.itemsize}")
     if code is None:
         raise ValueError(
-            f"{_who(raster)}: ENVI has no type for {raster.dtype}; it has those of "
-            f"{sorted(_TYPES)}"
+            f"{_who(raster)}: ENVI has no type for {raster.dtype}; it has those of {sorted(_TYPES)}"
         )
     return code
 
@@ -195,9 +218,10 @@ def _wavelength_units(raster: Raster, labels: Placed) -> str | None:
         return None
     units = _UNITS.get(str(labels.attrs.get("units", "")).lower())
     name = str(raster.bands).lower()
-    if (
-        labels.attrs.get("standard_name") == "radiation_wavelength"
-        or name in ("wavelength", "wavelengths", "wl")
+    if labels.attrs.get("standard_name") == "radiation_wavelength" or name in (
+        "wavelength",
+        "wavelengths",
+        "wl",
     ):
         return units or "Unknown"
     return units if units in _OPTICAL else None
@@ -209,8 +233,11 @@ def _map_entries(raster: Raster) -> Iterator[tuple[str, str]]:
     left, right, _, top, _, down = raster.transform
     if right <= 0 or down >= 0:
         return
-    yield "map info", _list(
-        ["Arbitrary", "1", "1", repr(left), repr(top), repr(right), repr(-down), "0", "North"]
+    yield (
+        "map info",
+        _list(
+            ["Arbitrary", "1", "1", repr(left), repr(top), repr(right), repr(-down), "0", "North"]
+        ),
     )
     wkt = raster.wkt
     if wkt is not None and wkt.startswith(("PROJCS[", "GEOGCS[")) and _one_line(wkt):

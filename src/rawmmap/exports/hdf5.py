@@ -93,8 +93,11 @@ def to_hdf5(
     subject = open_subject(path, **keywords)
     planned = plan(subject, variable)
     place = target_path(
-        subject, target, ".h5", lambda path: _leads_to(h5py, path, subject), "HDF5 file that leads "
-        f"to {subject.path}",
+        subject,
+        target,
+        ".h5",
+        lambda path: _leads_to(h5py, path, subject),
+        f"HDF5 file that leads to {subject.path}",
     )
     name = relative(subject, place)
     with replacing(str(place)) as draft, h5py.File(draft, "w", track_order=True) as file:

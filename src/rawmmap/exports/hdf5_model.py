@@ -23,8 +23,13 @@ _MOST_BYTES = 64_000
 _MOST_TEXT = 2**26
 
 _UNITS = {
-    "D": "days", "h": "hours", "m": "minutes", "s": "seconds", "ms": "milliseconds",
-    "us": "microseconds", "ns": "nanoseconds",
+    "D": "days",
+    "h": "hours",
+    "m": "minutes",
+    "s": "seconds",
+    "ms": "milliseconds",
+    "us": "microseconds",
+    "ns": "nanoseconds",
 }
 _FLOATS = {"f": (2, 4, 8), "c": (8, 16)}
 
@@ -86,9 +91,7 @@ def plan(subject: Subject, variable: str | None) -> Plan:
             if labels:
                 attrs.setdefault("coordinates", " ".join(labels))
         datasets[name] = _planned(subject, name, placed, attrs)
-    dims = {
-        dim: n for p in datasets.values() for dim, n in zip(p.dims, p.shape, strict=True)
-    }
+    dims = {dim: n for p in datasets.values() for dim, n in zip(p.dims, p.shape, strict=True)}
     _check_names(subject, datasets, dims)
     attrs = dict(subject.description.attrs)
     data = [placed for name, placed in chosen.items() if name not in coords]

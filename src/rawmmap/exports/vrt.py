@@ -20,9 +20,20 @@ from rawmmap.layout import Layout
 __all__ = ["to_vrt"]
 
 _TYPES = {
-    "b1": "Byte", "u1": "Byte", "i1": "Int8", "u2": "UInt16", "i2": "Int16", "u4": "UInt32",
-    "i4": "Int32", "u8": "UInt64", "i8": "Int64", "f2": "Float16", "f4": "Float32",
-    "f8": "Float64", "c8": "CFloat32", "c16": "CFloat64",
+    "b1": "Byte",
+    "u1": "Byte",
+    "i1": "Int8",
+    "u2": "UInt16",
+    "i2": "Int16",
+    "u4": "UInt32",
+    "i4": "Int32",
+    "u8": "UInt64",
+    "i8": "Int64",
+    "f2": "Float16",
+    "f4": "Float32",
+    "f8": "Float64",
+    "c8": "CFloat32",
+    "c16": "CFloat64",
 }
 # GDAL keeps spacings and lengths in a C int, and reads a line with all between its pixels.
 _INT_MAX = 2**31 - 1
@@ -116,14 +127,11 @@ def _document(raster: Raster, source: str) -> ET.Element:
     code = _TYPES.get(f"{raster.dtype.kind}{raster.dtype.itemsize}")
     if code is None:
         raise ValueError(
-            f"{_who(raster)}: GDAL has no type for {raster.dtype}; it has those of "
-            f"{sorted(_TYPES)}"
+            f"{_who(raster)}: GDAL has no type for {raster.dtype}; it has those of {sorted(_TYPES)}"
         )
     bands, lines, pixels = raster.layout.shape
     _check_lengths(raster, bands, lines, pixels)
-    top = ET.Element(
-        "VRTDataset", {"rasterXSize": str(pixels), "rasterYSize": str(lines)}
-    )
+    top = ET.Element("VRTDataset", {"rasterXSize": str(pixels), "rasterYSize": str(lines)})
     if raster.wkt is not None:
         _add(top, "SRS", raster.wkt)
     if raster.transform is not None:
@@ -151,9 +159,7 @@ def _check_lengths(raster: Raster, bands: int, lines: int, pixels: int) -> None:
         )
 
 
-def _fill_band(
-    band: ET.Element, raster: Raster, layout: Layout, label: str, source: str
-) -> None:
+def _fill_band(band: ET.Element, raster: Raster, layout: Layout, label: str, source: str) -> None:
     pixel, line = _spacings(raster, layout)
     _add(band, "Description", label)
     fill, scale, shift = raster.fill(), raster.number("scale_factor"), raster.number("add_offset")
