@@ -266,10 +266,6 @@ def markdown(result: dict[str, Any]) -> str:
     """Return the page for a run."""
     cases = result["cases"]
     lines = [
-        "---",
-        "orphan: true",
-        "---",
-        "",
         "# Benchmarks",
         "",
         _INTRODUCTION,

@@ -69,6 +69,12 @@ def from_raw(
     FileNotFoundError, TypeError, ValueError
         As `RawArray`, and for chunks that do not fit the shape.
 
+    Notes
+    -----
+    Dask hands integers and slices of positive step, and chains of them, down to the file: just
+    what they select is read. It applies lists, negative steps and new axes to whole chunks; from
+    a map of a chunk only the pages that are touched are read even then.
+
     Examples
     --------
     >>> import numpy as np, os, tempfile
