@@ -504,3 +504,89 @@ def test_what_packing_cannot_hold_is_refused(tmp_path: Path, words: Any, chunked
     right = ds.assign(u=("t", [-16383.0, 16384.5]), v=("t", [np.nan, 2.0]))
     to_raw(right.chunk(t=1) if chunked else right, path, **words)
     xr.testing.assert_equal(opened(path).isel(t=slice(-2, None)), right)
+
+
+def foreign(path: Path, **words: Any) -> np.ndarray[Any, Any]:
+    """Write a file of another program: eight bytes of its own, then numbers."""
+    values = np.arange(6, dtype=">i2").reshape(2, 3)
+    path.write_bytes(b"a header" + values.tobytes())
+    rawmmap.describe(path, dtype=">i2", dims=("t", "x"), offset=8, name="u", **words)
+    return values
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize("compute", [False, True])
+@pytest.mark.parametrize(
+    "words",
+    [{"shape": (-1, 3)}, {"shape": (2, 3)}, {"shape": (2, 3), "coords": {"x": [1, 2, 3]}}],
+)
+def test_a_foreign_file_is_lengthened_in_place(
+    tmp_path: Path, words: Any, compute: bool, chunked: bool
+) -> None:
+    path = tmp_path / "a.bin"
+    values = foreign(path, **words)
+    new = xr.Dataset({"u": (("t", "x"), np.arange(6, 15, dtype="i2").reshape(3, 3))})
+    for n in (1, 2):
+        source = new.chunk(t=1) if chunked else new
+        task = to_raw(source, path, append_dim="t", compute=compute)
+        if task is not None:
+            task.compute()
+        expected = np.concatenate([values, *[new["u"].values] * n])
+        assert path.read_bytes() == b"a header" + expected.astype(">i2").tobytes()
+        np.testing.assert_array_equal(opened(path)["u"], expected)
+    assert ("-1" in Path(f"{path}.json").read_text()) == (words["shape"][0] == -1)
+
+
+def test_the_last_axis_of_fortran_order_is_lengthened_in_place(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    values = foreign(path, shape=(2, 3), order="F")
+    to_raw(xr.Dataset({"u": (("t", "x"), np.array([[7], [8]], "i2"))}), path, append_dim="x")
+    assert path.read_bytes() == b"a header" + values.tobytes() + b"\0\7\0\10"
+    assert opened(path)["u"].values.tolist() == [[0, 2, 4, 7], [1, 3, 5, 8]]
+
+
+@pytest.mark.parametrize("shape", [(-1, 3), (2, 3)])
+def test_bytes_that_no_variable_covers_are_never_lost(tmp_path: Path, shape: Any) -> None:
+    path = tmp_path / "a.bin"
+    foreign(path, shape=shape)
+    before = path.read_bytes(), Path(f"{path}.json").read_bytes()
+    new = xr.Dataset({"u": (("t", "x"), np.zeros((2, 1), "i2"))})
+    with pytest.raises(ValueError, match=r"a\.bin: .*bytes 0 to 8, .*mode='w'"):
+        to_raw(new, path, append_dim="x")
+    if shape[0] == -1:
+        for more in (new.isel(x=0), xr.Dataset({"large": ("y", np.zeros(2**20))})):
+            with pytest.raises(ValueError, match=r"already|8388608 bytes are more"):
+                to_raw(more, path, mode="a")
+    assert before == (path.read_bytes(), Path(f"{path}.json").read_bytes())
+
+
+@pytest.mark.parametrize("byte", [0, 1])
+def test_what_lies_between_the_fields_of_records_is_not_lost(tmp_path: Path, byte: int) -> None:
+    path = tmp_path / "a.bin"
+    ds = xr.Dataset({"u": ("t", np.arange(3, dtype="i1")), "v": (("t", "x"), np.zeros((3, 2)))})
+    to_raw(ds, path, unlimited_dims="t")
+    with path.open("r+b") as file:
+        file.seek(-17, os.SEEK_END)
+        file.write(bytes([byte]))
+    more = xr.Dataset({"w": ("x", [1, 2])})
+    if byte:
+        with pytest.raises(ValueError, match="no variable covers"):
+            to_raw(more, path, mode="a")
+    else:
+        to_raw(more, path, mode="a")
+        assert_identical(opened(path), ds.merge(more))
+
+
+@pytest.mark.parametrize("compute", [False, True])
+def test_small_variables_go_into_the_sidecar_of_a_file_that_grows(
+    tmp_path: Path, compute: bool
+) -> None:
+    path = tmp_path / "a.bin"
+    values = foreign(path, shape=(-1, 3))
+    before = path.read_bytes()
+    more = xr.Dataset({"w": ("x", [1.0, 2, 3])}, {"x": ["a", "b", "c"]}, {"title": "more"})
+    task = to_raw(more.chunk(), path, mode="a", compute=compute)
+    if task is not None:
+        task.compute()
+    assert path.read_bytes() == before
+    assert_identical(opened(path), more.assign(u=(("t", "x"), values.astype("i2"))))

@@ -24,9 +24,24 @@ from rawmmap._replacing import install, replacing, sync
 from rawmmap.descriptors import sidecar
 from rawmmap.layout import Layout
 from rawmmap.sources import Identity
-from rawmmap.sources.writing import ChangedFileError, Overwrite, Replacement, check_planned
+from rawmmap.sources.writing import (
+    ChangedFileError,
+    Overwrite,
+    Replacement,
+    Tail,
+    check_planned,
+)
 
-__all__ = ["LongerFile", "NewFile", "load", "newest", "settle", "write_sidecar"]
+__all__ = [
+    "LongerFile",
+    "LongerTail",
+    "NewFile",
+    "check_sidecar",
+    "load",
+    "newest",
+    "settle",
+    "write_sidecar",
+]
 
 _ENDING = ".pending"
 
@@ -197,12 +212,7 @@ class LongerFile:
     def check(self) -> None:
         """Refuse a file, or a sidecar, that was changed since."""
         self.data.check()
-        if load(self.data.target)[0] != self.before:
-            raise ChangedFileError(
-                errno.ESTALE,
-                "changed since this write was planned: its sidecar is another; call to_raw again",
-                self.data.target,
-            )
+        check_sidecar(self.data.target, self.before)
 
     def begin(self) -> None:
         """Lengthen the data file."""
@@ -221,3 +231,39 @@ class LongerFile:
     def abandon(self) -> None:
         """Give the data file its old length again."""
         self.data.abandon()
+
+
+@dataclass(frozen=True, slots=True)
+class LongerTail(Tail):
+    """The end of a data file, and then a sidecar that tells how long it has become.
+
+    Parameters
+    ----------
+    text : str
+        The new sidecar.
+    before : bytes
+        The sidecar when this was planned.
+    """
+
+    text: str
+    before: bytes
+
+    def check(self) -> None:
+        """Refuse a file, or a sidecar, that was changed since."""
+        Tail.check(self)
+        check_sidecar(self.target, self.before)
+
+    def finish(self) -> None:
+        """Replace the sidecar, once the data is on disk."""
+        Tail.finish(self)
+        write_sidecar(self.target, self.text)
+
+
+def check_sidecar(target: str, planned: bytes) -> None:
+    """Refuse a sidecar that is not what it was when a write was planned."""
+    if load(target)[0] != planned:
+        raise ChangedFileError(
+            errno.ESTALE,
+            "changed since this write was planned: its sidecar is another; call to_raw again",
+            target,
+        )

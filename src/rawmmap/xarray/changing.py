@@ -8,21 +8,25 @@ from typing import Any
 
 import dask.array as da
 import numpy as np
-from dask.delayed import Delayed
+from dask.delayed import Delayed, delayed
 from xarray import Dataset, Variable
 
 from rawmmap.dask.appending import append_records
 from rawmmap.dask.writing import known, store
-from rawmmap.descriptors import Records, sidecar
-from rawmmap.descriptors.journal import LongerFile, load
+from rawmmap.descriptors import Description, Records, sidecar
+from rawmmap.descriptors.journal import LongerFile, LongerTail, check_sidecar, load, write_sidecar
 from rawmmap.descriptors.planning import plan
 from rawmmap.layout import Layout
 from rawmmap.sources.writing import Overwrite, Tail
-from rawmmap.xarray.encoding import encode, unlimited
+from rawmmap.xarray.covering import check_covered
+from rawmmap.xarray.encoding import Encoded, encode, unlimited
 from rawmmap.xarray.existing import Existing
 from rawmmap.xarray.writer import described, pieces_of, write_encoded
 
 __all__ = ["add", "append", "overwrite"]
+
+# Variables of so many bytes at the most go into a sidecar.
+_SMALL = 2**20
 
 
 def add(
@@ -45,7 +49,12 @@ def add(
     new = encode(ds, encoding, dimensions=existing.sizes)
     attrs = {**existing.description.attrs, **new.attrs}
     coords = existing.description.coords | new.coords
+    if existing.grows and records is None:
+        return _add_values(
+            existing, new, replace(existing.description, attrs=attrs, coords=coords), compute
+        )
     if existing.grows:
+        check_covered(existing)
         variables = {
             name: new.variables[name] if name in new.variables else existing.variable(name)
             for name in {**existing.placed, **new.variables}
@@ -71,6 +80,37 @@ def add(
     return store(goal, pieces_of(new.variables, planned.place(end)), compute)
 
 
+def _add_values(
+    existing: Existing, new: Encoded, whole: Description, compute: bool
+) -> Delayed | None:
+    """Put small variables into the sidecar of a file whose end says how long its variables are."""
+    inside = {n for n, placed in existing.placed.items() if isinstance(placed.data, Layout)}
+    moved = sorted(inside & set(new.variables))
+    nbytes = sum(v.nbytes for v in new.variables.values())
+    if moved or nbytes > _SMALL:
+        what = f"{moved} are in it already" if moved else f"{nbytes} bytes are more than {_SMALL}"
+        raise ValueError(
+            f"{whole.path}: a -1 in the sidecar's shapes stands for the rest of the file, so that "
+            f"variables can be added to the sidecar only, if they are small and new: {what}; write "
+            "the whole dataset to another path, with mode='w'"
+        )
+    task = delayed(_write_values, pure=False)(whole, load(whole.path)[0], new.variables)
+    if not compute:
+        return task  # type: ignore[no-any-return]
+    task.compute(scheduler="sync")
+    return None
+
+
+def _write_values(whole: Description, before: bytes, new: Mapping[str, Variable]) -> None:
+    held = {
+        name: replace(described(variable), values=np.asarray(variable.data))
+        for name, variable in new.items()
+    }
+    text = sidecar.dumps(replace(whole, variables={**whole.variables, **held}))
+    check_sidecar(whole.path, before)
+    write_sidecar(whole.path, text)
+
+
 def append(ds: Dataset, target: str, dim: str, compute: bool) -> Delayed | None:
     """Lengthen a dimension of a file."""
     existing = Existing.open(target)
@@ -87,6 +127,10 @@ def append(ds: Dataset, target: str, dim: str, compute: bool) -> Delayed | None:
     inside = all(isinstance(existing.placed[name].data, Layout) for name in longer)
     if records is not None and records.dim == dim and inside:
         return _append_records(existing, new, records, compute)
+    goal = _longer(existing, new, dim)
+    if goal is not None:
+        return _append_in_place(existing, new, dim, goal, compute)
+    check_covered(existing)
     return _append_anew(existing, new, dim, compute)
 
 
@@ -142,6 +186,47 @@ def _append_records(
     identity = existing.source.identity
     goal = Tail(existing.description.path, start, count * records.nbytes, identity)
     return append_records(goal, columns, records.nbytes, compute)
+
+
+def _longer(existing: Existing, new: Mapping[str, Variable], dim: str) -> Tail | None:
+    """Return the end of the file, if the one variable that gets longer fills it to there."""
+    description, identity = existing.description, existing.source.identity
+    name, *others = new
+    old, layout = description.variables[name], existing.placed[name].data
+    if others or not isinstance(layout, Layout) or old.shape is None or description.records:
+        return None
+    axis = old.dims.index(dim)
+    slowest = layout.permuted([axis, *(a for a in range(layout.ndim) if a != axis)])
+    dense = Layout.dense(layout.dtype, layout.shape, offset=layout.offset, order=old.order)
+    step = slowest.strides[0]
+    fills = (
+        layout.offset + layout.nbytes == identity.size
+        and step * layout.shape[axis] == layout.nbytes
+    )
+    if layout != dense or not fills or not step:
+        return None
+    count = new[name].sizes[dim]
+    goal = Tail(description.path, identity.size, count * step, identity)
+    if -1 in old.shape:
+        return goal
+    shape = tuple(n + count * (d == dim) for d, n in zip(old.dims, old.shape, strict=True))
+    longer = {**description.variables, name: replace(old, shape=shape)}
+    text = sidecar.dumps(replace(description, variables=longer))
+    before, _ = load(description.path)
+    return LongerTail(goal.target, goal.start, goal.nbytes, identity, text, before)
+
+
+def _append_in_place(
+    existing: Existing, new: Mapping[str, Variable], dim: str, goal: Tail, compute: bool
+) -> Delayed | None:
+    """Lengthen the one variable that ends with the file."""
+    ((name, variable),) = new.items()
+    layout, axis = existing.placed[name].data, variable.dims.index(dim)
+    assert isinstance(layout, Layout)
+    shape = tuple(variable.sizes[d] for d in variable.dims)
+    part = Layout(layout.dtype, shape, layout.strides, goal.start)
+    columns = [(known(variable.data), axis, part)]
+    return append_records(goal, columns, layout.strides[axis], compute)
 
 
 def _append_anew(
