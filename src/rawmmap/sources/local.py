@@ -250,21 +250,21 @@ class LocalFile:
 
     def _copied(self, fd: int, layout: Layout) -> npt.NDArray[Any]:
         """Return a contiguous layout's elements, by one positional read."""
-        buffer = bytearray(layout.nbytes)
-        self._read_all(fd, memoryview(buffer), layout.offset)
-        return np.ndarray(layout.shape, layout.dtype, buffer)
+        view = _memory(layout.nbytes)
+        self._read_all(fd, view, layout.offset)
+        return np.ndarray(layout.shape, layout.dtype, view)
 
     def _sifted(self, fd: int, layout: Layout) -> npt.NDArray[Any]:
         """Return elements that lie near each other, by reading what is between them too."""
         result = np.empty(layout.shape, layout.dtype)
         for index, piece in _slabs(layout):
             start, stop = piece.extent
-            view = memoryview(bytearray(stop - start))
+            view = _memory(stop - start)
             self._read_all(fd, view, start)
             result[index] = piece.moved(-start).view(view)
         return result
 
-    def _pieces(self, fd: int, starts: npt.NDArray[np.int64], length: int) -> bytearray:
+    def _pieces(self, fd: int, starts: npt.NDArray[np.int64], length: int) -> memoryview:
         """Return the bytes of runs of equal length, end to end."""
         if starts.size > 1:
             _prefetch(fd, iter([starts]), length)
@@ -274,14 +274,13 @@ class LocalFile:
             found = bytearray().join(map(os.pread, repeat(fd), repeat(length), every))
             if len(found) < starts.size * length:
                 raise ShrunkFileError(self.url, max(every) + length, os.fstat(fd).st_size)
-            return found
-        found = bytearray(starts.size * length)
-        view = memoryview(found)
+            return memoryview(found)
+        view = _memory(starts.size * length)
         at = 0
         for first in starts.tolist():
             self._read_all(fd, view[at : at + length], first)
             at += length
-        return found
+        return view
 
     def _read_all(self, fd: int, view: memoryview, position: int) -> None:
         """Fill `view` from `position`; one call transfers at most 2 GiB."""
@@ -290,6 +289,11 @@ class LocalFile:
                 raise ShrunkFileError(self.url, position + len(view), os.fstat(fd).st_size)
             view = view[n:]
             position += n
+
+
+def _memory(nbytes: int) -> memoryview:
+    """Return memory to read into; bytearrays are faster to make, but filled with zeros."""
+    return memoryview(bytearray(nbytes)) if nbytes <= _SHORT_READ else np.empty(nbytes, "u1").data
 
 
 def _read_at(fd: int, view: memoryview, position: int) -> int:
