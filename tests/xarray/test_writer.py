@@ -370,3 +370,88 @@ xr.open_dataset('b.bin', engine='rawmmap', dtype='u1').rawmmap.to_raw('c.bin')
 )
 def test_the_accessor_is_there(tmp_path: Path, code: str) -> None:
     subprocess.run([sys.executable, "-W", "error", "-c", code], cwd=tmp_path, check=True)
+
+
+WORDS: list[tuple[dict[str, Any], type[Exception], str]] = [
+    ({"append_dim": "t", "mode": "w"}, ValueError, "needs mode 'a'"),
+    ({"region": {"t": 3}}, TypeError, "slice or 'auto'"),
+    ({"encoding": {"u": {"zlib": True}}}, ValueError, "unexpected encoding.*'u'"),
+    ({"encoding": {"nothing": {}}}, ValueError, r"encoding= is for \['nothing'\]"),
+    ({"unlimited_dims": "k"}, ValueError, "Unlimited"),
+    ({"append_dim": "t", "unlimited_dims": "t"}, ValueError, "record axis"),
+    ({"region": {"t": slice(0, 4)}, "unlimited_dims": "t"}, ValueError, "record axis"),
+]
+
+
+@pytest.mark.parametrize(("words", "error", "what"), WORDS)
+def test_errors_name_the_file_once(tmp_path: Path, words: Any, error: Any, what: str) -> None:
+    path = tmp_path / "a.bin"
+    to_raw(sample(), path)
+    with pytest.raises(error, match=what) as caught:
+        to_raw(sample(), path, **words)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert str(caught.value).count(str(path)) == 1
+
+
+@pytest.mark.parametrize("words", [{}, {"append_dim": "t"}, {"region": "auto"}, {"mode": "a"}])
+@pytest.mark.parametrize("wrong", [np.longdouble(1), "\ud800", ["\udfff"], np.array(["\ud800"])])
+def test_attributes_of_more_than_json(tmp_path: Path, wrong: Any, words: Any) -> None:
+    path, ds = tmp_path / "a.bin", xr.Dataset({"u": ("t", [1.5])}, {"t": [1]})
+    to_raw(ds, path)
+    before = path.read_bytes()
+    for bad in (ds.assign_attrs(a=wrong), ds.assign(u=ds["u"].assign_attrs(a=wrong))):
+        with pytest.raises(TypeError, match=r"a\.bin: .*attribute 'a'"):
+            to_raw(bad, path, **words)
+    assert path.read_bytes() == before
+
+
+def test_only_local_files_are_written(tmp_path: Path) -> None:
+    for value in (sample(), sample()["u"], np.arange(3)):
+        with pytest.raises(ValueError, match="only local files can be written"):
+            rawmmap.to_raw(value, "memory://a.bin")
+
+
+def test_a_limit_of_file_sizes_is_explained(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    path = tmp_path / "a.bin"
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(OSError, match=r"bytes 0 to \d+.*a\.bin"):
+            to_raw(sample(), path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert os.listdir(tmp_path) == []
+
+
+def test_an_empty_live_dataset_is_flushed(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    to_raw(xr.Dataset({"u": ("x", np.zeros(0))}), path)
+    rawmmap.flush(rawmmap.map_dataset(path, "r+"))
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "what"),
+    [
+        ({"variables": {"a": 3}}, TypeError, "variable 'a' is a dict"),
+        ({"variables": [1]}, TypeError, "variables= is a mapping"),
+        ({"dtype": "f4", "name": ""}, ValueError, "name=''"),
+        ({"dtype": "f4", "order": ""}, ValueError, "'C' or 'F'"),
+        ({"dtype": "f4", "attrs": 5}, TypeError, "mapping"),
+        ({"variables": {"a": {"dtype": "f4", "attrs": 5}}}, TypeError, "mapping"),
+        ({"dtype": "f4", "dims": 5}, TypeError, "names of dimensions"),
+        ({"dtype": "i2", "attrs": {"_FillValue": 70000}}, ValueError, "_FillValue"),
+    ],
+)
+def test_keywords_of_the_wrong_kind(tmp_path: Path, words: Any, error: Any, what: str) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(bytes(8))
+    with pytest.raises(error, match=what):
+        opened(path, **words)
+
+
+def test_a_fill_value_given_by_keywords_has_the_type_of_its_variable(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(bytes(8))
+    found = opened(path, dtype="f4", attrs={"_FillValue": 0.1})
+    assert found["data"].encoding["_FillValue"].dtype == np.dtype("f4")

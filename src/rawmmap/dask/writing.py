@@ -19,9 +19,10 @@ from dask.delayed import Delayed, delayed
 from rawmmap.array import RawArray
 from rawmmap.dask.reading import Slices, as_dask
 from rawmmap.layout import Layout
+from rawmmap.sources import local_path
 from rawmmap.sources.writing import ChangedFileError, Overwrite, Replacement
 
-__all__ = ["Goal", "Piece", "Writing", "known", "others", "store", "to_raw"]
+__all__ = ["Goal", "Piece", "Writing", "known", "local_target", "others", "store", "to_raw"]
 
 
 class Goal(Protocol):
@@ -124,6 +125,9 @@ def to_raw(
 
     Notes
     -----
+    Mode "r+" is not safe onto the very file that `x` is lazily read from: chunks may then read what
+    others have written. Mode "w" is.
+
     Under the process and distributed schedulers, the workers must see the file under the same path.
     Peak memory is that of the chunks at work. A computation that is killed leaves a hidden
     ``.name.*.part`` beside the target at the most; so may one of ``compute=False`` whose chunks
@@ -139,7 +143,7 @@ def to_raw(
     array([0, 1, 2, 3, 4, 5], dtype='>i2')
     >>> folder.cleanup()
     """
-    target = os.path.abspath(os.fsdecode(path))
+    target = local_target(path)
     if mode not in ("w", "r+"):
         raise ValueError(f"mode must be 'w' or 'r+', not {mode!r}")
     array = known(x)
@@ -149,6 +153,15 @@ def to_raw(
     size = layout.offset + layout.nbytes
     goal = Overwrite.of(target, size, exact=False) if mode == "r+" else Replacement.of(target, size)
     return store(goal, [(array, layout)], compute)
+
+
+def local_target(path: str | os.PathLike[str]) -> str:
+    """Return the absolute path of a file to be written, unless it is of another place."""
+    name = os.fsdecode(path)
+    local = local_path(name)
+    if local is None:
+        raise ValueError(f"{name}: only local files can be written; copy it there afterwards")
+    return os.path.abspath(local)
 
 
 def known(x: Any) -> Any:

@@ -32,7 +32,7 @@ def encode_attrs(attrs: Mapping[Any, Any], owner: str) -> dict[str, Any]:
         If JSON cannot hold a name or a value; `owner` says whose it is.
     """
     for name in attrs:
-        if not isinstance(name, str):
+        if not isinstance(name, str) or not _is_text(name):
             raise TypeError(f"{owner}: attribute names are strings, not {name!r}")
     return {name: _encode(value, f"{owner}: attribute {name!r}") for name, value in attrs.items()}
 
@@ -46,10 +46,12 @@ def _encode(value: Any, what: str) -> Any:
     if isinstance(value, np.ndarray | np.generic):
         array = np.asarray(value)
         if array.dtype.kind == "U":
-            return array.tolist()
-        if array.dtype.kind not in _KINDS:
+            return _encode(array.tolist(), what)
+        if array.dtype.kind not in _KINDS or _is_long(array.dtype):
             raise TypeError(f"{what} is {array.dtype}, which JSON cannot hold")
         return encode_array(array)
+    if isinstance(value, str) and not _is_text(value):
+        raise TypeError(f"{what} is {value!r}, with half a character, which no file can hold")
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, bytes):
@@ -66,6 +68,16 @@ def _encode(value: Any, what: str) -> Any:
         f"{what} is {value!r}, of type {type(value).__name__}, which JSON cannot hold; use "
         "numbers, strings, lists or NumPy arrays of them"
     )
+
+
+def _is_long(dtype: np.dtype[Any]) -> bool:
+    """Return whether numbers have more digits than those of JSON, or another size elsewhere."""
+    return dtype.itemsize > {"f": 8, "c": 16}.get(dtype.kind, dtype.itemsize)
+
+
+def _is_text(value: str) -> bool:
+    """Return whether a string has no halves of characters, which UTF-8 cannot hold."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
 def _is_array(value: Any) -> bool:

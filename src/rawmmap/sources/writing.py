@@ -86,7 +86,8 @@ class Replacement:
         _check_room(self.target, self.size)
         fd = os.open(self.draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         try:
-            os.ftruncate(fd, self.size)
+            with explained(self.target, 0, self.size, "making room for"):
+                os.ftruncate(fd, self.size)
         finally:
             os.close(fd)
 

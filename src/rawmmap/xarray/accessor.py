@@ -49,10 +49,11 @@ class RawmmapAccessor:
             created. ``"r+"``: write into variables that are there, in place.
         append_dim : str, optional
             The dimension that is lengthened by this data; implies mode "a". Every variable of the
-            file that has it must be in the data. Variables without it stay as they are in the file.
+            file that has it must be in the data. Variables without it stay as they are in the file,
+            and so do all attributes.
         region : dict of slices or "auto", or "auto", optional
             The part of the file that this data goes into, by dimension; implies mode "r+".
-            ``"auto"`` finds it by the values of the coordinates.
+            ``"auto"`` finds it by the values of the coordinates. The file keeps its own attributes.
         encoding : mapping, optional
             Encodings by variable, instead of their own: `dtype` (byte order included),
             `_FillValue`, `scale_factor`, `add_offset`, `units`, `calendar` and what else the CF
@@ -80,15 +81,19 @@ class RawmmapAccessor:
             If a word has none of its values, an encoding is unknown, or the data does not fit the
             file that it goes into. Nothing is written then.
         OSError
-            If the disk is full or fails.
+            If the disk is full or fails, or a file was changed between the planning of a delayed
+            write into it and its computation.
 
         Notes
         -----
         With mode "w" the old file and its sidecar stay whole until both new ones are on disk;
         whatever happens, the path opens as either the old or the new dataset. A dataset may
         therefore be written onto the file that it is read from. The same holds where `append_dim`
-        is not the record axis, and for mode "a" where the file has records: they write the file
-        anew.
+        is not the record axis, unless its one variable ends with the file, and for mode "a" where
+        the file has records: they write the file anew, if no byte but zeros would be lost by that.
+
+        Mode "r+" and regions are not safe onto the very file that the data is lazily read from:
+        chunks may then read what others have written. Load such data first, or use mode "w".
 
         Otherwise mode "a" adds at the end of the file and replaces the sidecar last; the room of
         variables that it replaces is free only once the file is written with mode "w". Records are
@@ -99,6 +104,8 @@ class RawmmapAccessor:
         Chunks are computed and written in parallel, under any of Dask's schedulers, whose workers
         must see the file under the same path; several processes may write regions of one file that
         do not overlap. Appending is for one process at a time.
+
+        As in xarray's other writers, None and NaN among Python strings become empty strings.
 
         Examples
         --------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -40,12 +40,7 @@ def add(
     existing = Existing.open(target)
     before, _ = load(target)
     records = existing.description.records
-    growing = unlimited(ds, unlimited_dims) if unlimited_dims is not None else set()
-    if growing - {records.dim if records else None}:
-        raise ValueError(
-            f"{target}: the record axis of a file is chosen when it is written anew, not when "
-            f"variables are added; unlimited_dims={sorted(map(str, growing))}"
-        )
+    _check_growing(existing, set() if unlimited_dims is None else unlimited(ds, unlimited_dims))
     new = encode(ds, encoding, dimensions=existing.sizes)
     attrs = {**existing.description.attrs, **new.attrs}
     coords = existing.description.coords | new.coords
@@ -80,6 +75,15 @@ def add(
     return store(goal, pieces_of(new.variables, planned.place(end)), compute)
 
 
+def _check_growing(existing: Existing, growing: Collection[Hashable]) -> None:
+    records = existing.description.records
+    if set(growing) - {records.dim if records else None}:
+        raise ValueError(
+            f"{existing.description.path}: the record axis of a file is chosen when it is written "
+            f"anew, not when it is changed; unlimited_dims={sorted(map(str, growing))}"
+        )
+
+
 def _add_values(
     existing: Existing, new: Encoded, whole: Description, compute: bool
 ) -> Delayed | None:
@@ -111,9 +115,12 @@ def _write_values(whole: Description, before: bytes, new: Mapping[str, Variable]
     write_sidecar(whole.path, text)
 
 
-def append(ds: Dataset, target: str, dim: str, compute: bool) -> Delayed | None:
+def append(
+    ds: Dataset, target: str, dim: str, compute: bool, growing: Collection[Hashable] = ()
+) -> Delayed | None:
     """Lengthen a dimension of a file."""
     existing = Existing.open(target)
+    _check_growing(existing, growing)
     if dim not in existing.sizes:
         raise ValueError(
             f"{target}: append_dim={dim!r} is none of the file's dimensions {existing.sizes}"
@@ -255,9 +262,12 @@ def _append_anew(
     )
 
 
-def overwrite(ds: Dataset, target: str, region: Any, compute: bool) -> Delayed | None:
+def overwrite(
+    ds: Dataset, target: str, region: Any, compute: bool, growing: Collection[Hashable] = ()
+) -> Delayed | None:
     """Write values into variables of a file, in place."""
     existing = Existing.open(target)
+    _check_growing(existing, growing)
     unknown = sorted(str(name) for name in ds.variables if name not in existing.placed)
     if unknown:
         raise ValueError(

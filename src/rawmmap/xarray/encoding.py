@@ -11,7 +11,7 @@ from xarray import Dataset, Variable
 from xarray.backends.common import WritableCFDataStore
 from xarray.coding.strings import CharacterArrayCoder, EncodedStringCoder
 
-__all__ = ["Encoded", "check_names", "encode", "in_chunks", "unlimited"]
+__all__ = ["Encoded", "UnknownVariableError", "check_names", "encode", "in_chunks", "unlimited"]
 
 # What may be left of an encoding once xarray's encoder has taken its part: how the variable was
 # stored where it came from, or that it has no fill value.
@@ -29,6 +29,12 @@ _NO_NAME = "__values__"
 
 # What is neither in memory nor chunked is written in chunks if it is larger than this.
 _LARGE = 2**26
+
+
+class UnknownVariableError(KeyError, ValueError):
+    """An encoding is for a variable that is not there; a KeyError as from xarray's writers."""
+
+    __str__ = Exception.__str__
 
 
 class Encoded(WritableCFDataStore):
@@ -147,6 +153,11 @@ def encode(
     dimensions : mapping of str to int, optional
         Lengths that dimensions have in the file already.
     """
+    unknown = sorted(str(name) for name in encoding or () if name not in ds.variables)
+    if unknown:
+        raise UnknownVariableError(
+            f"encoding= is for {unknown}, none of the variables {sorted(map(str, ds.variables))}"
+        )
     store = Encoded(dimensions)
     store.coords = frozenset(str(name) for name in ds.coords if " " in str(name))
     prepared = _prepared(ds.reset_coords(store.coords - set(ds.dims)), set(encoding or ()))

@@ -172,7 +172,7 @@ def _coordinates(variables: Mapping[str, Variable], attrs: dict[str, Any]) -> se
 def _flush(held: Dataset | DataArray | Variable, *, wait: bool = True) -> None:
     """Write the changes made through a live dataset to disk."""
     mapped = list(_mapped(held))
-    if not mapped:
+    if not mapped and held.nbytes:
         raise ValueError(
             f"nothing in this {type(held).__name__} is mapped; rawmmap.map_dataset maps a file"
         )

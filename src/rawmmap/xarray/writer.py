@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -11,19 +12,23 @@ import numpy as np
 from dask.delayed import Delayed
 from xarray import DataArray, Dataset, Variable
 
-from rawmmap.dask.writing import Piece, known, others, store
+from rawmmap.dask.writing import Piece, known, local_target, others, store
 from rawmmap.descriptors import Placed, sidecar
 from rawmmap.descriptors import Variable as Described
 from rawmmap.descriptors.journal import NewFile
 from rawmmap.descriptors.planning import plan
+from rawmmap.descriptors.values import encode_attrs
 from rawmmap.layout import Layout
 from rawmmap.sources import Identity
 from rawmmap.sources.writing import Replacement
-from rawmmap.xarray.encoding import check_names, encode, unlimited
+from rawmmap.xarray.encoding import UnknownVariableError, check_names, encode, unlimited
 
 __all__ = ["Mode", "described", "pieces_of", "to_raw", "write_encoded"]
 
 Mode = Literal["w", "a", "r+"]
+
+# Errors to which the name of the file is added; others are somebody's own.
+_PLAIN = (TypeError, ValueError, UnknownVariableError)
 
 # xarray's own names for an array without one, and for the name that an array shares with another.
 _ARRAY_VARIABLE = "__xarray_dataarray_variable__"
@@ -44,25 +49,60 @@ def to_raw(
     compute: bool = True,
 ) -> Delayed | None:
     """Write a dataset; `rawmmap.xarray.accessor.RawmmapAccessor.to_raw` says how."""
+    target = local_target(path)
+    with _naming(target):
+        chosen = _chosen_mode(mode, append_dim, region)
+        dataset = as_dataset(ds)
+        check_names(dataset)
+        if sidecar.is_sidecar(target):
+            raise ValueError(f"{target} is a sidecar; name the data file that it describes")
+        if chosen == "w" or (chosen == "a" and append_dim is None and not os.path.exists(target)):
+            return write_new(dataset, target, encoding, unlimited_dims, compute)
+        words: dict[str, Any] = dict(append_dim=append_dim, region=region, mode=chosen)
+        return _change(dataset, target, encoding, unlimited_dims, compute, **words)
+
+
+def _change(
+    ds: Dataset,
+    target: str,
+    encoding: Mapping[Any, Mapping[str, Any]] | None,
+    unlimited_dims: Iterable[Hashable] | None,
+    compute: bool,
+    *,
+    append_dim: Any,
+    region: Any,
+    mode: str,
+) -> Delayed | None:
+    """Change a file that is there."""
     from rawmmap.xarray.changing import add, append, overwrite
 
-    target = os.path.abspath(os.fsdecode(path))
-    chosen = _chosen_mode(mode, append_dim, region)
-    dataset = as_dataset(ds)
-    check_names(dataset)
-    if sidecar.is_sidecar(target):
-        raise ValueError(f"{target} is a sidecar; name the data file that it describes")
-    if chosen == "w" or (chosen == "a" and append_dim is None and not os.path.exists(target)):
-        return write_new(dataset, target, encoding, unlimited_dims, compute)
-    if append_dim is None and chosen == "a":
-        return add(dataset, target, encoding, unlimited_dims, compute)
+    if append_dim is None and mode == "a":
+        return add(ds, target, encoding, unlimited_dims, compute)
     if encoding:
-        raise ValueError(
-            f"{target}: encoding={encoding!r}, but what is there keeps its own encoding"
-        )
+        raise ValueError(f"encoding={encoding!r}, but what is there keeps its own encoding")
+    check_attrs(ds)
+    growing = set() if unlimited_dims is None else unlimited(ds, unlimited_dims)
     if append_dim is not None:
-        return append(dataset, target, append_dim, compute)
-    return overwrite(dataset, target, region, compute)
+        return append(ds, target, append_dim, compute, growing)
+    return overwrite(ds, target, region, compute, growing)
+
+
+@contextlib.contextmanager
+def _naming(target: str) -> Iterator[None]:
+    """Let errors in plain words name the file, unless they do."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        if type(error) not in _PLAIN or target in str(error):
+            raise
+        raise type(error)(f"{target}: {error}") from error
+
+
+def check_attrs(ds: Dataset) -> None:
+    """Refuse attributes that no sidecar can hold, also where the file keeps its own."""
+    encode_attrs(ds.attrs, "the dataset")
+    for name, variable in ds.variables.items():
+        encode_attrs(variable.attrs, f"variable {name!r}")
 
 
 def _chosen_mode(mode: str | None, append_dim: Any, region: Any) -> str:
