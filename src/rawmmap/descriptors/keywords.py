@@ -117,7 +117,7 @@ def _variable(path: str, key: Hashable, /, **words: Any) -> Variable:
 
 def _typed(path: str, key: str, attrs: dict[str, Any], dtype: np.dtype[Any]) -> dict[str, Any]:
     """Return attributes whose fill value has the variable's type, as through a sidecar."""
-    if dtype.names is not None or dtype.subdtype is not None:
+    if dtype.names is not None or dtype.subdtype is not None or dtype.kind == "U":
         return attrs
     try:
         return typed(attrs, dtype, f"variable {key!r}")
