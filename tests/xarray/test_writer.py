@@ -58,6 +58,8 @@ def test_every_variable_lies_at_a_page_boundary_in_c_order(tmp_path: Path) -> No
     assert list(words) == ["u", "n", "name", "scalar", "t", "lon"]
     starts = [variable["offset"] for variable in words.values()]
     assert starts == sorted(set(starts))
+    assert starts[0] == PAGE
+    assert raw[:PAGE] == bytes(PAGE)
     assert not any(start % PAGE for start in starts)
     for name, variable in words.items():
         dtype = np.dtype(variable["dtype"])
@@ -72,7 +74,7 @@ def test_records_follow_each_other_with_a_part_of_every_variable(tmp_path: Path)
     to_raw(ds, path, unlimited_dims="t")
     records = described(path)["records"]
     record = np.dtype([("u", "<f4", (3, 5)), ("pad", "V4"), ("n", "<i8", 3), ("t", "<i8")])
-    assert records == {"dim": "t", "offset": 3 * PAGE, "nbytes": record.itemsize}
+    assert records == {"dim": "t", "offset": 4 * PAGE, "nbytes": record.itemsize}
     found = np.fromfile(path, record, offset=records["offset"])
     np.testing.assert_array_equal(found["u"], ds["u"])
     np.testing.assert_array_equal(found["n"], ds["n"].T)
@@ -178,7 +180,7 @@ def test_any_numbers_and_attributes_come_back(
 def test_byte_order_is_chosen_by_the_encoding_and_kept(tmp_path: Path) -> None:
     path, ds = tmp_path / "a.bin", xr.Dataset({"u": ("x", np.arange(4.0))})
     to_raw(ds, path, encoding={"u": {"dtype": ">f4", "_FillValue": -1}})
-    np.testing.assert_array_equal(np.fromfile(path, ">f4"), ds["u"])
+    np.testing.assert_array_equal(np.fromfile(path, ">f4", offset=PAGE), ds["u"])
     back = opened(path)
     assert back["u"].dtype == np.dtype("f4")
     to_raw(back, tmp_path / "b.bin")

@@ -21,7 +21,7 @@ def plan(
     variables: Mapping[str, Variable],
     attrs: Mapping[str, Any],
     record_dim: str | None = None,
-    start: int = 0,
+    start: int = ALIGNMENT,
 ) -> tuple[Description, int]:
     """Return the description of a file that holds these variables, and the size that it will have.
 
@@ -35,8 +35,9 @@ def plan(
         Attributes of the whole.
     record_dim : str, optional
         The dimension whose steps follow each other as records, at the end of the file.
-    start : int
-        The byte after which the variables go.
+    start : int, optional
+        The byte after which the variables go. In a new file the first page stays free, so that a
+        header can be put there later.
     """
     fixed = {k: v for k, v in variables.items() if record_dim is None or record_dim not in v.dims}
     placed = dict(_one_after_another(fixed, start))
