@@ -19,7 +19,7 @@ from xarray.tests import test_backends as theirs
 import rawmmap.xarray
 from rawmmap.xarray.encoding import Encoded
 from rawmmap.xarray.engine import RawStore, opened
-from rawmmap.xarray.writer import write_encoded
+from rawmmap.xarray.newfile import write_encoded
 
 pytestmark = [
     # They write a fill value that is out of range on purpose, and ask for this warning elsewhere.

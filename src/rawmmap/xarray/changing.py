@@ -21,7 +21,7 @@ from rawmmap.sources.writing import Overwrite, Tail
 from rawmmap.xarray.covering import check_covered
 from rawmmap.xarray.encoding import Encoded, encode, unlimited
 from rawmmap.xarray.existing import Existing
-from rawmmap.xarray.writer import described, pieces_of, write_encoded
+from rawmmap.xarray.newfile import described, pieces_of, write_encoded
 
 __all__ = ["add", "append", "overwrite"]
 

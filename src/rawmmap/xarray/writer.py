@@ -5,25 +5,19 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Hashable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any, Literal
 
-import numpy as np
 from dask.delayed import Delayed
-from xarray import DataArray, Dataset, Variable
+from xarray import DataArray, Dataset
 
-from rawmmap.dask.writing import Piece, known, local_target, others, store
-from rawmmap.descriptors import Placed, sidecar
-from rawmmap.descriptors import Variable as Described
-from rawmmap.descriptors.journal import NewFile
-from rawmmap.descriptors.planning import plan
+from rawmmap.dask.writing import local_target, others
+from rawmmap.descriptors import sidecar
 from rawmmap.descriptors.values import encode_attrs
-from rawmmap.layout import Layout
-from rawmmap.sources import Identity
-from rawmmap.sources.writing import Replacement
-from rawmmap.xarray.encoding import UnknownVariableError, check_names, encode, unlimited
+from rawmmap.xarray.changing import add, append, overwrite
+from rawmmap.xarray.encoding import UnknownVariableError, check_names, unlimited
+from rawmmap.xarray.newfile import write_new
 
-__all__ = ["Mode", "described", "pieces_of", "to_raw", "write_encoded"]
+__all__ = ["Mode", "to_raw"]
 
 Mode = Literal["w", "a", "r+"]
 
@@ -74,8 +68,6 @@ def _change(
     mode: str,
 ) -> Delayed | None:
     """Change a file that is there."""
-    from rawmmap.xarray.changing import add, append, overwrite
-
     if append_dim is None and mode == "a":
         return add(ds, target, encoding, unlimited_dims, compute)
     if encoding:
@@ -128,61 +120,3 @@ def as_dataset(x: Dataset | DataArray) -> Dataset:
         dataset.attrs[_ARRAY_NAME] = x.name
         return dataset
     return x.to_dataset()
-
-
-def write_new(
-    ds: Dataset,
-    target: str,
-    encoding: Mapping[Any, Mapping[str, Any]] | None,
-    unlimited_dims: Iterable[Hashable] | None,
-    compute: bool,
-) -> Delayed | None:
-    """Write a file of its own, in the place of an old one if there is one."""
-    growing = unlimited(ds, unlimited_dims)
-    if len(growing) > 1:
-        raise ValueError(
-            f"{target}: only one dimension can be the record axis, not "
-            f"{sorted(map(str, growing))}; name it by unlimited_dims="
-        )
-    encoded = encode(ds, encoding, growing)
-    dim = next(iter(growing), None)
-    record_dim = None if dim is None else str(dim)
-    return write_encoded(
-        target, encoded.variables, encoded.attrs, record_dim, compute, encoded.coords
-    )
-
-
-def write_encoded(
-    target: str,
-    variables: Mapping[str, Variable],
-    attrs: Mapping[str, Any],
-    record_dim: str | None,
-    compute: bool,
-    coords: frozenset[str] = frozenset(),
-    old: Identity | None = None,
-) -> Delayed | None:
-    """Write encoded variables into a file of their own; parts of them may come from the old one."""
-    wanted = {name: described(variable) for name, variable in variables.items()}
-    description, size = plan(target, wanted, attrs, record_dim)
-    text = sidecar.dumps(replace(description, coords=coords & set(wanted)))
-    goal = NewFile(Replacement.of(target, size), text, old)
-    return store(goal, pieces_of(variables, description.place(size)), compute)
-
-
-def described(variable: Variable) -> Described:
-    """Return an encoded variable without its values."""
-    return Described(
-        np.dtype(variable.dtype),
-        tuple(map(str, variable.dims)),
-        tuple(map(int, variable.shape)),
-        attrs=variable.attrs,
-    )
-
-
-def pieces_of(variables: Mapping[str, Variable], placed: Mapping[str, Placed]) -> list[Piece]:
-    """Return every array with its place in the file."""
-    return [
-        (known(variable.data), layout)
-        for name, variable in variables.items()
-        if isinstance(layout := placed[name].data, Layout)
-    ]
