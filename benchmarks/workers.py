@@ -103,7 +103,7 @@ class Workers(Case):
         with (
             distributed.LocalCluster(
                 n_workers=2, threads_per_worker=1, memory_limit=self.limit, processes=True,
-                dashboard_address=None, silence_logs=logging.ERROR,
+                host="127.0.0.1", dashboard_address="127.0.0.1:0", silence_logs=logging.ERROR,
             ) as cluster,
             distributed.Client(cluster) as client,
         ):  # fmt: skip

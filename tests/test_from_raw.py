@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from rawmmap import RawArray, from_raw
 from rawmmap.sources.local import LocalFile
+from tests.clusters import client
 from tests.strategies import basic_keys
 
 SHAPE = (6, 50, 40)
@@ -55,13 +56,7 @@ def test_schedulers(path: Path, array: np.ndarray, access: Any, scheduler: str) 
 # Distributed warns of whatever it cannot measure on a small machine; none of it is ours.
 @pytest.mark.filterwarnings("ignore::Warning:distributed")
 def test_distributed(path: Path, array: np.ndarray) -> None:
-    distributed = pytest.importorskip("distributed")
-    with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1"
-        ) as cluster,
-        distributed.Client(cluster),
-    ):
+    with client(n_workers=2, threads_per_worker=1):
         x = from_raw(path, ">f4", SHAPE, offset=20, chunks=(2, 20, -1))
         np.testing.assert_array_equal(x.compute(), array)
         np.testing.assert_allclose(x.mean().compute(), array.astype("f8").mean(), rtol=1e-5)

@@ -21,6 +21,7 @@ from hypothesis.extra import numpy as hnp
 
 import rawmmap
 from rawmmap import to_raw
+from tests.clusters import client
 from tests.strategies import filled, plain_dtypes, shapes
 
 
@@ -105,14 +106,8 @@ def test_schedulers_and_later_computation(tmp_path: Path, scheduler: str) -> Non
 
 
 def test_under_distributed(tmp_path: Path) -> None:
-    distributed = pytest.importorskip("distributed")
     path, values = tmp_path / "a.bin", numbers(8, 5)
-    with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None, processes=True
-        ) as cluster,
-        distributed.Client(cluster),
-    ):
+    with client(n_workers=2, threads_per_worker=1):
         to_raw(da.from_array(values, chunks=(1, 5)), path)
         assert path.read_bytes() == values.tobytes()
         task = to_raw(da.from_array(values * 2, chunks=(3, 2)), path, compute=False)

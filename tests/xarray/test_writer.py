@@ -24,6 +24,7 @@ from xarray.testing import assert_identical
 import rawmmap
 import rawmmap.xarray.encoding
 from rawmmap.xarray.writer import to_raw
+from tests.clusters import client
 
 PAGE = 4096
 
@@ -121,14 +122,10 @@ def test_chunks_under_every_scheduler(tmp_path: Path, scheduler: str, unlimited:
 
 
 def test_under_distributed(tmp_path: Path) -> None:
-    distributed = pytest.importorskip("distributed")
     path, ds = tmp_path / "a.bin", sample()
     with (
         dask.config.set({"distributed.worker.daemon": True}),
-        distributed.LocalCluster(
-            n_workers=1, threads_per_worker=2, dashboard_address=None, processes=True
-        ) as cluster,
-        distributed.Client(cluster),
+        client(n_workers=1, threads_per_worker=2),
     ):
         to_raw(ds.chunk(t=1), path, unlimited_dims="t")
         to_raw(ds.chunk(t=2), path, append_dim="t")
