@@ -220,7 +220,8 @@ class RawArray:
         Returns
         -------
         numpy.ndarray or NumPy scalar
-            Writable; never bound to the file's contents.
+            Writable, without any effect on the file. A view of a map may show what others write to
+            the file meanwhile; a copy (``access="read"``, ``numpy.array``) does not.
 
         Raises
         ------

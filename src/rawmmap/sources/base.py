@@ -40,7 +40,7 @@ class Source(Protocol):
         """The state of the file when this source was opened."""
 
     def read(self, layout: Layout, access: Access) -> npt.NDArray[Any]:
-        """Return the elements of `layout`: writable, and never bound to the file's contents."""
+        """Return the elements of `layout`: writable, without any effect on the file."""
 
     def take(self, layout: Layout, points: Points, access: Access) -> npt.NDArray[Any]:
         """Return ``array[points]``, a copy, where `points` pick along the leading axes."""

@@ -114,7 +114,7 @@ class LocalFile:
         return self.open(self.url)
 
     def read(self, layout: Layout, access: Access) -> npt.NDArray[Any]:
-        """Return the elements of `layout`: writable, and never bound to the file's contents."""
+        """Return the elements of `layout`: writable, without any effect on the file."""
         start, stop = layout.extent
         if start == stop:
             return np.empty(layout.shape, layout.dtype)
