@@ -87,7 +87,7 @@ class Engine(Contestant):
     """``xr.open_dataset(path, engine="rawmmap")``."""
 
     name = "rawmmap engine"
-    needs = ("rawmmap.xarray:RawmmapEntrypoint",)
+    needs = ("rawmmap.xarray.engine:RawmmapEntrypoint",)
     lazy = chunked = True
 
     def _open(self, flat: Flat, **kwargs: Any) -> xr.Dataset:

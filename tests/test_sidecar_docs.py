@@ -23,7 +23,7 @@ def block(language: str) -> str:
 
 
 def schema() -> Any:
-    return json.loads((files("rawmmap.descriptors") / "sidecar.schema.json").read_text("utf-8"))
+    return json.loads((files("rawmmap.formats.sidecar") / "sidecar.schema.json").read_text("utf-8"))
 
 
 def test_the_example_follows_the_schema() -> None:

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
         mmap,
         resident,
     )
-    from rawmmap.xarray import describe, map_dataset
+    from rawmmap.xarray.describe import describe
+    from rawmmap.xarray.live import map_dataset
 
 __version__ = "0.1.0"
 
@@ -65,10 +66,10 @@ _HOMES = {
     "ShrunkFileError": "errors",
     "advise": "mapping",
     "anonymous": "mapping",
-    "describe": "xarray",
+    "describe": "xarray.describe",
     "flush": "mapping",
     "from_raw": "dask",
-    "map_dataset": "xarray",
+    "map_dataset": "xarray.live",
     "mapping_of": "mapping",
     "mmap": "mapping",
     "resident": "mapping",

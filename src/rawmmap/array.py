@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 from rawmmap.errors import ShortFileError
-from rawmmap.indexing import select
 from rawmmap.layout import (
     BasicKey,
     Layout,
@@ -22,6 +21,7 @@ from rawmmap.layout import (
     infer_shape,
     plain_dtype,
 )
+from rawmmap.layout.indexing import select
 from rawmmap.sources import Access, Source, open_source
 
 __all__ = ["NativeArray", "RawArray"]

@@ -125,7 +125,7 @@ def info(path: str, **words: Any) -> None:
     with _errors():
         import xarray as xr
 
-        from rawmmap.descriptors import find
+        from rawmmap.formats.registry import find
         from rawmmap.layout import Layout
         from rawmmap.sources import open_source
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import rawmmap
-from rawmmap import _growing, _system
+from rawmmap.files import grow, libc
 
 MEBI = 1 << 20
 
@@ -202,7 +202,7 @@ class TestLackingSupport:
         def lacking(*_: object) -> None:
             raise OSError(errno.EOPNOTSUPP, "not supported")
 
-        monkeypatch.setattr(_system, "fallocate", lacking)
+        monkeypatch.setattr(libc, "fallocate", lacking)
 
     @pytest.mark.parametrize("how", ["r+b", "a+b"])
     def test_zeros_are_written(self, counted: Path, how: str) -> None:
@@ -234,7 +234,7 @@ class TestOthersWriteToo:
     def test_it_is_never_shortened(
         self, counted: Path, monkeypatch: pytest.MonkeyPatch, sparse: bool, supported: bool
     ) -> None:
-        allocate = _system.fallocate
+        allocate = libc.fallocate
 
         def late(fd: int, *arguments: int) -> None:
             with counted.open("ab") as other:
@@ -243,7 +243,7 @@ class TestOthersWriteToo:
                 raise OSError(errno.EOPNOTSUPP, "not supported")
             allocate(fd, *arguments)
 
-        monkeypatch.setattr(_system, "fallocate", late)
+        monkeypatch.setattr(libc, "fallocate", late)
         grow: Any = "sparse" if sparse else True
         a = rawmmap.mmap(counted, "u1", 300, mode="r+", grow=grow)
         found = counted.read_bytes()
@@ -258,7 +258,7 @@ class TestOthersWriteToo:
                 other.write(b"y" * 10)
             raise OSError(errno.ENOSPC, "No space left on device")
 
-        monkeypatch.setattr(_system, "fallocate", full)
+        monkeypatch.setattr(libc, "fallocate", full)
         with pytest.raises(OSError, match="No space left"):
             rawmmap.mmap(counted, "u1", 300, mode="r+")
         assert counted.read_bytes() == bytes(range(240)) + b"y" * 10
@@ -278,7 +278,7 @@ class TestOthersWriteToo:
             raise OSError(errno.ENOSPC, "No space left on device")
 
         write = os.pwrite
-        monkeypatch.setattr(_system, "fallocate", lacking)
+        monkeypatch.setattr(libc, "fallocate", lacking)
         monkeypatch.setattr(os, "pwrite", full)
         with pytest.raises(OSError, match="No space left"):
             rawmmap.mmap(counted, "u1", 500, mode="r+")
@@ -328,10 +328,10 @@ def test_interrupts_do_not_leave_half_a_file(
     def interrupted(fd: int, *_: int) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_system, "fallocate", interrupted)
+    monkeypatch.setattr(libc, "fallocate", interrupted)
     fd = os.open(counted, os.O_RDWR)
     with pytest.raises(KeyboardInterrupt):
-        _growing.lengthen(fd, str(counted), 240, 5000)
+        grow.lengthen(fd, str(counted), 240, 5000)
     os.close(fd)
     assert counted.stat().st_size == 240
 

@@ -15,7 +15,7 @@ import pytest
 
 import rawmmap
 from rawmmap.errors import ShrunkFileError
-from rawmmap.mapping import GRANULARITY, _windows, advise_window, map_window
+from rawmmap.mapping import GRANULARITY, _window, advise_window, map_window
 
 #: Ways to look at a (4, 6) array of "<i4".
 VIEWS: dict[str, Callable[..., Any]] = {
@@ -176,11 +176,11 @@ def test_owners_that_do_not_lead_to_the_map(table: Path, show: Any, anonymous: b
 
 def test_dropped_maps_are_forgotten(table: Path) -> None:
     gc.collect()
-    before = len(_windows._LIVE)
+    before = len(_window._LIVE)
     arrays = [rawmmap.mmap(table) for _ in range(5)]
-    assert len(_windows._LIVE) == before + 5
+    assert len(_window._LIVE) == before + 5
     arrays.clear()
-    assert len(_windows._LIVE) == before
+    assert len(_window._LIVE) == before
 
 
 class TestWindow:

@@ -19,7 +19,7 @@ import xarray as xr
 from xarray.testing import assert_identical
 
 import rawmmap
-from rawmmap.xarray.writer import to_raw
+from rawmmap.xarray.writing.front import to_raw
 
 
 def part(first: int, count: int = 3) -> xr.Dataset:

@@ -13,7 +13,7 @@ import pytest
 import xarray as xr
 
 import rawmmap
-from rawmmap.xarray.writer import to_raw
+from rawmmap.xarray.writing.front import to_raw
 
 WORDS: dict[str, Any] = {
     "variables": {

@@ -22,8 +22,8 @@ from hypothesis.extra import numpy as hnp
 from xarray.testing import assert_identical
 
 import rawmmap
-import rawmmap.xarray.encoding
-from rawmmap.xarray.writer import to_raw
+import rawmmap.xarray.writing.encoding
+from rawmmap.xarray.writing.front import to_raw
 from tests.clusters import client
 
 PAGE = 4096
@@ -217,8 +217,8 @@ def test_what_is_lazy_and_large_is_written_in_chunks(
 ) -> None:
     path, ds = tmp_path / "a.bin", sample()
     to_raw(ds, path)
-    monkeypatch.setattr(rawmmap.xarray.encoding, "_LARGE", 100)
-    prepared = rawmmap.xarray.encoding.encode(opened(path))
+    monkeypatch.setattr(rawmmap.xarray.writing.encoding, "_LARGE", 100)
+    prepared = rawmmap.xarray.writing.encoding.encode(opened(path))
     assert isinstance(prepared.variables["u"].data, da.Array)
     to_raw(opened(path), path)
     assert_identical(opened(path).load(), ds)

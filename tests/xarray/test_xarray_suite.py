@@ -17,9 +17,9 @@ import xarray as xr
 from xarray.tests import test_backends as theirs
 
 import rawmmap.xarray
-from rawmmap.xarray.encoding import Encoded
 from rawmmap.xarray.engine import RawStore, opened
-from rawmmap.xarray.newfile import write_encoded
+from rawmmap.xarray.writing.create import write_encoded
+from rawmmap.xarray.writing.encoding import Encoded
 
 pytestmark = [
     # They write a fill value that is out of range on purpose, and ask for this warning elsewhere.

@@ -18,8 +18,8 @@ from dask.layers import ArraySliceDep
 from dask.utils import parse_bytes
 
 from rawmmap.array import NativeArray, RawArray, Url
-from rawmmap.chunks import auto_chunks
 from rawmmap.layout import Layout
+from rawmmap.layout.chunks import auto_chunks
 from rawmmap.mapping import PAGE
 from rawmmap.sources import Access
 

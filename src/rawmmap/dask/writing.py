@@ -48,7 +48,7 @@ Piece = tuple[Any, Layout]
 
 
 # Libraries whose objects a room above this one writes, and which module of it to load for them.
-_ROOMS = {"xarray": "rawmmap.xarray.writer"}
+_ROOMS = {"xarray": "rawmmap.xarray.writing.front"}
 
 
 def _also_others(function: Callable[..., Delayed | None]) -> Callable[..., Delayed | None]:

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from rawmmap._replacing import replacing
-from rawmmap.descriptors import Placed
+from rawmmap.description import Placed
 from rawmmap.exports.raster import Raster, as_raster
 from rawmmap.exports.subject import beside, open_subject, target_path
+from rawmmap.files.replace import replacing
 from rawmmap.layout import Layout
 
 __all__ = ["to_envi"]

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from rawmmap._replacing import replacing
 from rawmmap.exports.hdf5_model import Plan, Planned, plan
 from rawmmap.exports.subject import Subject, open_subject, relative, target_path
+from rawmmap.files.replace import replacing
 
 __all__ = ["to_hdf5"]
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rawmmap.descriptors import Placed
+from rawmmap.description import Placed
 from rawmmap.exports.subject import Subject, choose
 from rawmmap.layout import Layout
 

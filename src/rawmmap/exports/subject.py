@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from rawmmap.array import NativeArray, RawArray
-from rawmmap.descriptors import Description, Placed, Variable, find
+from rawmmap.description import Description, Placed, Variable
 from rawmmap.errors import DescriptionError
+from rawmmap.formats.registry import find
 from rawmmap.layout import Layout
 from rawmmap.sources import Source, local_path, open_source
 
@@ -84,7 +85,7 @@ def open_subject(
         Coordinates by name: values, ``(dims, values)``, ``(dims, values, attrs)``, or whatever has
         `dims`, `values` and `attrs`.
     **words
-        As for `rawmmap.descriptors.find`, `format` included.
+        As for `rawmmap.formats.registry.find`, `format` included.
 
     Raises
     ------

@@ -12,9 +12,9 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 
-from rawmmap._replacing import replacing
 from rawmmap.exports.raster import Raster, as_raster
 from rawmmap.exports.subject import open_subject, relative, target_path
+from rawmmap.files.replace import replacing
 from rawmmap.layout import Layout
 
 __all__ = ["to_vrt"]

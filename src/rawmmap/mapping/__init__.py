@@ -9,11 +9,11 @@ This room is the only one that maps anything.
 
 from __future__ import annotations
 
-from rawmmap._system import GRANULARITY, PAGE
-from rawmmap.mapping._binding import anonymous, mmap
-from rawmmap.mapping._handle import Mapping, mapping_of
-from rawmmap.mapping._paging import advise, flush, resident
-from rawmmap.mapping._windows import advise_window, map_window
+from rawmmap.files.libc import GRANULARITY, PAGE
+from rawmmap.mapping._advice import advise, flush, resident
+from rawmmap.mapping._mapping import Mapping, mapping_of
+from rawmmap.mapping._mmap import anonymous, mmap
+from rawmmap.mapping._window import advise_window, map_window
 
 __all__ = [
     "GRANULARITY",

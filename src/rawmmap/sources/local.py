@@ -21,8 +21,8 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from rawmmap import _system
 from rawmmap.errors import ShrunkFileError
+from rawmmap.files import libc
 from rawmmap.layout import Layout, Runs
 from rawmmap.mapping import PAGE, advise_window, map_window
 from rawmmap.sources.base import Access, Identity, Points
@@ -358,7 +358,7 @@ def explained(path: str, start: int, stop: int, doing: str) -> Iterator[None]:
 def _reserve(fd: int, start: int, stop: int) -> None:
     """Give holes in this range blocks of their own; a file system that cannot has no holes."""
     try:
-        _system.fallocate(fd, _system.KEEP_SIZE, start, stop - start)
+        libc.fallocate(fd, libc.KEEP_SIZE, start, stop - start)
     except OSError as error:
         if error.errno not in (errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL):
             raise

@@ -11,8 +11,8 @@ from typing import Any, Self
 
 import numpy.typing as npt
 
-from rawmmap._growing import lengthen, restore
-from rawmmap._replacing import draft_path, install, sync
+from rawmmap.files.grow import lengthen, restore
+from rawmmap.files.replace import draft_path, install, sync
 from rawmmap.layout import Layout
 from rawmmap.sources.base import Identity
 from rawmmap.sources.local import LocalFile, explained

@@ -119,7 +119,7 @@ class RawmmapAccessor:
         Frozen({'t': 2, 'x': 3})
         >>> folder.cleanup()
         """
-        from rawmmap.xarray.writer import to_raw
+        from rawmmap.xarray.writing.front import to_raw
 
         return to_raw(
             self._held,

@@ -15,7 +15,8 @@ from xarray.backends.store import StoreBackendEntrypoint
 
 from rawmmap.array import NativeArray, about
 from rawmmap.dask import chunk_shape
-from rawmmap.descriptors import Description, Placed, find, recognised
+from rawmmap.description import Description, Placed
+from rawmmap.formats.registry import find, recognised
 from rawmmap.layout import Layout
 from rawmmap.sources import Access, Source, local_path, open_source
 from rawmmap.xarray.lazy import LazyArray
@@ -99,7 +100,7 @@ def described(path: Any, *, format: str | None = None, **words: Any) -> Descript
     path : path-like
         The data file, its sidecar or its header.
     format, **words
-        As for `rawmmap.descriptors.find`.
+        As for `rawmmap.formats.registry.find`.
     """
     if not isinstance(path, str | bytes | os.PathLike):
         raise TypeError(

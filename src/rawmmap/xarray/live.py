@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from xarray import DataArray, Dataset, Variable
 
-from rawmmap.descriptors import Placed
+from rawmmap.description import Placed
 from rawmmap.errors import DescriptionError, ShortFileError
 from rawmmap.layout import Layout
 from rawmmap.mapping import flush, mapping_of, mmap

@@ -1,0 +1,1 @@
+"""What the system does with files; the only home of its calls, flags and differences."""

@@ -1,0 +1,1 @@
+"""Formats: headers into descriptions, one module or package each."""

@@ -1,0 +1,58 @@
+"""NumPy's ``.npy`` format, versions 1 to 3 (`numpy.lib.format`): the header says the layout."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.lib import format as npy
+
+from rawmmap.description.model import Description, Variable
+from rawmmap.errors import DescriptionError
+from rawmmap.layout import plain_dtype
+
+__all__ = ["NpyReader"]
+
+
+class NpyReader:
+    """Reads the header of a ``.npy`` file."""
+
+    name = "npy"
+
+    def recognises(self, path: str) -> bool:
+        """Return whether the file starts as a ``.npy`` file does."""
+        if not os.path.isfile(path):
+            return False  # a pipe would make us wait
+        with open(path, "rb") as file:
+            return file.read(len(npy.MAGIC_PREFIX)) == npy.MAGIC_PREFIX
+
+    def read(self, path: str) -> Description:
+        """Return the description of the one array in the file, named ``data``.
+
+        Raises
+        ------
+        DescriptionError
+            If the header is malformed, or the dtype holds objects.
+        """
+        with open(path, "rb") as file:
+            try:
+                shape, fortran, dtype = self._header(file)
+                plain_dtype(dtype)
+            except (TypeError, ValueError) as error:
+                raise DescriptionError(f"{path}: {error}") from error
+            offset = file.tell()
+        dims = tuple(f"dim_{i}" for i in range(len(shape)))
+        order = "F" if fortran else "C"
+        return Description(path, {"data": Variable(dtype, dims, shape, offset, order)})
+
+    @staticmethod
+    def _header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+        version = npy.read_magic(file)
+        if version == (1, 0):
+            return npy.read_array_header_1_0(file)
+        # Versions 2 and 3 differ only in the encoding of field names, which the reader of 2
+        # takes as latin-1; names beyond ASCII are the only reason for version 3.
+        if version == (2, 0):
+            return npy.read_array_header_2_0(file)
+        raise ValueError(f".npy version {version} is none of (1, 0) and (2, 0)")

@@ -1,0 +1,26 @@
+"""Where the elements of arrays lie, and what a key needs of them: pure arithmetic, no I/O."""
+
+from __future__ import annotations
+
+from rawmmap.layout.runs import Runs
+from rawmmap.layout.shapes import (
+    MAX_BYTES,
+    as_shape,
+    check_shape,
+    dtype_words,
+    infer_shape,
+    plain_dtype,
+)
+from rawmmap.layout.strided import BasicKey, Layout
+
+__all__ = [
+    "MAX_BYTES",
+    "BasicKey",
+    "Layout",
+    "Runs",
+    "as_shape",
+    "check_shape",
+    "dtype_words",
+    "infer_shape",
+    "plain_dtype",
+]

@@ -1,0 +1,215 @@
+"""Types, shapes and strides: what a caller may say, and what follows from the size of a file."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Sequence
+from typing import Any, SupportsIndex
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = [
+    "MAX_BYTES",
+    "as_shape",
+    "check_shape",
+    "dense_strides",
+    "dtype_words",
+    "extent_of",
+    "infer_shape",
+    "plain_dtype",
+]
+
+#: One past the largest position that a file can have (``off_t`` is signed).
+MAX_BYTES = 2**63 - 1
+
+
+def plain_dtype(dtype: npt.DTypeLike) -> np.dtype[Any]:
+    """Return `dtype` as a NumPy dtype whose values lie in a file as they lie in memory.
+
+    Raises
+    ------
+    TypeError
+        If values of `dtype` are pointers (objects, variable-width strings).
+    ValueError
+        If `dtype` has no bytes.
+    """
+    result = np.dtype(dtype)
+    if result.hasobject or result.kind == "T":
+        raise TypeError(
+            f"dtype {result} holds pointers, which mean nothing in a file; "
+            "use a dtype of fixed size, such as 'S10' or 'U10' for text"
+        )
+    if result.itemsize == 0:
+        raise ValueError(f"dtype {result!r} has no bytes; give it a size, such as 'S10'")
+    return result
+
+
+def dtype_words(dtype: np.dtype[Any]) -> Any:
+    """Return plain values from which `numpy.dtype` makes `dtype` again, in few bytes."""
+    if dtype.subdtype is not None:
+        base, shape = dtype.subdtype
+        return dtype_words(base), shape
+    if dtype.fields is None:
+        return dtype.str
+    names = dtype.names or ()
+    fields = [dtype.fields[name] for name in names]
+    if any(len(field) > 2 for field in fields):
+        return dtype  # titles have no such words
+    return {
+        "names": names,
+        "formats": tuple(dtype_words(field[0]) for field in fields),
+        "offsets": tuple(field[1] for field in fields),
+        "itemsize": dtype.itemsize,
+    }
+
+
+def as_shape(shape: SupportsIndex | Sequence[SupportsIndex]) -> tuple[int, ...]:
+    """Return `shape`, an integer or a sequence of integers, as a tuple of ints."""
+    if isinstance(shape, tuple):
+        return tuple(map(operator.index, shape))
+    try:
+        return (operator.index(shape),)  # type: ignore[arg-type]
+    except TypeError:
+        return tuple(operator.index(n) for n in shape)  # type: ignore[union-attr]
+
+
+def dense_strides(itemsize: int, shape: tuple[int, ...], order: str) -> tuple[int, ...]:
+    """Return the strides of elements that follow each other without gaps."""
+    if order not in ("C", "F"):
+        raise ValueError(f"order must be 'C' or 'F', not {order!r}")
+    strides = []
+    step = itemsize
+    for n in reversed(shape) if order == "C" else shape:
+        strides.append(step)
+        step *= max(n, 1)
+    return tuple(reversed(strides)) if order == "C" else tuple(strides)
+
+
+def extent_of(
+    itemsize: int, shape: tuple[int, ...], strides: tuple[int, ...], offset: int
+) -> tuple[int, int]:
+    """Return the first byte, and past the last byte, of any element; the offset twice if empty."""
+    low = high = offset
+    for n, step in zip(shape, strides, strict=True):
+        if n == 0:
+            return offset, offset
+        if step < 0:
+            low += (n - 1) * step
+        else:
+            high += (n - 1) * step
+    return low, high + itemsize
+
+
+def infer_shape(
+    dtype: npt.DTypeLike,
+    shape: SupportsIndex | Sequence[SupportsIndex] | None,
+    *,
+    size: int,
+    offset: int = 0,
+    order: str = "C",
+    strides: Sequence[int] | None = None,
+    path: str = "",
+) -> tuple[int, ...]:
+    """Return `shape` with its ``-1``, if it has one, worked out from a file's size.
+
+    Parameters
+    ----------
+    dtype : dtype-like
+        Type of one element.
+    shape : int, tuple of int or None
+        ``-1`` is allowed once, on the major axis: the first for C order, the last for F order,
+        the one with the largest stride where strides are given. ``None`` is the rest of the file
+        in one dimension.
+    size : int
+        Bytes that the file has.
+    offset : int
+        Bytes before the data.
+    order : {"C", "F"}
+        Order of the axes.
+    strides : sequence of int, optional
+        Bytes from one element to the next along each axis.
+    path : str
+        The file's name, for error messages.
+
+    Raises
+    ------
+    ValueError
+        If a length is negative, ``-1`` stands twice, beside a zero or on another axis, the offset
+        lies past the end of the file, or bytes are left over.
+    """
+    itemsize = plain_dtype(dtype).itemsize
+    counts = check_shape(shape, order, strides)
+    if -1 not in counts:
+        return counts
+    about = f"{path}: " if path else ""
+    major = counts.index(-1)
+    if offset < 0:
+        raise ValueError(
+            f"{about}offset {offset} is negative; it counts bytes from the file's start"
+        )
+    if offset > size:
+        raise ValueError(
+            f"{about}offset {offset} lies past the end of the file, which has {size} bytes"
+        )
+    left = size - offset
+    if strides is None:
+        step = unit = itemsize * math.prod(n for n in counts if n != -1)
+    else:
+        one = tuple(1 if n == -1 else n for n in counts)
+        unit = extent_of(itemsize, one, tuple(strides), 0)[1]
+        step = strides[major]
+    n, over = divmod(left, step)
+    if strides is not None and over >= unit:
+        n, over = n + 1, 0  # the last element may end before its step does
+    if over:
+        raise ValueError(
+            f"{about}the {left} bytes from offset {offset} to the end of the file hold {n} steps "
+            f"of {step} bytes along axis {major} and {over} bytes more; give the length, "
+            "or check dtype, shape and offset"
+        )
+    return tuple(n if count == -1 else count for count in counts)
+
+
+def check_shape(
+    shape: SupportsIndex | Sequence[SupportsIndex] | None,
+    order: str = "C",
+    strides: Sequence[int] | None = None,
+) -> tuple[int, ...]:
+    """Return `shape` as a tuple of ints, ``-1`` where its length follows from a file's size.
+
+    Raises
+    ------
+    ValueError
+        If a length is negative, or ``-1`` stands twice, beside a zero or not on the major axis.
+    """
+    counts = (-1,) if shape is None else as_shape(shape)
+    if any(n < -1 for n in counts):
+        raise ValueError(f"shape {counts} has a negative length; only one -1 is allowed")
+    if order not in ("C", "F"):
+        raise ValueError(f"order must be 'C' or 'F', not {order!r}")
+    if -1 not in counts:
+        return counts
+    major = _major_axis(counts, order, strides)
+    if counts.count(-1) > 1 or counts[major] != -1:
+        raise ValueError(
+            f"shape {counts}: -1 is allowed once, on the major axis (axis {major} here)"
+        )
+    if 0 in counts:
+        raise ValueError(f"shape {counts}: -1 beside a zero could be any length")
+    return counts
+
+
+def _major_axis(counts: tuple[int, ...], order: str, strides: Sequence[int] | None) -> int:
+    if strides is None:
+        return 0 if order == "C" else len(counts) - 1
+    if len(strides) != len(counts):
+        raise ValueError(
+            f"shape {counts} has {len(counts)} axes, "
+            f"but strides {tuple(strides)} has {len(strides)}"
+        )
+    major = max(range(len(counts)), key=lambda axis: strides[axis])
+    if strides[major] <= 0:
+        raise ValueError(f"-1 needs a positive stride along its axis, not {strides[major]}")
+    return major

@@ -1,0 +1,227 @@
+"""The pages of a view: writing them to disk, advice on them, and which of them are in memory."""
+
+from __future__ import annotations
+
+import errno
+import functools
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rawmmap.files import libc
+from rawmmap.files.libc import PAGE
+from rawmmap.layout import Layout
+from rawmmap.layout.pages import round_down, round_up
+from rawmmap.mapping._window import Record, Window, record_of, window_of
+
+__all__ = ["advise", "check_changeable", "flush", "not_mapped", "resident"]
+
+_BYTE = np.dtype(np.uint8)
+
+
+def _page_ranges(array: npt.NDArray[Any], base: int) -> Iterator[tuple[int, int]]:
+    """Yield the ranges of whole pages, from `base` on, that hold any byte of the array."""
+    start = _address(array) - base
+    if not array.nbytes:
+        return
+    if array.flags.forc:
+        yield round_down(start, PAGE), round_up(start + array.nbytes, PAGE)
+        return
+    # Runs that are less than a page apart leave no whole page untouched between them.
+    element = np.dtype((np.void, array.itemsize))
+    runs = Layout(element, array.shape, array.strides, start).runs(PAGE - 1)
+    starts = np.sort(runs.starts())
+    first = starts // PAGE
+    last = (starts + runs.length - 1) // PAGE + 1
+    apart = first[1:] > last[:-1]
+    begins = first[np.concatenate([[True], apart])] * PAGE
+    ends = last[np.concatenate([apart, [True]])] * PAGE
+    yield from zip(begins.tolist(), ends.tolist(), strict=True)
+
+
+@functools.singledispatch
+def flush(array: Any, *, wait: bool = True) -> None:
+    """Write the changes made through an array to disk.
+
+    Only the whole pages that hold any byte of the view are written; a map needs no flush for other
+    processes to see its changes, only for them to outlive a crash of the system.
+
+    Parameters
+    ----------
+    array : numpy.ndarray
+        A shared, writable mapped array or any view of one.
+    wait : bool
+        True: return when the data is on disk. False: only ask for it.
+
+    Raises
+    ------
+    io.UnsupportedOperation
+        If the map is read-only or private.
+    OSError
+        If the disk could not write.
+    ValueError
+        If the array is not mapped by this library; empty arrays have nothing to flush.
+
+    Examples
+    --------
+    >>> import rawmmap
+    >>> a = rawmmap.mmap("state.bin", "<f4", 1000, mode="w+")
+    >>> a[:10] = 1
+    >>> rawmmap.flush(a[:10])
+    """
+    window, view = _mapped(array)
+    if window is None:
+        return
+    record = record_of(window)
+    check_changeable(record, "flush")
+    base = _address(np.frombuffer(window, _BYTE))
+    try:
+        for start, stop in _page_ranges(view, base):
+            libc.sync(window, start, stop, base, wait=wait)
+    except OSError as error:
+        raise OSError(
+            error.errno, f"cannot write mapped pages: {error.strerror}", record.path
+        ) from None
+
+
+def advise(array: Any, advice: str) -> None:
+    """Tell the system how an array will be used, or bring its pages into memory.
+
+    It acts on the whole pages that hold any byte of the view. No advice changes a value: on a
+    private map ``"dontneed"`` marks pages as the first to go instead of dropping changes.
+
+    Parameters
+    ----------
+    array : numpy.ndarray
+        A mapped array or any view of one.
+    advice : str
+        ``"normal"``, ``"random"`` (no read-ahead), ``"sequential"`` (much of it), ``"willneed"``
+        (read soon), ``"dontneed"``, ``"hugepage"``, ``"nohugepage"``, ``"populate_read"`` (read
+        now, and map) or ``"populate_write"`` (the same, ready to be written).
+
+    Raises
+    ------
+    ValueError
+        If there is no such advice, or the array is not mapped by this library.
+    NotImplementedError
+        If this system has no such advice.
+    io.UnsupportedOperation
+        If ``"populate_write"`` is asked for on a read-only map.
+    OSError
+        If pages cannot be populated: the file was cut short, the disk cannot read, or the memory
+        does not suffice. Touching such a page would kill the process; this does not.
+
+    Examples
+    --------
+    >>> import rawmmap
+    >>> a = rawmmap.mmap("table.bin", "<f4", (1000, 16), mode="w+")
+    >>> rawmmap.advise(a, "random")
+    """
+    window, view = _mapped(array)
+    if window is None:
+        libc.check_advice(advice)
+        return
+    record = record_of(window)
+    if advice == "populate_write":
+        _check_writable(record)
+    base = _address(np.frombuffer(window, _BYTE))
+    try:
+        libc.check_advice(advice)
+        for start, stop in _page_ranges(view, base):
+            libc.advise(base + start, stop - start, advice, keep=not record.shared)
+    except OSError as error:
+        raise _cannot_advise(error, advice, record) from None
+
+
+def _check_writable(record: Record) -> None:
+    if not record.writable:
+        raise io.UnsupportedOperation(
+            f"cannot populate a read-only map of {record.name} for writing; use "
+            "'populate_read', or map it with mode='r+'"
+        )
+
+
+def _cannot_advise(error: OSError, advice: str, record: Record) -> OSError:
+    text = f"cannot follow the advice {advice!r}: {error.strerror}"
+    if error.errno in (errno.EFAULT, errno.EIO):
+        text += (
+            f"; the map ends at byte {record.end}: the file was cut short since it was mapped, "
+            "or the disk cannot read or hold it. Do not touch these pages; map the file again"
+        )
+    return OSError(error.errno, text, record.path)
+
+
+def resident(array: Any) -> float:
+    """Return the share of an array's pages that is in memory.
+
+    Parameters
+    ----------
+    array : numpy.ndarray
+        A mapped array or any view of one.
+
+    Returns
+    -------
+    float
+        From 0.0 to 1.0, of the whole pages that hold any byte of the view; 1.0 for empty views.
+        Linux counts the page cache, and shows it only to who may write or owns the file: to others
+        all pages seem to be there.
+
+    Raises
+    ------
+    ValueError
+        If the array is not mapped by this library.
+    NotImplementedError
+        If this system does not tell.
+
+    Examples
+    --------
+    >>> import rawmmap
+    >>> a = rawmmap.mmap("fresh.bin", "u1", 8192, mode="w+")
+    >>> a[:] = 1
+    >>> rawmmap.resident(a)
+    1.0
+    """
+    window, view = _mapped(array)
+    if window is None:
+        return 1.0
+    base = _address(np.frombuffer(window, _BYTE))
+    pages = [
+        libc.is_resident(base + start, stop - start) for start, stop in _page_ranges(view, base)
+    ]
+    return float(np.concatenate(pages).mean()) if pages else 1.0
+
+
+def not_mapped(array: object) -> str:
+    """Return what to say of an array that is no view of a map."""
+    return f"this {type(array).__name__} is no view of a file or memory that rawmmap has mapped"
+
+
+def check_changeable(record: Record, what: str) -> None:
+    """Refuse to change the file through a read-only or private map."""
+    if record.shared and record.writable:
+        return
+    if record.anonymous:
+        raise io.UnsupportedOperation(
+            f"cannot {what} private anonymous memory; make it with shared=True"
+        )
+    kind = "read-only" if record.shared else "private (copy-on-write)"
+    raise io.UnsupportedOperation(
+        f"cannot {what} a {kind} map of {record.name}; map it with mode='r+' and shared=True"
+    )
+
+
+def _mapped(array: Any) -> tuple[Window | None, npt.NDArray[Any]]:
+    """Return the map of an array and the array; no map for empty arrays, which need none."""
+    window = window_of(array)
+    view = np.asarray(array) if window is not None or isinstance(array, np.ndarray) else None
+    if view is None or (window is None and view.size):
+        raise ValueError(not_mapped(array))
+    return window, view
+
+
+def _address(array: npt.NDArray[Any]) -> int:
+    address: int = array.__array_interface__["data"][0]
+    return address

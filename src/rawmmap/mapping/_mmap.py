@@ -1,0 +1,438 @@
+"""From the arguments of `mmap` to an array: the checks, in their order, then the file."""
+
+from __future__ import annotations
+
+import errno
+import math
+import mmap as _mmap
+import operator
+import os
+import sys
+from collections.abc import Sequence
+from stat import S_ISREG
+from typing import Any, Literal, SupportsIndex
+
+import numpy as np
+import numpy.typing as npt
+
+from rawmmap.errors import ShortFileError
+from rawmmap.files import grow
+from rawmmap.files.libc import GRANULARITY
+from rawmmap.files.opening import (
+    MODES,
+    File,
+    Opened,
+    discard,
+    name_it,
+    open_file,
+    refusal,
+    refuse_others,
+)
+from rawmmap.layout import MAX_BYTES, Layout, as_shape, infer_shape, plain_dtype
+from rawmmap.mapping._window import (
+    Grow,
+    Record,
+    Window,
+    array_on,
+    cannot_map,
+    map_record,
+    map_rest,
+    remember,
+)
+
+__all__ = ["Mode", "Shape", "anonymous", "bind", "checked_nbytes", "empty_array", "mmap"]
+
+Shape = SupportsIndex | Sequence[SupportsIndex]
+Mode = Literal["r", "r+", "w+", "c"]
+Bound = tuple[npt.NDArray[Any], Window | None, Record]
+
+_REST = (-1,)
+_ORDERS = frozenset({"C", "F"})
+_READING = frozenset({"r", "c"})
+_GROWS = frozenset({True, False, "sparse"})
+# NumPy 1 has at most 32 axes and NumPy 2 has 64; what it refuses must be refused in time.
+_FEW_AXES = 32
+
+
+def mmap(
+    file: File,
+    dtype: npt.DTypeLike = "u1",
+    shape: Shape | None = None,
+    offset: SupportsIndex | None = None,
+    *,
+    order: str = "C",
+    mode: Mode | None = None,
+    grow: Grow = True,
+    shared: bool = True,
+) -> npt.NDArray[Any]:
+    """Return an array whose elements are the bytes of a file.
+
+    Nothing is read before it is used, and what is assigned reaches the file (but for
+    ``shared=False``). The array stays valid whatever happens to `file`; the map is given back as
+    soon as the last view of it is gone.
+
+    Parameters
+    ----------
+    file : path, binary file object or int
+        A path, an open binary file or a descriptor. It is neither moved nor closed; its buffered
+        writes are flushed first.
+    dtype : dtype-like
+        Type of one element, of fixed size; structured types too.
+    shape : int or tuple of int, optional
+        Element counts. ``-1`` is allowed once, on the major axis (the first for C order, the last
+        for F order): its length follows from the size of the file. None is the rest of the file in
+        one dimension.
+    offset : int, optional
+        Bytes before the first element; any number, aligned or not. None is the position of an open
+        file object, and 0 for a path or a descriptor.
+    order : {"C", "F"}
+        ``"C"``: the last axis is the fastest; ``"F"``: the first one is.
+    mode : {"r", "r+", "w+", "c"}, optional
+        ``"r"`` reads; ``"r+"`` reads and writes; ``"w+"`` creates the file, or empties it, first;
+        ``"c"`` is ``"r"`` with ``shared=False``. None is ``"r"`` for a path, and for an open file
+        whatever it was opened for.
+    grow : bool or "sparse"
+        Whether a file that is too short is lengthened with zeros, if it may be written. Its new
+        blocks are reserved, so that a full disk is an error here and now; ``"sparse"`` leaves a
+        hole instead.
+    shared : bool
+        True: changes reach the file and every other map of it, in this process and in others.
+        False: the array can be written even where the file cannot, and no change made through it
+        reaches the file.
+
+    Returns
+    -------
+    numpy.ndarray
+        A view of the file, of exactly this type; of shape `shape`, and read-only for ``mode="r"``
+        with ``shared=True``. An empty one is an ordinary array with no file behind it.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file (but for ``mode="w+"``).
+    PermissionError
+        If `mode` asks for more than the open file allows, the file cannot be read, or it is too
+        short and may not be written.
+    OSError
+        If `file` is no regular file, the disk is too full to lengthen it (it then is as it was
+        before), or the system has no room for another map.
+    TypeError
+        If the dtype holds pointers, or `file` is no file.
+    ValueError
+        If bytes are left over, the file is too short and ``grow=False``, or a number or a word is
+        none of those above. Arguments are checked before the file is touched.
+
+    See Also
+    --------
+    Mapping : the same with a handle to flush, resize and close it.
+
+    Notes
+    -----
+    Threads and processes may use one file, or one array, at the same time; like any memory it is
+    not locked. A forked child shares the map. If somebody else cuts the file short while the array
+    is in use, touching what is gone kills the process, as it does in any language.
+
+    Examples
+    --------
+    >>> import rawmmap
+    >>> a = rawmmap.mmap("waves.bin", "<f4", (2, 3), offset=8, mode="w+")
+    >>> a[:] = [[1, 2, 3], [4, 5, 6]]
+    >>> rawmmap.mmap("waves.bin", "<f4", (-1, 3), offset=8)
+    array([[1., 2., 3.],
+           [4., 5., 6.]], dtype=float32)
+    """
+    return bind(file, dtype, shape, offset, order, mode, grow, shared)[0]
+
+
+def anonymous(
+    dtype: npt.DTypeLike, shape: Shape, *, order: str = "C", shared: bool = True
+) -> npt.NDArray[Any]:
+    """Return an array of zeros in memory of its own, with no file behind it.
+
+    Parameters
+    ----------
+    dtype : dtype-like
+        Type of one element, of fixed size.
+    shape : int or tuple of int
+        Element counts.
+    order : {"C", "F"}
+        ``"C"``: the last axis is the fastest; ``"F"``: the first one is.
+    shared : bool
+        True: a child that is forked later sees what its parent writes, and the other way round.
+        False: each of them keeps its own values from the fork on.
+
+    Returns
+    -------
+    numpy.ndarray
+        Writable; its memory is given back when the last view is gone.
+
+    Raises
+    ------
+    TypeError
+        If the dtype holds pointers.
+    ValueError
+        If a length is negative, or all elements are more than 2**63 - 1 bytes.
+    OSError
+        If there is not enough memory.
+
+    Examples
+    --------
+    >>> import rawmmap
+    >>> counts = rawmmap.anonymous("i8", (2, 3))
+    >>> counts[0] += 1
+    >>> counts
+    array([[1, 1, 1],
+           [0, 0, 0]])
+    """
+    try:
+        plain = plain_dtype(dtype)
+        if order not in _ORDERS:
+            raise _bad_word(order, None, False)
+        counts = as_shape(shape)
+        if any(n < 0 for n in counts):
+            raise ValueError(f"shape {counts} has a negative length; there is no file to infer it")
+        nbytes = checked_nbytes(plain, counts, 0, order)
+    except (TypeError, ValueError) as error:
+        name_it(error, "anonymous memory")
+        raise
+    record = Record(None, None, None, plain, counts, 0, order, "r+", bool(shared), False)
+    if not nbytes:
+        return empty_array(record)
+    try:
+        window = _new_memory(nbytes, shared)
+    except OSError as error:
+        raise cannot_map(error, 0, nbytes, None) from None
+    window.record = record
+    return array_on(window, record)
+
+
+def _new_memory(nbytes: int, shared: bool) -> Window:
+    if sys.platform == "win32":
+        return remember(Window(-1, nbytes))
+    kind = _mmap.MAP_SHARED if shared else _mmap.MAP_PRIVATE
+    return remember(Window(-1, nbytes, kind | _mmap.MAP_ANONYMOUS))
+
+
+def bind(
+    file: File,
+    dtype: npt.DTypeLike,
+    shape: Shape | None,
+    offset: SupportsIndex | None,
+    order: str,
+    mode: str | None,
+    grow: Grow,
+    shared: bool,
+) -> Bound:
+    """Check all that can be checked without the file, then open it and go on."""
+    try:
+        plain = plain_dtype(dtype)
+        start = None if offset is None else operator.index(offset)
+        if order not in _ORDERS or mode not in MODES or grow not in _GROWS:
+            raise _bad_word(order, mode, grow)
+        counts = _REST if shape is None else as_shape(shape)
+        if mode == "w+":
+            _check_anew(file, counts, grow)
+        if shape is not None or start is not None:
+            _check_numbers(plain, counts, start or 0, order)
+        opened = open_file(file, mode)
+        return _bind_opened(file, opened, plain, counts, start, order, grow, shared)
+    except (TypeError, ValueError) as error:
+        name_it(error, file)
+        raise
+
+
+def _bind_opened(
+    file: File,
+    opened: Opened,
+    plain: np.dtype[Any],
+    counts: tuple[int, ...],
+    start: int | None,
+    order: str,
+    grow: Grow,
+    shared: bool,
+) -> Bound:
+    """Map the open file, and leave it as it was where that fails."""
+    fd, ours, path, mode, source, fresh = opened
+    try:
+        if not ours:
+            start = _settle(file, fd, path, start)
+        start = start or 0
+        shared = mode != "c" and bool(shared)
+        if counts is _REST and mode in _READING:
+            bound = _bind_rest(fd, path, plain, start, order, mode, shared)
+            if bound is not None:
+                return bound
+        status = os.fstat(fd)
+        if not S_ISREG(status.st_mode):
+            raise refusal(status, path)
+        if -1 in counts:
+            _check_size(fd, status.st_size, path)
+            name = path or "the file"
+            counts = infer_shape(
+                plain, counts, size=status.st_size, offset=start, order=order, path=name
+            )
+        record = Record(path, source, status, plain, counts, start, order, mode, shared, grow)
+        return _bind_open(record, fd, status.st_size)
+    except BaseException:
+        if fresh:
+            discard(fd, path)
+        raise
+    finally:
+        if ours:
+            os.close(fd)
+
+
+def _bind_rest(
+    fd: int,
+    path: str | None,
+    dtype: np.dtype[Any],
+    offset: int,
+    order: str,
+    mode: str,
+    shared: bool,
+) -> Bound | None:
+    """Map all there is to be read, in one go; None where that takes a closer look.
+
+    Only regular files can be mapped without saying how much, so that one call tells whether this
+    is one, and its size.
+    """
+    if dtype.ndim:
+        return None
+    try:
+        window = map_rest(fd, offset, path, shared)
+        array = np.frombuffer(window, dtype, -1, offset % GRANULARITY)
+    except (OSError, ValueError):
+        return None
+    if not array.size:
+        return None
+    window.record = record = Record(
+        path, None, None, dtype, array.shape, offset, order, mode, shared, False
+    )
+    return array, window, record
+
+
+def _bind_open(record: Record, fd: int, size: int) -> Bound:
+    """Empty the file if that is the mode, lengthen it if it is too short, and map it."""
+    nbytes = checked_nbytes(record.dtype, record.shape, record.offset, record.order)
+    if record.mode == "w+":
+        if nbytes and 0 < size < record.end:
+            # What fails for want of room fails here, while the old contents are still there.
+            grow.lengthen(fd, record.path, size, record.end, sparse=record.grow == "sparse")
+        os.ftruncate(fd, 0)
+        size = 0
+    if not nbytes:
+        return empty_array(record), None, record
+    if record.offset + nbytes <= size:
+        window = map_record(record, fd)
+    else:
+        window = _map_grown(record, fd, size)
+    return array_on(window, record), window, record
+
+
+def _map_grown(record: Record, fd: int, size: int) -> Window:
+    _check_growth(record, size)
+    grow.lengthen(fd, record.path, size, record.end, sparse=record.grow == "sparse")
+    try:
+        return map_record(record, fd)
+    except BaseException:
+        grow.restore(fd, size, (record.end,))
+        raise
+
+
+def empty_array(record: Record) -> npt.NDArray[Any]:
+    """Return the array of a record of no bytes; there is nothing to map."""
+    array: npt.NDArray[Any] = np.empty(record.shape, record.dtype)
+    array.flags.writeable = record.writable
+    return array
+
+
+def _bad_word(order: str, mode: str | None, grow: Grow) -> ValueError:
+    if order not in _ORDERS:
+        return ValueError(f"order must be 'C' or 'F', not {order!r}")
+    if mode not in MODES:
+        return ValueError(f"mode must be 'r', 'r+', 'w+', 'c' or None, not {mode!r}")
+    return ValueError(f"grow must be True, False or 'sparse', not {grow!r}")
+
+
+def _check_anew(file: File, counts: tuple[int, ...], grow: Grow) -> None:
+    """Refuse what a file that is emptied first can never satisfy."""
+    if -1 in counts:
+        refuse_others(file)
+        raise ValueError(
+            f"shape {counts} takes a length from the size of the file, which mode='w+' empties; "
+            "give all lengths"
+        )
+    if not grow and 0 not in counts:
+        raise ValueError(
+            f"mode='w+' empties the file, and grow={grow} forbids to lengthen it again for the "
+            f"shape {counts}; pass grow=True, or mode='r+' to keep what is there"
+        )
+
+
+def _check_numbers(dtype: np.dtype[Any], counts: tuple[int, ...], offset: int, order: str) -> None:
+    """Refuse what no file can satisfy."""
+    if offset < 0:
+        raise ValueError(f"offset {offset} is negative; it counts bytes from the file's start")
+    if min(counts, default=0) < 0:
+        # In a file that ends at `offset` there is room for any shape that is good.
+        counts = infer_shape(dtype, counts, size=offset, offset=offset, order=order)
+    checked_nbytes(dtype, counts, offset, order)
+
+
+def checked_nbytes(dtype: np.dtype[Any], shape: tuple[int, ...], offset: int, order: str) -> int:
+    """Return the bytes of all elements, after making sure that such an array can exist."""
+    nbytes = dtype.itemsize * math.prod(shape)
+    if offset + nbytes > MAX_BYTES:
+        Layout.dense(dtype, shape, offset=offset, order=order)
+    if not nbytes or len(shape) + dtype.ndim > _FEW_AXES:
+        np.empty(shape if not nbytes else (0,) * len(shape), dtype)
+    return nbytes
+
+
+def _check_growth(record: Record, size: int) -> None:
+    if not record.grow:
+        raise ShortFileError(
+            record.path or "the file",
+            record.end,
+            size,
+            "pass grow=True to lengthen it, or a smaller shape",
+        )
+    if record.mode not in ("r+", "w+"):
+        raise PermissionError(
+            errno.EACCES,
+            f"{record.end} bytes are needed and the file has {size}; it cannot be lengthened with "
+            f"mode={record.mode!r}: pass mode='r+', or a smaller shape",
+            record.path,
+        )
+
+
+def _check_size(fd: int, size: int, path: str | None) -> None:
+    """Refuse a file that has data and says that it is empty, as most files of /proc do."""
+    if size:
+        return
+    try:
+        lies = os.pread(fd, 1, 0) and not os.fstat(fd).st_size
+    except (AttributeError, OSError):
+        return
+    if lies:
+        raise OSError(
+            errno.ENODEV,
+            "the system says that this file has 0 bytes, though it has data, so that it cannot be "
+            "mapped; copy its data into another file first",
+            path,
+        )
+
+
+def _settle(file: Any, fd: int, path: str | None, start: int | None) -> int | None:
+    """Hand a stream's buffered writes to the system; return where it stands if nobody else said."""
+    if hasattr(file, "flush"):
+        file.flush()
+    if start is not None or not hasattr(file, "tell"):
+        return start
+    try:
+        return operator.index(file.tell())
+    except OSError:
+        status = os.fstat(fd)
+        if S_ISREG(status.st_mode):
+            raise
+        raise refusal(status, path) from None

@@ -1,0 +1,1 @@
+"""Datasets into flat files with a sidecar."""

@@ -1,0 +1,82 @@
+"""Encoded datasets into files of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from dask.delayed import Delayed
+from xarray import Dataset, Variable
+
+from rawmmap.dask.writing import Piece, known, store
+from rawmmap.description import Placed
+from rawmmap.description import Variable as Described
+from rawmmap.description.arrange import plan
+from rawmmap.formats import sidecar
+from rawmmap.formats.sidecar.journal import NewFile
+from rawmmap.layout import Layout
+from rawmmap.sources import Identity
+from rawmmap.sources.writing import Replacement
+from rawmmap.xarray.writing.encoding import encode, unlimited
+
+__all__ = ["described", "pieces_of", "write_encoded", "write_new"]
+
+
+def write_new(
+    ds: Dataset,
+    target: str,
+    encoding: Mapping[Any, Mapping[str, Any]] | None,
+    unlimited_dims: Iterable[Hashable] | None,
+    compute: bool,
+) -> Delayed | None:
+    """Write a file of its own, in the place of an old one if there is one."""
+    growing = unlimited(ds, unlimited_dims)
+    if len(growing) > 1:
+        raise ValueError(
+            f"{target}: only one dimension can be the record axis, not "
+            f"{sorted(map(str, growing))}; name it by unlimited_dims="
+        )
+    encoded = encode(ds, encoding, growing)
+    dim = next(iter(growing), None)
+    record_dim = None if dim is None else str(dim)
+    return write_encoded(
+        target, encoded.variables, encoded.attrs, record_dim, compute, encoded.coords
+    )
+
+
+def write_encoded(
+    target: str,
+    variables: Mapping[str, Variable],
+    attrs: Mapping[str, Any],
+    record_dim: str | None,
+    compute: bool,
+    coords: frozenset[str] = frozenset(),
+    old: Identity | None = None,
+) -> Delayed | None:
+    """Write encoded variables into a file of their own; parts of them may come from the old one."""
+    wanted = {name: described(variable) for name, variable in variables.items()}
+    description, size = plan(target, wanted, attrs, record_dim)
+    text = sidecar.dumps(replace(description, coords=coords & set(wanted)))
+    goal = NewFile(Replacement.of(target, size), text, old)
+    return store(goal, pieces_of(variables, description.place(size)), compute)
+
+
+def described(variable: Variable) -> Described:
+    """Return an encoded variable without its values."""
+    return Described(
+        np.dtype(variable.dtype),
+        tuple(map(str, variable.dims)),
+        tuple(map(int, variable.shape)),
+        attrs=variable.attrs,
+    )
+
+
+def pieces_of(variables: Mapping[str, Variable], placed: Mapping[str, Placed]) -> list[Piece]:
+    """Return every array with its place in the file."""
+    return [
+        (known(variable.data), layout)
+        for name, variable in variables.items()
+        if isinstance(layout := placed[name].data, Layout)
+    ]
