@@ -248,9 +248,9 @@ class RawArray:
         """
         return _restore(type(self), self._source, self._layout[key], self._mode, self._access)
 
-    def permuted(self, axes: Sequence[int]) -> Self:
+    def transpose(self, axes: Sequence[int]) -> Self:
         """Return the array with its axes in the order of `axes`, without reading anything."""
-        layout = self._layout.permuted(axes)
+        layout = self._layout.transpose(axes)
         return _restore(type(self), self._source, layout, self._mode, self._access)
 
     def __setitem__(self, key: Any, values: npt.ArrayLike) -> None:

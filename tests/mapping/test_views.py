@@ -199,7 +199,7 @@ class TestWindow:
         assert start - GRANULARITY < origin <= start
         assert buffer[start - origin :].tobytes() == data[start:stop]
         layout = rawmmap.Layout.dense("u1", stop - start, offset=start)
-        view = layout.moved(-origin).view(buffer)
+        view = layout.shifted(-origin).view(buffer)
         assert view.tobytes() == data[start:stop]
         buffer[:] = 0
         assert (tmp_path / "file").read_bytes() == data

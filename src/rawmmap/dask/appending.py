@@ -110,5 +110,5 @@ def _assembled(
     """Return the bytes of whole records."""
     buffer: npt.NDArray[np.uint8] = np.zeros(stop - start, np.uint8)
     for block, layout in zip(blocks, layouts, strict=True):
-        layout.moved(-start).view(buffer)[...] = block
+        layout.shifted(-start).view(buffer)[...] = block
     return buffer.data

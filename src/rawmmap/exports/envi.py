@@ -185,7 +185,7 @@ def _offset(raster: Raster) -> int:
 def _interleave(raster: Raster) -> str:
     layout = raster.layout
     for name, order in _INTERLEAVES.items():
-        if layout.permuted(order).contiguous:
+        if layout.transpose(order).contiguous:
             return name
     dense = {name: _dense(layout, order) for name, order in _INTERLEAVES.items()}
     raise ValueError(
@@ -197,7 +197,7 @@ def _interleave(raster: Raster) -> str:
 def _dense(layout: Layout, order: tuple[int, ...]) -> tuple[int, ...]:
     shape = tuple(layout.shape[axis] for axis in order)
     back = tuple(order.index(axis) for axis in range(3))
-    return Layout.dense(layout.dtype, shape).permuted(back).strides
+    return Layout.dense(layout.dtype, shape).transpose(back).strides
 
 
 def _band_entries(raster: Raster) -> Iterator[tuple[str, str]]:

@@ -105,7 +105,7 @@ def _dense(layout: Layout) -> bool:
 
 
 def _fortran(layout: Layout) -> bool:
-    return layout.permuted(range(layout.ndim)[::-1]).contiguous
+    return layout.transpose(range(layout.ndim)[::-1]).contiguous
 
 
 def _header(subject: Subject, name: str, layout: Layout) -> bytes:

@@ -153,7 +153,7 @@ def as_raster(subject: Subject, variable: str | None) -> Raster:
     )
     order = _axes(subject, placed.dims)
     dims = [placed.dims[axis] for axis in order]
-    arranged = layout.permuted(order)
+    arranged = layout.transpose(order)
     bands = dims[0] if len(dims) == 3 else None
     return Raster(
         subject,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rawmmap.layout.parts import Arrangement, Part, Values
 from rawmmap.layout.runs import Runs
 from rawmmap.layout.shapes import (
     MAX_BYTES,
@@ -15,9 +16,12 @@ from rawmmap.layout.strided import BasicKey, Layout
 
 __all__ = [
     "MAX_BYTES",
+    "Arrangement",
     "BasicKey",
     "Layout",
+    "Part",
     "Runs",
+    "Values",
     "as_shape",
     "check_shape",
     "dtype_words",

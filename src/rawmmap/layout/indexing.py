@@ -189,7 +189,7 @@ def _advanced(layout: Layout, items: tuple[Any, ...]) -> Selection:
     part = layout[tuple(basic)]
     rest = [a for a in range(part.ndim) if a not in picked]
     adjacent = groups[-1] - groups[0] == len(groups) - 1
-    return Selection(part.permuted([*picked, *rest]), points, before if adjacent else 0)
+    return Selection(part.transpose([*picked, *rest]), points, before if adjacent else 0)
 
 
 def _aligned(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import EllipsisType
 from typing import Any, SupportsIndex
@@ -18,6 +18,7 @@ from typing import Any, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
+from rawmmap.layout.parts import Part, full_index
 from rawmmap.layout.runs import Runs
 from rawmmap.layout.shapes import (
     MAX_BYTES,
@@ -241,7 +242,7 @@ class Layout:
         dtype, start = fields[name][:2]
         return Layout(dtype, self.shape, self.strides, self.offset + start)
 
-    def permuted(self, axes: Sequence[int]) -> Layout:
+    def transpose(self, axes: Sequence[int]) -> Layout:
         """Return the layout with its axes in the order of `axes`, as `numpy.transpose` does."""
         return _set(
             object.__new__(Layout),
@@ -251,11 +252,15 @@ class Layout:
             self.offset,
         )
 
-    def moved(self, distance: int) -> Layout:
+    def shifted(self, distance: int) -> Layout:
         """Return the same layout `distance` bytes further on in the file."""
         return _set(
             object.__new__(Layout), self.dtype, self.shape, self.strides, self.offset + distance
         )
+
+    def parts(self) -> Iterator[Part]:
+        """Yield the one part that there is, which lies in the file number 0."""
+        yield Part(full_index(self.shape), self, 0)
 
     def repeated(self, shape: tuple[int, ...], step: int) -> Layout:
         """Return an array of `shape` of such layouts, `step` bytes from one to the next."""

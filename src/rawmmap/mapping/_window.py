@@ -135,7 +135,7 @@ def map_window(
         Bytes, from `origin` to `stop`. They are unmapped when its last view is gone.
     origin : int
         `start` rounded down to the granularity: byte ``p`` of the file is ``buffer[p - origin]``,
-        and ``layout.moved(-origin).view(buffer)`` is the array of a layout.
+        and ``layout.shifted(-origin).view(buffer)`` is the array of a layout.
 
     Raises
     ------
@@ -195,7 +195,7 @@ def array_on(window: Window, record: Record) -> npt.NDArray[Any]:
     _, _, _, dtype, shape, offset, order, _, _, _ = record
     start = offset % GRANULARITY
     if dtype.ndim:
-        return record.layout.moved(start - offset).view(np.frombuffer(window, _BYTE))
+        return record.layout.shifted(start - offset).view(np.frombuffer(window, _BYTE))
     array: npt.NDArray[Any] = np.frombuffer(window, dtype, -1, start)
     if len(shape) != 1:
         array = array.reshape(shape, order="F" if order == "F" else "C")

@@ -237,7 +237,7 @@ class LocalFile:
             if starts is not None or _is_sparse(plan, stop - start):
                 advise_window(buffer, "random")
                 _prefetch(fd, plan.batches() if starts is None else iter([starts]), plan.length)
-        return layout.moved(-origin).view(buffer)
+        return layout.shifted(-origin).view(buffer)
 
     def _writable(self, fd: int, layout: Layout) -> npt.NDArray[Any]:
         """Return a shared view of the window of `layout`, whose stores cannot meet a full disk."""
@@ -246,7 +246,7 @@ class LocalFile:
         for first in runs.starts().tolist():
             _reserve(fd, first, first + runs.length)
         buffer, origin = map_window(fd, start, stop, path=self.url, shared=True)
-        return layout.moved(-origin).view(buffer)
+        return layout.shifted(-origin).view(buffer)
 
     def _copied(self, fd: int, layout: Layout) -> npt.NDArray[Any]:
         """Return a contiguous layout's elements, by one positional read."""
@@ -261,7 +261,7 @@ class LocalFile:
             start, stop = piece.extent
             view = _memory(stop - start)
             self._read_all(fd, view, start)
-            result[index] = piece.moved(-start).view(view)
+            result[index] = piece.shifted(-start).view(view)
         return result
 
     def _pieces(self, fd: int, starts: npt.NDArray[np.int64], length: int) -> memoryview:

@@ -54,7 +54,7 @@ class LazyArray(indexing.ExplicitlyIndexedNDArrayMixin):
 
     def transpose(self, order: Sequence[int]) -> Self:
         """Return the array with its axes in another order."""
-        return type(self)(self.raw.permuted(order))
+        return type(self)(self.raw.transpose(order))
 
 
 class _Picked(BackendArray):

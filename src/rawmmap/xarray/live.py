@@ -139,7 +139,7 @@ def _views(
         raise ShortFileError(path, stop, size)
     buffer = mmap(path, "u1", stop - start, start, mode=mode, grow=False, shared=shared)
     return {
-        name: layout.moved(-start).view(buffer)
+        name: layout.shifted(-start).view(buffer)
         if layout.nbytes
         else np.empty(layout.shape, layout.dtype)
         for name, layout in layouts.items()

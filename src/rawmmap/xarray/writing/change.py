@@ -210,7 +210,7 @@ def _longer(existing: Existing, new: Mapping[str, Variable], dim: str) -> Tail |
     if others or not isinstance(layout, Layout) or old.shape is None or description.records:
         return None
     axis = old.dims.index(dim)
-    slowest = layout.permuted([axis, *(a for a in range(layout.ndim) if a != axis)])
+    slowest = layout.transpose([axis, *(a for a in range(layout.ndim) if a != axis)])
     dense = Layout.dense(layout.dtype, layout.shape, offset=layout.offset, order=old.order)
     step = slowest.strides[0]
     fills = (

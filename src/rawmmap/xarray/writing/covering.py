@@ -59,7 +59,7 @@ def _between_fields(existing: Existing, records: Records) -> Iterator[tuple[int,
         layout = placed.data
         if isinstance(layout, Layout) and layout.nbytes and records.dim in placed.dims:
             key = (slice(None),) * placed.dims.index(records.dim) + (slice(0, 1),)
-            one = layout[key].moved(-records.offset)
+            one = layout[key].shifted(-records.offset)
             shape, steps = (*one.shape, one.dtype.itemsize), (*one.strides, 1)
             Layout("u1", shape, steps, one.offset).view(free)[...] = 0
     shape, steps = (count, records.nbytes), (records.nbytes, 1)

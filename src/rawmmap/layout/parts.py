@@ -1,0 +1,147 @@
+"""What the data of a variable can do, whatever it is made of: the protocol of arrangements.
+
+A `Layout`, a `Mosaic` of many layouts and `Values` that are known already all have a dtype and a
+shape, and all of them can be sliced and transposed without reading anything. `Arrangement.parts`
+says what to put where in the result, so that nothing above asks which one it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from rawmmap.layout.strided import BasicKey, Layout
+
+__all__ = ["Arrangement", "Part", "Values", "full_index"]
+
+
+def full_index(shape: Sequence[int]) -> tuple[slice, ...]:
+    """Return the slices that select all of an array of `shape`."""
+    return tuple(slice(0, n) for n in shape)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One piece of an arrangement.
+
+    Attributes
+    ----------
+    index : tuple of slice
+        Where it goes in the result.
+    data : Layout, Values or None
+        Where its elements lie in a file, the elements themselves, or None where they are missing.
+    file : int
+        Number of the file that a layout refers to; -1 where there is none.
+    """
+
+    index: tuple[slice, ...]
+    data: Layout | Values | None
+    file: int = 0
+
+
+class Arrangement(Protocol):
+    """The data of a variable: types and shapes, sliced without reading anything."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of one element as it is stored."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Element counts."""
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all elements, gaps not counted."""
+
+    def __getitem__(self, key: BasicKey) -> Self:
+        """Return the arrangement of ``array[key]``."""
+
+    def transpose(self, axes: Sequence[int]) -> Self:
+        """Return the arrangement with its axes in the order of `axes`."""
+
+    def parts(self) -> Iterator[Part]:
+        """Yield the pieces, which together fill the result exactly once."""
+
+
+class Values:
+    """Elements that are known already, such as those of a coordinate in a sidecar.
+
+    Parameters
+    ----------
+    array : array-like
+        The elements; they are not copied and must not be changed afterwards.
+
+    Notes
+    -----
+    Two of them are equal if their dtypes, shapes and bytes are.
+    """
+
+    __slots__ = ("array",)
+
+    def __init__(self, array: npt.ArrayLike) -> None:
+        self.array: npt.NDArray[Any] = np.asarray(array)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of one element."""
+        return self.array.dtype
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Element counts."""
+        return self.array.shape
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return self.array.ndim
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return self.array.size
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all elements."""
+        return self.array.nbytes
+
+    def __getitem__(self, key: BasicKey) -> Values:
+        """Return a view, ``array[key]``, for integers, slices, ``...`` and ``None``."""
+        return Values(self.array[key])
+
+    def transpose(self, axes: Sequence[int]) -> Values:
+        """Return the values with their axes in the order of `axes`: a view."""
+        return Values(self.array.transpose(axes))
+
+    def parts(self) -> Iterator[Part]:
+        """Yield the one part that there is."""
+        yield Part(full_index(self.shape), self, -1)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Values):
+            return NotImplemented
+        return self._state() == other._state()
+
+    def __hash__(self) -> int:
+        return hash(self._state())
+
+    def _state(self) -> tuple[Any, ...]:
+        return self.dtype.str, self.shape, self.array.tobytes()
+
+    def __repr__(self) -> str:
+        return f"Values(dtype={self.dtype.str!r}, shape={self.shape})"
