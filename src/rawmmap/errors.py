@@ -1,11 +1,68 @@
-"""The library's own exceptions; each is also the standard type that callers would expect."""
+"""The library's own exceptions, and the one way to put a file's name before an error.
+
+Each exception is also the standard type that callers would expect.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-__all__ = ["DescriptionError", "RawmmapError", "ShortFileError", "ShrunkFileError"]
+__all__ = [
+    "DescriptionError",
+    "RawmmapError",
+    "ShortFileError",
+    "ShrunkFileError",
+    "add_file_name",
+    "name_file",
+]
+
+_Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+
+
+@contextmanager
+def name_file(path: _Path | None) -> Iterator[None]:
+    """Put the name of a file before the text of an error that leaves this context.
+
+    Parameters
+    ----------
+    path : path or None
+        The file, as its caller knows it; None changes nothing.
+    """
+    try:
+        yield
+    except Exception as error:
+        add_file_name(error, path)
+        raise
+
+
+def add_file_name(error: Exception, path: _Path | None) -> None:
+    """Put the name of a file before an error's text, or into its `filename`, if it names none.
+
+    The error stays the same object, of the same type. Errors whose text is not their one argument
+    (`KeyError`, `UnicodeDecodeError` and the like) are left alone.
+
+    Parameters
+    ----------
+    error : Exception
+        The error that is about to be raised.
+    path : path or None
+        The file, as its caller knows it; None changes nothing.
+    """
+    if path is None:
+        return
+    name = os.fsdecode(path)
+    if isinstance(error, OSError) and error.errno is not None:
+        if error.filename is None:
+            error.filename = name
+        return
+    if isinstance(error, KeyError) or len(error.args) != 1 or not isinstance(error.args[0], str):
+        return
+    text = error.args[0]
+    if not (text.startswith(f"{name}: ") or f"{os.sep}{name}: " in text or repr(name) in text):
+        error.args = (f"{name}: {text}",)
 
 
 class RawmmapError(Exception):
