@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rawmmap.array import RawArray
     from rawmmap.dask import from_raw, to_raw
+    from rawmmap.dataset import RawDataset, open
     from rawmmap.errors import DescriptionError, RawmmapError, ShortFileError, ShrunkFileError
     from rawmmap.exports import to_envi, to_hdf5, to_npy, to_vrt
     from rawmmap.layout import Layout
@@ -35,6 +36,7 @@ __all__ = [
     "Layout",
     "Mapping",
     "RawArray",
+    "RawDataset",
     "RawmmapError",
     "ShortFileError",
     "ShrunkFileError",
@@ -47,6 +49,7 @@ __all__ = [
     "map_dataset",
     "mapping_of",
     "mmap",
+    "open",
     "resident",
     "to_envi",
     "to_hdf5",
@@ -61,6 +64,7 @@ _HOMES = {
     "Layout": "layout",
     "Mapping": "mapping",
     "RawArray": "array",
+    "RawDataset": "dataset",
     "RawmmapError": "errors",
     "ShortFileError": "errors",
     "ShrunkFileError": "errors",
@@ -72,6 +76,7 @@ _HOMES = {
     "map_dataset": "xarray.live",
     "mapping_of": "mapping",
     "mmap": "mapping",
+    "open": "dataset",
     "resident": "mapping",
     "to_envi": "exports",
     "to_hdf5": "exports",

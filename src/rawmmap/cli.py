@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
+# So many ranges that no variable covers are listed.
+_SHOWN_RANGES = 10
+
 
 def _shape(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...] | None:
     """Return element counts such as ``-1,256,512``."""
@@ -125,21 +128,31 @@ def info(path: str, **words: Any) -> None:
     with _errors():
         import xarray as xr
 
-        from rawmmap.formats.registry import find
         from rawmmap.layout import Layout
-        from rawmmap.sources import open_source
 
-        description = find(path, **given)
-        size = open_source(description.path).identity.size
-        lines = [f"{description.path}: {size} bytes ({_human(size)})"]
-        for name, placed in description.place(size).items():
-            if isinstance(placed.data, Layout):
-                lines.append(_line(name, placed.dims, placed.data))
+        raw = rawmmap.open(path, **given)
+        size = raw.source.identity.size
+        lines = [f"{raw.path}: {size} bytes ({_human(size)})"]
+        for name, variable in raw.description.variables.items():
+            if isinstance(variable.data, Layout):
+                lines.append(_line(name, variable.dims, variable.data))
             else:
-                lines.append(f"  {name}: {placed.data.dtype} {placed.dims}, in the description")
+                lines.append(f"  {name}: {variable.data.dtype} {variable.dims}, in the description")
+        lines += _coverage(raw.coverage, size)
         with xr.open_dataset(path, engine="rawmmap", **given) as ds:
             lines += ["", str(ds), "", "With chunks={}:", *_chunks(ds)]
         click.echo("\n".join(lines))
+
+
+def _coverage(uncovered: list[tuple[int, int]], size: int) -> Iterator[str]:
+    """Yield what share of a file its variables cover, and the ranges that none does."""
+    free = sum(stop - start for start, stop in uncovered)
+    share = 100 * (size - free) / size if size else 100
+    yield f"  covered: {size - free} of {size} bytes ({share:.3g} %)"
+    for start, stop in uncovered[:_SHOWN_RANGES]:
+        yield f"  not covered: bytes {start} to {stop} ({stop - start} bytes)"
+    if len(uncovered) > _SHOWN_RANGES:
+        yield f"  not covered: {len(uncovered) - _SHOWN_RANGES} more ranges"
 
 
 def _line(name: str, dims: tuple[str, ...], layout: Any) -> str:

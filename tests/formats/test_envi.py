@@ -113,7 +113,7 @@ def test_other_layouts_are_refused(tmp_path: Path, strides: tuple[int, ...], off
     path = tmp_path / "a"
     path.write_bytes(bytes(200))
     with pytest.raises(ValueError, match=r"'data': its bands.*strides.*'bip': \(2, 16, 4\)"):
-        to_envi(path, dtype="<i2", shape=(2, 3, 4), strides=strides, offset=offset)
+        to_envi(path, dtype="<i2", shape=(2, 3, 4), strides=strides, offset=offset, overlap=True)
     assert list(tmp_path.iterdir()) == [path]
 
 

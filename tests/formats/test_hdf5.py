@@ -152,6 +152,7 @@ DATASET: dict[str, Any] = {
         "when": {"dtype": ">M8[s]", "shape": 2, "dims": "time", "offset": 112},
         "wait": {"dtype": ">m8[h]", "shape": 2, "dims": "time", "offset": 112},
     },
+    "overlap": True,
     "coords": {
         "time": np.array(["2000-01-01", "2000-01-02"], "M8[D]"),
         "name": ("y", ["a", "bb", "c"]),

@@ -140,7 +140,8 @@ def test_a_backwards_variable_counts_from_its_first_byte(tmp_path: Path) -> None
         "variables": {
             "u": {"dtype": "u1", "shape": 100, "offset": 300},
             "v": {"dtype": "u1", "shape": 100, "offset": 350, "strides": (-1,)},
-        }
+        },
+        "overlap": True,
     }
     with pytest.raises(ValueError, match="'v' has its data at 251 to 351"):
         to_npy(path, variable="u", **words)
@@ -151,7 +152,15 @@ def test_gaps_are_refused(tmp_path: Path, strides: tuple[int, ...]) -> None:
     path = tmp_path / "a"
     path.write_bytes(bytes(500))
     with pytest.raises(ValueError, match="not dense"):
-        to_npy(path, dtype="<i2", shape=(3, 4), strides=strides, offset=128, variable="data")
+        to_npy(
+            path,
+            dtype="<i2",
+            shape=(3, 4),
+            strides=strides,
+            offset=128,
+            variable="data",
+            overlap=True,
+        )
     assert not any(path.read_bytes())
 
 

@@ -168,6 +168,7 @@ def test_several_variables(path: Path, array: np.ndarray) -> None:
             "v": {"dtype": ">f4", "shape": (7, 6), "dims": ("x", "y"), "offset": 20, "order": "F"},
             "w": {"dtype": ">f4", "shape": (5,), "dims": "time", "offset": 20, "strides": (168,)},
         },
+        overlap=True,
         drop_variables="w",
     )
     assert list(ds.variables) == ["head", "u", "v"]
@@ -248,10 +249,10 @@ def test_preferred_chunks_suit_all_variables_of_a_file(tmp_path: Path) -> None:
     variables = {
         "a": {"dtype": "f4", "shape": (40, 100, 100), "dims": DIMS},
         "b": {"dtype": "f8", "shape": (40, 100, 100), "dims": DIMS, "offset": 1_600_000},
-        "c": {"dtype": "f8", "shape": (40,), "dims": "time"},
+        "c": {"dtype": "f8", "shape": (40,), "dims": "time", "offset": 0},
     }
     with dask.config.set({"array.chunk-size": "400 kB"}):
-        ds = opened(path, variables=variables, chunks={})
+        ds = opened(path, variables=variables, chunks={}, overlap=True)
     assert ds.chunks["y"] == ds.chunks["x"] == (100,)
     assert max(ds.chunks["time"]) == ds.a.encoding["preferred_chunks"]["time"]
     assert 1 < max(ds.chunks["time"]) <= 5

@@ -17,7 +17,7 @@ import xarray as xr
 from xarray.tests import test_backends as theirs
 
 import rawmmap.xarray
-from rawmmap.xarray.engine import RawStore, opened
+from rawmmap.xarray.engine import RawStore
 from rawmmap.xarray.writing.create import write_encoded
 from rawmmap.xarray.writing.encoding import Encoded
 
@@ -43,7 +43,7 @@ class FileStore(Encoded):
         write_encoded(self._path, self.variables, self.attrs, None, True)
 
     def load(self) -> Any:
-        return RawStore(*opened(self._path)).load()  # type: ignore[no-untyped-call]
+        return RawStore(rawmmap.open(self._path)).load()  # type: ignore[no-untyped-call]
 
 
 class TestSuite(theirs.CFEncodedBase):

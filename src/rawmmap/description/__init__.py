@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
-from rawmmap.description.model import Description, Placed, Records, Variable
+from rawmmap.description.keywords import Keywords
+from rawmmap.description.model import Description, Records, Variable
+from rawmmap.description.template import LayoutTemplate
 
-__all__ = ["Description", "Placed", "Records", "Variable"]
+__all__ = ["Description", "Keywords", "LayoutTemplate", "Records", "Variable"]

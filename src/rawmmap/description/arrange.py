@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from rawmmap.description.model import Description, Records, Variable
+from rawmmap.description.template import LayoutTemplate
 from rawmmap.layout.pages import round_up
 
 __all__ = ["ALIGNMENT", "plan"]
@@ -41,7 +42,7 @@ def plan(
     """
     fixed = {k: v for k, v in variables.items() if record_dim is None or record_dim not in v.dims}
     placed = dict(_one_after_another(fixed, start))
-    end = max([start, *(v.offset + _nbytes(v) for v in placed.values())])
+    end = max([start, *(_template(v).offset + _nbytes(v) for v in placed.values())])
     description = Description(path, placed, attrs=attrs)
     if record_dim is None:
         return description, end
@@ -59,7 +60,8 @@ def _one_after_another(
 ) -> Iterator[tuple[str, Variable]]:
     for name, variable in variables.items():
         offset = round_up(start, ALIGNMENT)
-        yield name, replace(variable, offset=offset, order="C", strides=None)
+        template = LayoutTemplate(variable.data.dtype, _shape(variable), offset)
+        yield name, replace(variable, data=template)
         # What is empty takes no room.
         start = offset + _nbytes(variable) if _nbytes(variable) else start
 
@@ -71,17 +73,19 @@ def _interleaved(
     starts: dict[str, int] = {}
     end = 0
     for name, variable in variables.items():
-        starts[name] = round_up(end, variable.dtype.alignment)
+        starts[name] = round_up(end, variable.data.dtype.alignment)
         end = starts[name] + _nbytes(variable, dim)
     # A record has at least one byte, so that the file's size tells how many there are.
-    step = max(round_up(end, max(v.dtype.alignment for v in variables.values())), 1)
+    step = max(round_up(end, max(v.data.dtype.alignment for v in variables.values())), 1)
     inside = {
         name: replace(
             variable,
-            shape=tuple(-1 if d == dim else n for d, n in _axes(variable)),
-            offset=offset + starts[name],
-            order="C",
-            strides=_strides(variable, dim, step),
+            data=LayoutTemplate(
+                variable.data.dtype,
+                tuple(-1 if d == dim else n for d, n in _axes(variable)),
+                offset + starts[name],
+                strides=_strides(variable, dim, step),
+            ),
         )
         for name, variable in variables.items()
     }
@@ -90,7 +94,7 @@ def _interleaved(
 
 def _strides(variable: Variable, dim: str, step: int) -> tuple[int, ...]:
     strides = []
-    inner = variable.dtype.itemsize
+    inner = variable.data.dtype.itemsize
     for d, n in reversed(_axes(variable)):
         strides.append(step if d == dim else inner)
         inner *= 1 if d == dim else max(n, 1)
@@ -98,7 +102,16 @@ def _strides(variable: Variable, dim: str, step: int) -> tuple[int, ...]:
 
 
 def _axes(variable: Variable) -> list[tuple[str, int]]:
-    return list(zip(variable.dims, variable.shape or (), strict=True))
+    return list(zip(variable.dims, _shape(variable), strict=True))
+
+
+def _shape(variable: Variable) -> tuple[int, ...]:
+    return variable.data.shape or ()
+
+
+def _template(variable: Variable) -> LayoutTemplate:
+    assert isinstance(variable.data, LayoutTemplate)
+    return variable.data
 
 
 def _length(variable: Variable, dim: str) -> int:
@@ -107,4 +120,4 @@ def _length(variable: Variable, dim: str) -> int:
 
 def _nbytes(variable: Variable, dim: str | None = None) -> int:
     """Return the bytes of a variable, or of one record of it."""
-    return variable.dtype.itemsize * math.prod(n for d, n in _axes(variable) if d != dim)
+    return variable.data.dtype.itemsize * math.prod(n for d, n in _axes(variable) if d != dim)

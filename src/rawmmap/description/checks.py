@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from rawmmap.description.model import Records, Variable
-from rawmmap.layout import Layout
+from rawmmap.description.template import LayoutTemplate
 
 __all__ = [
     "as_integer",
@@ -16,7 +17,7 @@ __all__ = [
     "as_object",
     "as_strings",
     "check_dims",
-    "check_place",
+    "check_template",
     "shown",
     "typed",
     "within",
@@ -34,29 +35,26 @@ def check_dims(dims: tuple[str, ...], shape: tuple[int, ...], what: str) -> None
         raise ValueError(f"{what} has {len(dims)} dimensions; {_MOST_DIMS} are possible")
 
 
-def check_place(variable: Variable, records: Records | None, what: str) -> None:
-    """Refuse elements that share bytes, and records that do not follow each other as is said.
+def check_template(variable: Variable, records: Records | None, what: str) -> None:
+    """Refuse lengths that no file can have, and records that do not follow each other as is said.
 
     A few bytes could otherwise stand for more elements than any memory holds.
     """
-    if variable.values is not None or variable.shape is None:
+    template = variable.data
+    if not isinstance(template, LayoutTemplate) or template.shape is None:
         return
-    one = [1 if n == -1 else n for n in variable.shape]
-    if variable.strides is None:
-        Layout.dense(variable.dtype, one, offset=variable.offset, order=variable.order)
+    one = replace(template, shape=tuple(1 if n == -1 else n for n in template.shape)).resolve(0)
+    start, stop = one.extent
+    if one.nbytes > stop - start:
+        raise ValueError(f"{what}: its elements overlap, with strides {shown(one.strides)}")
+    if records is None or -1 not in template.shape or template.strides is None:
         return
-    part = Layout(variable.dtype, one, variable.strides, variable.offset)
-    start, stop = part.extent
-    if part.nbytes > stop - start:
-        raise ValueError(f"{what}: its elements overlap, with strides {shown(part.strides)}")
-    if records is None or -1 not in variable.shape:
-        return
-    for dim, n, step in zip(variable.dims, variable.shape, variable.strides, strict=True):
+    for dim, n, step in zip(variable.dims, template.shape, template.strides, strict=True):
         if n == -1 and dim == records.dim and step != records.nbytes:
             raise ValueError(
                 f"{what}: its stride along {dim!r} is {step}, but a record has {records.nbytes}"
             )
-    if part.nbytes and not records.offset <= start <= stop <= records.offset + records.nbytes:
+    if one.nbytes and not records.offset <= start <= stop <= records.offset + records.nbytes:
         raise ValueError(
             f"{what}: bytes {start} to {stop} are not within the first record, which has bytes "
             f"{records.offset} to {records.offset + records.nbytes}"

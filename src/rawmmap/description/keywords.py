@@ -1,137 +1,442 @@
-"""Descriptions in the caller's own words: the keywords of ``open_dataset`` and `describe`."""
+"""Descriptions by keywords: those of ``open_dataset``, `describe`, `open` and others."""
 
 from __future__ import annotations
 
+import difflib
+import math
 import operator
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, NoReturn, Self
 
 import numpy as np
 
 from rawmmap.description.checks import typed
-from rawmmap.description.model import Description, Variable
+from rawmmap.description.model import Description, Records, Variable, field_dtype
+from rawmmap.description.template import LayoutTemplate
 from rawmmap.errors import DescriptionError
-from rawmmap.layout import as_shape, plain_dtype
+from rawmmap.layout import Layout, check_shape, dense_strides, plain_dtype
 
-__all__ = ["from_keywords"]
+__all__ = ["Keywords", "suggest"]
 
-_WORDS = ("dtype", "shape", "dims", "offset", "order", "strides", "attrs")
+_OF_ONE = ("dtype", "shape", "dims", "offset", "order", "strides", "attrs")
+_OF_VARIABLE = (*_OF_ONE, "fields", "record")
+_INTEGERS = "integers"
+
+# NumPy's codes of common spellings that NumPy does not know.
+_KINDS = {"int": "i", "uint": "u", "float": "f", "complex": "c"}
+_ENDINGS = {"be": ">", "le": "<", "_be": ">", "_le": "<"}
 
 
-def from_keywords(
-    path: str,
-    *,
-    dtype: Any = None,
-    shape: Any = None,
-    dims: Any = None,
-    offset: Any = None,
-    order: Any = None,
-    strides: Any = None,
-    name: str | None = None,
-    attrs: Mapping[str, Any] | None = None,
-    variables: Mapping[str, Mapping[str, Any]] | None = None,
-) -> Description | None:
-    """Return the description that the keywords give, or None if there are none.
+@dataclass(frozen=True, slots=True)
+class Keywords:
+    """The keywords that describe a file, as they are given; None where they are not.
 
-    Raises
-    ------
-    DescriptionError
-        If the words are incomplete or contradict each other.
-    TypeError
-        If a word is of the wrong kind, or unknown.
+    Attributes
+    ----------
+    dtype, shape, dims, offset, order, strides, name, attrs
+        One variable: type of an element, element counts, names of the axes, bytes before the data,
+        order of the axes, bytes from one element to the next, name of the variable, attributes.
+    variables
+        Several: ``{name: dict(dtype=..., ...)}``.
+    record_dim, record_nbytes
+        The dimension that counts records of equal length, and the bytes of one record.
+    fields
+        What is said of single fields of a structured dtype: ``{name: dict(dims=, attrs=)}``.
+    overlap
+        Whether variables may share bytes.
     """
-    words = dict(
-        dtype=dtype,
-        shape=shape,
-        dims=dims,
-        offset=offset,
-        order=order,
-        strides=strides,
-        attrs=attrs,
-    )
-    if name == "":
-        raise DescriptionError(f"{path}: name='' is no name; leave it out or give one")
-    if attrs is not None and not isinstance(attrs, Mapping):
-        raise TypeError(f"{path}: attrs= is a mapping of attributes, not {attrs!r}")
-    given = {word: value for word, value in words.items() if value is not None}
-    if variables is not None:
-        _check_variables(path, variables)
-        extra = sorted({*given, *({"name"} if name is not None else ())} - {"attrs"})
+
+    dtype: Any = None
+    shape: Any = None
+    dims: Any = None
+    offset: Any = None
+    order: Any = None
+    strides: Any = None
+    name: Any = None
+    attrs: Any = None
+    variables: Any = None
+    record_dim: Any = None
+    record_nbytes: Any = None
+    fields: Any = None
+    overlap: Any = None
+
+    @classmethod
+    def take_from(cls, keywords: dict[str, Any]) -> Self:
+        """Remove the keywords that describe a file from a dictionary, and return them."""
+        return cls(**{key: keywords.pop(key) for key in cls.names() if key in keywords})
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """Return the keywords."""
+        return tuple(field.name for field in fields(cls))
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The keywords that are not None."""
+        return {k: getattr(self, k) for k in self.names() if getattr(self, k) is not None}
+
+    def describe(self, path: str) -> Description | None:
+        """Return the description that the keywords give, or None if there are none.
+
+        Raises
+        ------
+        DescriptionError
+            If the keywords are incomplete or contradict each other.
+        TypeError
+            If one of them is of the wrong type, or unknown.
+        """
+        given = self.given
+        given.pop("overlap", None)
+        if not given:
+            return None
+        _check_types(path, self)
+        specs = self._variables(path)
+        offset = 0 if self.offset is None else operator.index(self.offset)
+        if self.record_dim is None:
+            if self.record_nbytes is not None:
+                raise DescriptionError(f"{path}: record_nbytes= needs record_dim=, the dimension")
+            variables, records = _one_after_another(path, specs, offset), None
+        else:
+            variables, records = _in_records(path, specs, offset, self)
+        attrs = dict(self.attrs or {}) if self.variables is not None else {}
+        return Description(
+            path,
+            variables,
+            attrs=attrs,
+            records=records,
+            overlap=bool(self.overlap),
+            unnamed=self.variables is None and self.name is None,
+        )
+
+    def _variables(self, path: str) -> dict[str, _Spec]:
+        """Return what is said of each variable."""
+        if self.variables is None:
+            return self._one_variable(path)
+        extra = [k for k in self.given if k in (*_OF_ONE, "name", "fields")]
+        extra = [k for k in extra if k not in ("attrs", "offset")]
         if extra:
             raise DescriptionError(
                 f"{path}: {extra} describe one variable and variables= several; give one or the "
                 "other"
             )
-        return Description(
-            path,
-            {key: _variable(path, key, **value) for key, value in variables.items()},
-            attrs=dict(attrs or {}),
-        )
-    if not given and name is None:
-        return None
-    if dtype is None:
-        raise DescriptionError(
-            f"{path}: {sorted(given) or ['name']} came without dtype=; keywords describe a "
-            "variable whole, with at least its dtype"
-        )
-    key = "data" if name is None else name
-    return Description(path, {key: _variable(path, key, **given)})
+        return {
+            key: _Spec.of(path, f"variable {key!r}: ", key, words)
+            for key, words in self.variables.items()
+        }
+
+    def _one_variable(self, path: str) -> dict[str, _Spec]:
+        given = self.given
+        if self.dtype is None:
+            named = [f"{key}=" for key in given]
+            raise DescriptionError(
+                f"{path}: {', '.join(named)} came without dtype=; keywords describe a variable "
+                "completely, with at least its dtype"
+            )
+        key = "data" if self.name is None else self.name
+        subject = "" if self.name is None else f"variable {key!r}: "
+        words = {k: given[k] for k in (*_OF_ONE, "fields") if k in given and k != "offset"}
+        return {key: _Spec.of(path, subject, key, words)}
 
 
-def _check_variables(path: str, variables: Any) -> None:
-    if not isinstance(variables, Mapping):
-        raise TypeError(
-            f"{path}: variables= is a mapping {{name: dict(dtype=..., ...)}}, not {variables!r}"
-        )
-    for key, words in variables.items():
+@dataclass(frozen=True, slots=True)
+class _Spec:
+    """What the caller says of one variable, with every keyword of its type."""
+
+    subject: str
+    name: str
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...] | None
+    dims: tuple[str, ...] | None
+    offset: int | None
+    order: str
+    strides: tuple[int, ...] | None
+    attrs: Mapping[str, Any]
+    fields: Mapping[str, Mapping[str, Any]]
+    record: bool
+
+    @classmethod
+    def of(cls, path: str, what: str, key: Any, words: Any) -> Self:
+        subject = f"{path}: {what}"
+        if not isinstance(key, str):
+            raise TypeError(f"{path}: variables= has the name {key!r}; names are strings")
+        if not key:
+            raise DescriptionError(f"{path}: name='' is empty; leave it out or give a name")
         if not isinstance(words, Mapping):
             raise TypeError(f"{path}: variable {key!r} is a dict(dtype=..., ...), not {words!r}")
+        for word in words:
+            if word not in _OF_VARIABLE:
+                raise TypeError(f"{subject}{suggest(str(word), _OF_VARIABLE)}")
+        if words.get("dtype") is None:
+            raise DescriptionError(f"{path}: variable {key!r} has no dtype; give dtype=")
+        dtype = _as_dtype(subject, words["dtype"])
+        shape = _as_shape(subject, "shape", words.get("shape"))
+        strides = _as_shape(subject, "strides", words.get("strides"))
+        order = "C" if words.get("order") is None else words["order"]
+        if order not in ("C", "F"):
+            raise DescriptionError(f"{subject}order must be 'C' or 'F', not {order!r}")
+        offset = words.get("offset")
+        attrs, of_fields = _attrs_of(subject, words.get("attrs"), words.get("fields"), dtype)
+        return cls(
+            subject,
+            key,
+            dtype,
+            shape,
+            _as_dims(subject, words.get("dims")),
+            None if offset is None else _as_integer(subject, "offset", offset),
+            order,
+            strides,
+            attrs,
+            of_fields,
+            bool(words.get("record", True)),
+        )
+
+    @property
+    def nbytes(self) -> int | None:
+        """Bytes up to the end of the variable, from its start; None where they are not known."""
+        if self.shape is None or -1 in self.shape:
+            return None
+        if self.strides is None:
+            return self.dtype.itemsize * math.prod(self.shape)
+        return Layout(self.dtype, self.shape, self.strides, 2**40).extent[1] - 2**40
+
+    def variable(self, shape: Any, dims: Any, offset: int, strides: Any) -> Variable:
+        """Return the variable, once it is known where it lies."""
+        template = LayoutTemplate(self.dtype, shape, offset, self.order, strides)
+        self._check(template)
+        if dims is None:
+            dims = tuple(f"dim_{i}" for i in range(template.ndim))
+        return Variable(dims, template, self.attrs, self.fields)
+
+    def _check(self, template: LayoutTemplate) -> None:
+        """Refuse what no file can satisfy."""
+        try:
+            counts = check_shape(template.shape, template.order, template.strides)
+            one = replace(template, shape=tuple(max(n, 0) for n in counts))
+            one.resolve(0)
+        except ValueError as error:
+            raise DescriptionError(f"{self.subject}{error}") from error
 
 
-def _variable(path: str, key: Hashable, /, **words: Any) -> Variable:
-    unknown = sorted(set(words) - set(_WORDS))
-    if unknown:
-        raise TypeError(f"{path}: variable {key!r}: {unknown} are none of {list(_WORDS)}")
-    if not isinstance(key, str):
-        raise TypeError(f"{path}: variable names are strings, not {key!r}")
-    if words.get("dtype") is None:
-        raise DescriptionError(f"{path}: variable {key!r} has no dtype")
-    dtype = plain_dtype(words["dtype"])
-    shape = None if words.get("shape") is None else as_shape(words["shape"])
-    ndim = 1 if shape is None else len(shape)
-    strides, order, attrs = words.get("strides"), words.get("order"), words.get("attrs")
-    if order not in (None, "C", "F"):
-        raise DescriptionError(f"{path}: variable {key!r}: order is 'C' or 'F', not {order!r}")
+def _one_after_another(path: str, specs: Mapping[str, _Spec], start: int) -> dict[str, Variable]:
+    """Return variables, each by default directly after the one before it."""
+    variables: dict[str, Variable] = {}
+    position: int | None = start
+    for name, spec in specs.items():
+        offset = position if spec.offset is None else spec.offset
+        if offset is None:
+            raise DescriptionError(
+                f"{spec.subject}offset= is missing, and the variable before it reaches to the end "
+                "of the file"
+            )
+        variables[name] = spec.variable(spec.shape, spec.dims, offset, spec.strides)
+        position = None if spec.nbytes is None else offset + spec.nbytes
+    return variables
+
+
+def _in_records(
+    path: str, specs: Mapping[str, _Spec], start: int, keywords: Keywords
+) -> tuple[dict[str, Variable], Records]:
+    """Return variables of records that follow each other to the end of the file."""
+    dim = keywords.record_dim
+    inside = {name: spec for name, spec in specs.items() if spec.record}
+    outside = {name: spec for name, spec in specs.items() if not spec.record}
+    if not inside:
+        raise DescriptionError(f"{path}: record_dim={dim!r}, but no variable is in the records")
+    starts, end = _starts_in_record(inside)
+    nbytes = end if keywords.record_nbytes is None else operator.index(keywords.record_nbytes)
+    if nbytes < max(end, 1):
+        raise DescriptionError(
+            f"{path}: record_nbytes={nbytes}, but the variables of a record take {end} bytes"
+        )
+    variables = _one_after_another(path, outside, 0)
+    for name, spec in inside.items():
+        shape = spec.shape or ()
+        inner = spec.strides or dense_strides(spec.dtype.itemsize, shape, spec.order)
+        dims = _dims_in_record(spec, dim)
+        variables[name] = spec.variable((-1, *shape), dims, start + starts[name], (nbytes, *inner))
+    return {name: variables[name] for name in specs}, Records(dim, start, nbytes)
+
+
+def _starts_in_record(specs: Mapping[str, _Spec]) -> tuple[dict[str, int], int]:
+    """Return where each variable starts in its record, and the bytes that they take together."""
+    starts: dict[str, int] = {}
+    position = end = 0
+    for name, spec in specs.items():
+        shape = spec.shape or ()
+        if -1 in shape:
+            raise DescriptionError(
+                f"{spec.subject}shape={shape} has a -1; it describes one record, and the number of "
+                "records follows from the file's size"
+            )
+        starts[name] = position if spec.offset is None else spec.offset
+        nbytes = replace(spec, shape=shape).nbytes
+        assert nbytes is not None
+        position = starts[name] + nbytes
+        end = max(end, position)
+    return starts, end
+
+
+def _dims_in_record(spec: _Spec, record_dim: str) -> tuple[str, ...]:
+    ndim = len(spec.shape or ())
+    dims = tuple(f"dim_{i}" for i in range(ndim)) if spec.dims is None else spec.dims
+    if dims[:1] == (record_dim,) and len(dims) > ndim:
+        raise DescriptionError(
+            f"{spec.subject}dims={dims} names the record dimension {record_dim!r}; dims= and "
+            "shape= describe one record, without it"
+        )
+    return (record_dim, *dims)
+
+
+def _check_types(path: str, keywords: Keywords) -> None:
+    for key, types, what in (
+        ("variables", Mapping, "a mapping {name: dict(dtype=..., ...)}"),
+        ("attrs", Mapping, "a mapping of attributes"),
+        ("fields", Mapping, "a mapping {field: dict(dims=, attrs=)}"),
+        ("name", str, "a string"),
+        ("record_dim", str, "the name of a dimension"),
+    ):
+        value = getattr(keywords, key)
+        if value is not None and not isinstance(value, types):
+            raise TypeError(f"{path}: {key}= is {what}, not {value!r}")
+    for key in ("offset", "record_nbytes"):
+        if getattr(keywords, key) is not None:
+            _as_integer(f"{path}: ", key, getattr(keywords, key))
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """Return what to say of an unknown keyword: the nearest known one, or all of them."""
+    known = list(known)
+    near = difflib.get_close_matches(word, known, 1, 0.5)
+    hint = f"did you mean {near[0]}=?" if near else f"known are {', '.join(sorted(known))}"
+    return f"unknown keyword {word!r}; {hint}"
+
+
+def _as_dtype(subject: str, dtype: Any) -> np.dtype[Any]:
+    try:
+        return plain_dtype(dtype)
+    except TypeError as error:
+        near = _nearest_dtype(dtype)
+        if near is None:
+            raise TypeError(f"{subject}dtype={dtype!r}: {error}") from error
+        raise TypeError(f"{subject}dtype={dtype!r} is not a NumPy dtype; write {near!r}") from error
+    except (ValueError, SyntaxError) as error:
+        raise DescriptionError(f"{subject}dtype={dtype!r}: {error}") from error
+
+
+def _nearest_dtype(dtype: Any) -> str | None:
+    """Return NumPy's spelling of types such as ``int16be``."""
+    if not isinstance(dtype, str):
+        return None
+    text = dtype.lower().replace(" ", "").replace("-", "")
+    order = next((code for ending, code in _ENDINGS.items() if text.endswith(ending)), "<")
+    text = text.rstrip("_").removesuffix("be").removesuffix("le").rstrip("_")
+    kind = text.rstrip("0123456789")
+    bits = text[len(kind) :]
+    if kind not in _KINDS or not bits or int(bits) % 8:
+        return None
+    return f"{order}{_KINDS[kind]}{int(bits) // 8}"
+
+
+def _as_shape(subject: str, key: str, value: Any) -> tuple[int, ...] | None:
+    if value is None:
+        return None
+    if isinstance(value, str | bytes | Mapping):
+        _refuse_type(subject, key, value, "an integer or a tuple of integers, such as (100, 69)")
+    items = value if isinstance(value, Iterable) else (value,)
+    try:
+        return tuple(operator.index(n) for n in items)
+    except TypeError:
+        _refuse_type(subject, key, value, "an integer or a tuple of integers, such as (100, 69)")
+
+
+def _as_integer(subject: str, key: str, value: Any) -> int:
+    try:
+        number = operator.index(value)
+    except TypeError:
+        _refuse_type(subject, key, value, "an integer, a number of bytes")
+    if number < 0:
+        raise DescriptionError(
+            f"{subject}{key}={number} is negative; it counts bytes"
+            + (" from the file's start" if key == "offset" else "")
+        )
+    return number
+
+
+def _as_dims(subject: str, dims: Any) -> tuple[str, ...] | None:
+    if dims is None:
+        return None
+    if isinstance(dims, Mapping) or not isinstance(dims, str | Sequence):
+        _refuse_type(subject, "dims", dims, "a name or a tuple of names of dimensions")
+    names = (dims,) if isinstance(dims, str) else tuple(dims)
+    for name in names:
+        if not isinstance(name, str):
+            _refuse_type(subject, "dims", dims, "a name or a tuple of names of dimensions")
+    if isinstance(dims, str) and "," in dims:
+        names = tuple(part.strip() for part in dims.split(","))
+        raise DescriptionError(f"{subject}dims={dims!r} is one name; write {names}")
+    return names
+
+
+def _refuse_type(subject: str, key: str, value: Any, wanted: str) -> NoReturn:
+    raise TypeError(f"{subject}{key}={value!r} must be {wanted}")
+
+
+def _attrs_of(
+    subject: str, attrs: Any, of_fields: Any, dtype: np.dtype[Any]
+) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """Return the attributes of a variable, and what is said of single fields of its dtype."""
     if attrs is not None and not isinstance(attrs, Mapping):
-        raise TypeError(f"{path}: variable {key!r}: attrs is a mapping, not {attrs!r}")
-    return Variable(
-        dtype,
-        _names(words.get("dims"), ndim),
-        shape,
-        operator.index(words.get("offset") or 0),
-        order or "C",
-        None if strides is None else as_shape(strides),
-        _typed(path, key, dict(attrs or {}), dtype),
-    )
+        _refuse_type(subject, "attrs", attrs, "a mapping of attributes")
+    if of_fields is not None and dtype.names is None:
+        raise DescriptionError(f"{subject}fields= describes fields, but dtype {dtype} has none")
+    common = dict(attrs or {})
+    if dtype.names is None:
+        return _with_typed_fill(subject, common, dtype), {}
+    extra = {
+        name: _field_keywords(subject, name, given, dtype)
+        for name, given in (of_fields or {}).items()
+    }
+    for name in [n for n in common if n in _field_names(dtype) and isinstance(common[n], Mapping)]:
+        of_field = extra.setdefault(name, {})
+        of_field["attrs"] = {**common.pop(name), **of_field.get("attrs", {})}
+    for name, given in extra.items():
+        plain = field_dtype(dtype, name)
+        given["attrs"] = _with_typed_fill(subject, dict(given.get("attrs", {})), plain)
+    return common, extra
 
 
-def _typed(path: str, key: str, attrs: dict[str, Any], dtype: np.dtype[Any]) -> dict[str, Any]:
+def _field_keywords(subject: str, name: Any, given: Any, dtype: np.dtype[Any]) -> dict[str, Any]:
+    names = _field_names(dtype)
+    if name not in names:
+        raise DescriptionError(f"{subject}fields= names {name!r}; the dtype has {sorted(names)}")
+    if not isinstance(given, Mapping):
+        _refuse_type(subject, "fields", given, "a mapping {field: dict(dims=, attrs=)}")
+    for word in given:
+        if word not in ("dims", "attrs"):
+            raise TypeError(f"{subject}fields[{name!r}]: {suggest(str(word), ('dims', 'attrs'))}")
+    result = dict(given)
+    if result.get("dims") is not None:
+        result["dims"] = _as_dims(f"{subject}fields[{name!r}]: ", result["dims"])
+    if not isinstance(result.get("attrs", {}), Mapping):
+        _refuse_type(subject, f"fields[{name!r}] attrs", given["attrs"], "a mapping of attributes")
+    return {key: value for key, value in result.items() if value is not None}
+
+
+def _field_names(dtype: np.dtype[Any], prefix: str = "") -> set[str]:
+    names: set[str] = set()
+    for name in dtype.names or ():
+        assert dtype.fields is not None
+        inner = dtype.fields[name][0].base
+        names |= _field_names(inner, f"{prefix}{name}.") if inner.names else {prefix + name}
+    return names
+
+
+def _with_typed_fill(subject: str, attrs: dict[str, Any], dtype: np.dtype[Any]) -> dict[str, Any]:
     """Return attributes whose fill value has the variable's type, as through a sidecar."""
-    if dtype.names is not None or dtype.subdtype is not None or dtype.kind == "U":
+    if dtype.subdtype is not None or dtype.kind == "U":
         return attrs
     try:
-        return typed(attrs, dtype, f"variable {key!r}")
+        return typed(attrs, dtype, "attrs")
     except ValueError as error:
-        raise DescriptionError(f"{path}: {error}") from error
-
-
-def _names(dims: str | Sequence[Hashable] | None, ndim: int) -> tuple[str, ...]:
-    if dims is None:
-        return tuple(f"dim_{i}" for i in range(ndim))
-    if not isinstance(dims, Iterable):
-        raise TypeError(f"dims are names of dimensions, not {dims!r}")
-    names = (dims,) if isinstance(dims, str) else tuple(dims)
-    for dim in names:
-        if not isinstance(dim, str):
-            raise TypeError(f"dimension names are strings, not {dim!r}")
-    return tuple(map(str, names))
+        raise DescriptionError(f"{subject}{error}") from error

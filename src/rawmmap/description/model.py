@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from rawmmap.description.template import LayoutTemplate
 from rawmmap.errors import DescriptionError
-from rawmmap.layout import Layout, infer_shape
+from rawmmap.layout import Arrangement, Layout
+from rawmmap.layout.overlap import find_overlap, overlaps_itself
 
-__all__ = ["Description", "Placed", "Records", "Variable"]
+__all__ = ["Description", "Records", "Variable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,56 +41,43 @@ class Records:
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """One variable, as it is described; its shape may hold a ``-1``.
+    """One variable of a file.
 
     Attributes
     ----------
-    dtype : numpy.dtype
-        Type of one element, byte order included.
     dims : tuple of str
         Names of the axes.
-    shape : tuple of int or None
-        Element counts; ``-1`` follows from the file's size; None is the rest of the file in one
-        dimension.
-    offset : int
-        Byte of the file at which the first element starts.
-    order : {"C", "F"}
-        Order of the axes where there are no strides.
-    strides : tuple of int or None
-        Bytes from one element to the next along each axis.
+    data : Arrangement or LayoutTemplate
+        Where the elements lie, or the elements themselves; a template until the file's size is
+        known.
     attrs : mapping
         Attributes, as xarray's decoders take them.
-    values : numpy.ndarray or None
-        The values themselves, where the description holds them instead of the file.
+    fields : mapping
+        What is said of single fields of a structured dtype: ``{name: {"dims": ..., ...}}``.
     """
 
-    dtype: np.dtype[Any]
     dims: tuple[str, ...]
-    shape: tuple[int, ...] | None
-    offset: int = 0
-    order: str = "C"
-    strides: tuple[int, ...] | None = None
+    data: Arrangement | LayoutTemplate
     attrs: Mapping[str, Any] = field(default_factory=dict)
-    values: npt.NDArray[Any] | None = None
+    fields: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
+    @property
+    def arrangement(self) -> Arrangement:
+        """The data, once it is not a template any more."""
+        assert not isinstance(self.data, LayoutTemplate)
+        return self.data
 
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """A variable of a file whose size is known: every length is a number.
+    @property
+    def grows(self) -> bool:
+        """Whether a length follows from the size of the file."""
+        return isinstance(self.data, LayoutTemplate) and self.data.grows
 
-    Attributes
-    ----------
-    dims : tuple of str
-        Names of the axes.
-    data : Layout or numpy.ndarray
-        Where the elements lie in the file, or the elements themselves.
-    attrs : mapping
-        Attributes, as xarray's decoders take them.
-    """
-
-    dims: tuple[str, ...]
-    data: Layout | npt.NDArray[Any]
-    attrs: Mapping[str, Any]
+    @property
+    def in_file(self) -> bool:
+        """Whether the elements lie in a file, and not in the description."""
+        if isinstance(self.data, LayoutTemplate):
+            return True
+        return any(part.file >= 0 for part in self.data.parts())
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +96,13 @@ class Description:
         Attributes of the whole.
     records : Records or None
         The record axis, if the file has one.
-    node : int or None
-        The inode of the file that is described, where another one may take its place with another
-        description.
+    state : tuple of int or None
+        Inode and modification time of the file that is described, where another one may take its
+        place with another description.
+    overlap : bool
+        Whether variables may share bytes.
+    unnamed : bool
+        Whether the one variable has its name by default; errors do not speak of it then.
     """
 
     path: str
@@ -118,109 +110,174 @@ class Description:
     coords: frozenset[str] = frozenset()
     attrs: Mapping[str, Any] = field(default_factory=dict)
     records: Records | None = None
-    node: int | None = None
+    state: tuple[int, int] | None = None
+    overlap: bool = False
+    unnamed: bool = False
 
-    def place(self, size: int) -> dict[str, Placed]:
-        """Return where everything lies in the file, now that it has `size` bytes.
+    def resolve(self, size: int) -> Description:
+        """Return the description of the file as it is, now that it has `size` bytes.
 
-        A variable of a structured dtype becomes one variable per field.
+        Every length is a number, and a variable of a structured dtype has become one variable per
+        field.
 
         Raises
         ------
         DescriptionError
-            If a variable's words contradict each other, or the file's size.
+            If variables contradict themselves, each other, or the file's size.
         """
-        placed: dict[str, Placed] = {}
+        sized = {name: self._with_size(name, v, size) for name, v in self.variables.items()}
+        if not self.overlap:
+            self._check_overlap(sized)
+        variables: dict[str, Variable] = {}
         for name, variable in self.variables.items():
-            for part, found in self.place_one(name, variable, size):
-                if part in placed:
+            for part, resolved in self._split_fields(name, variable, sized[name]):
+                if part in variables:
                     raise DescriptionError(
                         f"{self.path}: two variables are named {part!r}; "
                         "the fields of a structured dtype count as variables"
                     )
-                placed[part] = found
-        self._check_lengths(placed)
-        return placed
+                variables[part] = resolved
+        check_lengths(self.path, variables)
+        return replace(self, variables=variables)
 
-    def place_one(self, name: str, variable: Variable, size: int) -> Iterator[tuple[str, Placed]]:
-        """Yield where one variable lies, or the fields of one of a structured dtype."""
-        if variable.values is not None:
-            yield name, Placed(variable.dims, variable.values, variable.attrs)
-            return
+    def _with_size(self, name: str, variable: Variable, size: int) -> Arrangement:
+        """Return the data of a variable in a file of `size` bytes, with all fields of its dtype."""
+        template = variable.data
+        if not isinstance(template, LayoutTemplate):
+            return template
         try:
-            layout = self._layout(variable, size)
+            return self._count_records(variable, template, size).resolve(size)
         except ValueError as error:
-            raise DescriptionError(f"{self.path}: variable {name!r}: {error}") from error
-        if layout.dtype.names is None:
-            yield name, _named(name, variable, layout, self.path)
+            raise DescriptionError(f"{self._subject(name)}{error}") from error
+
+    def _check_overlap(self, sized: Mapping[str, Arrangement]) -> None:
+        """Refuse elements of one variable, or of two, that share bytes."""
+        layouts = {name: data for name, data in sized.items() if isinstance(data, Layout)}
+        for name, layout in layouts.items():
+            if overlaps_itself(layout):
+                raise DescriptionError(f"{self._subject(name)}{_explain_self_overlap(layout)}")
+        names = list(layouts)
+        pair = find_overlap([layouts[name] for name in names])
+        if pair is not None:
+            first, second = (names[i] for i in pair)
+            raise DescriptionError(
+                f"{self.path}: variables {first!r}, bytes {_shown(layouts[first])}, and "
+                f"{second!r}, bytes {_shown(layouts[second])}, overlap in the file; correct "
+                "offset=, shape= or strides=, use record_dim= if they take turns, or pass "
+                "overlap=True if that is meant"
+            )
+
+    def _split_fields(
+        self, name: str, variable: Variable, layout: Arrangement
+    ) -> Iterator[tuple[str, Variable]]:
+        """Yield a variable, or one for each field of a structured dtype."""
+        template = variable.data
+        if not isinstance(template, LayoutTemplate) or not isinstance(layout, Layout):
+            yield name, variable
             return
-        for part, inner in _fields(layout):
-            yield part, _named(part, variable, inner, self.path)
+        if layout.dtype.names is None:
+            yield name, self._with_inner_dims(name, variable, layout, template.ndim)
+            return
+        for part, inner in iterate_fields(layout, template.order):
+            extra = variable.fields.get(part, {})
+            dims = variable.dims[: template.ndim] + tuple(extra.get("dims", ()))
+            if "dims" not in extra:
+                dims = variable.dims
+            attrs = {**variable.attrs, **extra.get("attrs", {})}
+            plain = replace(variable, dims=dims, attrs=attrs, fields={})
+            yield part, self._with_inner_dims(part, plain, inner, template.ndim)
 
-    def _layout(self, variable: Variable, size: int) -> Layout:
-        shape = infer_shape(
-            variable.dtype,
-            self._counted(variable, size),
-            size=size,
-            offset=variable.offset,
-            order=variable.order,
-            strides=variable.strides,
-        )
-        if variable.strides is None:
-            return Layout.dense(variable.dtype, shape, offset=variable.offset, order=variable.order)
-        return Layout(variable.dtype, shape, variable.strides, variable.offset)
-
-    def _counted(self, variable: Variable, size: int) -> tuple[int, ...] | None:
-        """Return a variable's shape with the number of records in it."""
-        shape, records = variable.shape, self.records
+    def _count_records(
+        self, variable: Variable, template: LayoutTemplate, size: int
+    ) -> LayoutTemplate:
+        """Return a template with the number of records in the place of its ``-1``."""
+        records, shape = self.records, template.shape
         if records is None or shape is None or -1 not in shape:
-            return shape
-        count = records.count(size)
-        dims = variable.dims + ("",) * (len(shape) - len(variable.dims))
-        return tuple(
-            count if n == -1 and dim == records.dim else n
-            for dim, n in zip(dims, shape, strict=False)
-        )
+            return template
+        axis = shape.index(-1)
+        if axis >= len(variable.dims) or variable.dims[axis] != records.dim:
+            return template
+        return template.with_length(axis, records.count(size))
 
-    def _check_lengths(self, placed: Mapping[str, Placed]) -> None:
-        lengths: dict[str, tuple[int, str]] = {}
-        for name, variable in placed.items():
-            for dim, n in zip(variable.dims, variable.data.shape, strict=True):
-                known, other = lengths.setdefault(dim, (n, name))
-                if n != known:
-                    raise DescriptionError(
-                        f"{self.path}: dimension {dim!r} has length {known} in {other!r}, "
-                        f"but {n} in {name!r}"
-                    )
+    def _with_inner_dims(
+        self, name: str, variable: Variable, layout: Layout, outer: int
+    ) -> Variable:
+        """Return a resolved variable; axes inside a dtype get names after the variable."""
+        dims = variable.dims
+        if name not in self.variables:
+            dims = dims[: layout.ndim]  # the rest names the axes of fields that have more
+        if len(dims) == outer:
+            dims += tuple(f"{name}_{i}" for i in range(layout.ndim - outer))
+        if len(dims) != layout.ndim:
+            raise DescriptionError(
+                f"{self._subject(name)}it has {layout.ndim} axes of shape {layout.shape}, "
+                f"but {len(dims)} dims {dims}"
+            )
+        return merge_repeated(replace(variable, dims=dims, data=layout), self._subject(name))
 
-    def without(self, names: frozenset[str]) -> Description:
+    def _subject(self, name: str) -> str:
+        """Return what an error is about; of a variable that nobody has named, the file alone."""
+        return f"{self.path}: " if self.unnamed else f"{self.path}: variable {name!r}: "
+
+    def without(self, names: Iterable[str]) -> Description:
         """Return the description without some variables."""
-        kept = {n: v for n, v in self.variables.items() if n not in names}
-        return replace(self, variables=kept, coords=self.coords - names)
+        dropped = frozenset(names)
+        kept = {n: v for n, v in self.variables.items() if n not in dropped}
+        return replace(self, variables=kept, coords=self.coords - dropped)
 
 
-def _fields(layout: Layout) -> Iterator[tuple[str, Layout]]:
+def merge_repeated(variable: Variable, subject: str) -> Variable:
+    """Return a variable with one axis for a dimension that is named twice, as for blocks."""
+    dims = variable.dims
+    repeated = sorted({dim for dim in dims if dims.count(dim) > 1})
+    if not repeated:
+        return variable
+    raise DescriptionError(f"{subject}dims={dims} names the dimension {repeated[0]!r} twice")
+
+
+def check_lengths(path: str, variables: Mapping[str, Variable]) -> None:
+    """Refuse a dimension that has two lengths."""
+    lengths: dict[str, tuple[int, str]] = {}
+    for name, variable in variables.items():
+        for dim, n in zip(variable.dims, variable.arrangement.shape, strict=True):
+            known, other = lengths.setdefault(dim, (n, name))
+            if n != known:
+                raise DescriptionError(
+                    f"{path}: dimension {dim!r} has length {known} in {other!r}, "
+                    f"but {n} in {name!r}"
+                )
+
+
+def iterate_fields(layout: Layout, order: str = "C") -> Iterator[tuple[str, Layout]]:
     """Yield the plain fields of a structured layout; one within another is ``"outer.inner"``."""
     for name in layout.dtype.names or ():
-        inner = layout.field(name)
+        inner = layout.field(name, order)
         if inner.dtype.names is None:
             yield name, inner
         else:
-            for part, found in _fields(inner):
-                yield f"{name}.{part}", found
+            for part, nested in iterate_fields(inner, order):
+                yield f"{name}.{part}", nested
 
 
-def _named(name: str, variable: Variable, layout: Layout, path: str) -> Placed:
-    """Return a placed variable; axes of a subarray dtype get names after the variable."""
-    dims = variable.dims
-    subarray = layout.ndim - len(variable.shape if variable.shape is not None else (1,))
-    if len(dims) == layout.ndim - subarray:
-        dims += tuple(f"{name}_{i}" for i in range(subarray))
-    if len(dims) != layout.ndim:
-        raise DescriptionError(
-            f"{path}: variable {name!r} has {layout.ndim} axes of shape {layout.shape}, "
-            f"but {len(dims)} dims {dims}"
-        )
-    if len(set(dims)) < len(dims):
-        raise DescriptionError(f"{path}: variable {name!r} names a dimension twice: {dims}")
-    return Placed(dims, layout, variable.attrs)
+def field_dtype(dtype: np.dtype[Any], name: str) -> np.dtype[Any]:
+    """Return the dtype of a plain field that `iterate_fields` names."""
+    for step in name.split("."):
+        assert dtype.fields is not None
+        dtype = dtype.fields[step][0].base
+    return dtype
+
+
+def _shown(layout: Layout) -> str:
+    start, stop = layout.extent
+    return f"{start} to {stop}"
+
+
+def _explain_self_overlap(layout: Layout) -> str:
+    text = (
+        f"its elements of {layout.dtype.itemsize} bytes overlap in the file, with "
+        f"strides={layout.strides} in bytes and shape={layout.shape}"
+    )
+    scaled = tuple(step * layout.dtype.itemsize for step in layout.strides)
+    if not overlaps_itself(Layout(layout.dtype, layout.shape, scaled, layout.offset)):
+        return f"{text}; strides are bytes, not elements: did you mean {scaled}?"
+    return f"{text}; pass overlap=True if that is meant"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from rawmmap.description import Placed
+from rawmmap.description import Variable
 from rawmmap.exports.raster import Raster, as_raster
 from rawmmap.exports.subject import beside, open_subject, target_path
 from rawmmap.files.replace import replacing
@@ -212,7 +212,7 @@ def _band_entries(raster: Raster) -> Iterator[tuple[str, str]]:
         yield "band names", _list(names)
 
 
-def _wavelength_units(raster: Raster, labels: Placed) -> str | None:
+def _wavelength_units(raster: Raster, labels: Variable) -> str | None:
     """Return ENVI's word for the units of a coordinate that is a wavelength, else None."""
     if labels.data.dtype.kind not in "iuf":
         return None

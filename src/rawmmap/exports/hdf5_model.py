@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rawmmap.description import Placed
+from rawmmap.dataset import values_of
+from rawmmap.description import Variable
 from rawmmap.exports.subject import Subject
 from rawmmap.layout import Layout
 
@@ -105,7 +106,7 @@ def plan(subject: Subject, variable: str | None) -> Plan:
     return Plan(datasets, dims, _attributes(attrs, subject.path))
 
 
-def _chosen(subject: Subject, variable: str | None) -> dict[str, Placed]:
+def _chosen(subject: Subject, variable: str | None) -> dict[str, Variable]:
     if variable is None:
         return dict(subject.placed)
     if variable not in subject.placed:
@@ -123,7 +124,7 @@ def _chosen(subject: Subject, variable: str | None) -> dict[str, Placed]:
     }
 
 
-def _labels(name: str, coordinate: Placed, data: Placed) -> bool:
+def _labels(name: str, coordinate: Variable, data: Variable) -> bool:
     """Return whether CF's attribute ``coordinates`` of a variable has to name a coordinate."""
     return name not in data.dims and set(coordinate.dims) <= set(data.dims)
 
@@ -142,12 +143,14 @@ def _check_names(
             )
 
 
-def _planned(subject: Subject, name: str, placed: Placed, attrs: dict[str, Any]) -> Planned:
-    data = placed.data
+def _planned(subject: Subject, name: str, placed: Variable, attrs: dict[str, Any]) -> Planned:
+    data: Any = placed.data
     what = f"{subject.path}: variable {name!r}"
     if isinstance(data, Layout) and data.dtype.kind == "U" and data.nbytes <= _MOST_TEXT:
         # HDF5 has no type for four bytes a character, and labels are worth a copy.
         data = subject.values(placed)
+    elif not isinstance(data, Layout):
+        data = values_of(placed)
     if not isinstance(data, Layout):
         data, more = _stored_values(data, attrs, what)
         return Planned(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rawmmap.description import Placed
+from rawmmap.description import Variable
 from rawmmap.exports.subject import Subject, choose
 from rawmmap.layout import Layout
 
@@ -40,7 +40,7 @@ class Raster:
         Where its elements lie, with the axes band, line and pixel.
     bands : str or None
         The dimension that counts the bands.
-    labels : Placed or None
+    labels : Variable or None
         The coordinate of that dimension.
     attrs : mapping
         The variable's attributes.
@@ -54,7 +54,7 @@ class Raster:
     name: str
     layout: Layout
     bands: str | None
-    labels: Placed | None
+    labels: Variable | None
     attrs: Mapping[str, Any]
     transform: tuple[float, float, float, float, float, float] | None
     wkt: str | None
@@ -199,7 +199,7 @@ def _transform(
 def _spacing(subject: Subject, dim: str) -> tuple[float, float] | None:
     """Return the first value and the step of an evenly spaced coordinate."""
     labels = subject.labels(dim)
-    if labels is None or labels.data.dtype.kind not in "iuf" or labels.data.shape[0] < 2:
+    if labels is None or labels.data.dtype.kind not in "iuf" or labels.arrangement.shape[0] < 2:
         return None
     stored = subject.values(labels)
     values = _decoded(stored, labels.attrs)

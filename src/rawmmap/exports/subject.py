@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rawmmap.array import NativeArray, RawArray
-from rawmmap.description import Description, Placed, Variable
+from rawmmap.array import NativeArray
+from rawmmap.dataset import open_described, values_of
+from rawmmap.description import Description, Keywords, Variable
+from rawmmap.description.keywords import suggest
+from rawmmap.description.model import check_lengths
 from rawmmap.errors import DescriptionError
-from rawmmap.formats.registry import find
-from rawmmap.layout import Layout
-from rawmmap.sources import Source, local_path, open_source
+from rawmmap.layout import Layout, Values
+from rawmmap.sources import Source, local_path
 
 __all__ = ["Subject", "beside", "choose", "open_subject", "relative", "target_path"]
 
@@ -31,13 +33,13 @@ class Subject:
         What lies in the file.
     source : Source
         Where its bytes are.
-    placed : mapping of str to Placed
+    placed : mapping of str to Variable
         The variables, by name.
     """
 
     description: Description
     source: Source
-    placed: Mapping[str, Placed]
+    placed: Mapping[str, Variable]
 
     @property
     def path(self) -> str:
@@ -57,16 +59,16 @@ class Subject:
             )
         )
 
-    def labels(self, dim: str) -> Placed | None:
+    def labels(self, dim: str) -> Variable | None:
         """Return the one-dimensional variable that labels a dimension, if there is one."""
         found = self.placed.get(dim)
         return found if found is not None and found.dims == (dim,) else None
 
-    def values(self, placed: Placed) -> npt.NDArray[Any]:
+    def values(self, placed: Variable) -> npt.NDArray[Any]:
         """Return the values of a variable, as they are stored, in native byte order."""
         if isinstance(placed.data, Layout):
             return np.asarray(NativeArray.from_source(self.source, placed.data)[...])
-        return placed.data
+        return values_of(placed)
 
 
 def open_subject(
@@ -85,7 +87,7 @@ def open_subject(
         Coordinates by name: values, ``(dims, values)``, ``(dims, values, attrs)``, or whatever has
         `dims`, `values` and `attrs`.
     **words
-        As for `rawmmap.formats.registry.find`, `format` included.
+        The keywords that describe the file, and `format`.
 
     Raises
     ------
@@ -98,13 +100,12 @@ def open_subject(
             f"{os.fsdecode(path)} is not on this system: other programs are led to a file only by "
             "its path; copy it here first"
         )
-    description = _with_coords(find(name, **words), coords or {})
-    source = open_source(description.path)
-    placed = description.place(source.identity.size)
-    for variable in placed.values():
-        if isinstance(variable.data, Layout):
-            RawArray.from_source(source, variable.data)
-    return Subject(description, source, placed)
+    raw = open_described(name, Keywords.take_from(words), words.pop("format", None))
+    if words:
+        raise TypeError(f"{name}: {suggest(next(iter(words)), Keywords.names())}")
+    description = _with_coords(raw.description, coords or {})
+    check_lengths(raw.path, description.variables)
+    return Subject(description, raw.source, description.variables)
 
 
 def _with_coords(description: Description, coords: Mapping[str, Any]) -> Description:
@@ -139,12 +140,12 @@ def _inline(name: str, given: Any) -> Variable:
             f"coordinate {name!r} has {array.ndim} axes of shape {array.shape}, but dims {names}; "
             "give it as (dims, values)"
         )
-    return Variable(array.dtype, names, array.shape, attrs=dict(attrs), values=array)
+    return Variable(names, Values(array), dict(attrs))
 
 
 def choose(
     subject: Subject, variable: str | None, fits: Callable[[Layout], bool], kind: str
-) -> tuple[str, Placed, Layout]:
+) -> tuple[str, Variable, Layout]:
     """Return the variable to export: the one that is named, or the only one that fits.
 
     Parameters
@@ -180,13 +181,13 @@ def choose(
     return variable, inside[variable], layout
 
 
-def _layout(placed: Placed) -> Layout:
+def _layout(placed: Variable) -> Layout:
     assert isinstance(placed.data, Layout)
     return placed.data
 
 
-def _shapes(placed: Mapping[str, Placed]) -> dict[str, tuple[int, ...]]:
-    return {name: variable.data.shape for name, variable in placed.items()}
+def _shapes(placed: Mapping[str, Variable]) -> dict[str, tuple[int, ...]]:
+    return {name: variable.arrangement.shape for name, variable in placed.items()}
 
 
 def beside(subject: Subject, suffix: str) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from rawmmap.description.model import Description, Variable
+from rawmmap.description.template import LayoutTemplate
 from rawmmap.errors import DescriptionError
 from rawmmap.layout import plain_dtype
 
@@ -44,7 +45,8 @@ class NpyReader:
             offset = file.tell()
         dims = tuple(f"dim_{i}" for i in range(len(shape)))
         order = "F" if fortran else "C"
-        return Description(path, {"data": Variable(dtype, dims, shape, offset, order)})
+        template = LayoutTemplate(dtype, shape, offset, order)
+        return Description(path, {"data": Variable(dims, template)}, unnamed=True)
 
     @staticmethod
     def _header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:

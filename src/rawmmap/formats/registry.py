@@ -2,7 +2,7 @@
 
 A reader of headers is any object with a `name`, ``recognises(path)``, which looks at the file's
 content, and ``read(path)``, which returns a `Description`. Other packages add theirs by an
-entry point in the group ``rawmmap.formats.registry``.
+entry point in the group ``rawmmap.formats``.
 """
 
 from __future__ import annotations
@@ -11,17 +11,16 @@ import os
 from dataclasses import replace
 from functools import cache
 from importlib.metadata import entry_points
-from typing import Any, Protocol
+from typing import Protocol
 
-from rawmmap.description.keywords import from_keywords
-from rawmmap.description.model import Description, Placed, Records, Variable
+from rawmmap.description import Description, Keywords
 from rawmmap.errors import DescriptionError
 from rawmmap.formats import sidecar
 from rawmmap.formats.npy import NpyReader
 from rawmmap.formats.sidecar import journal
 from rawmmap.sources import local_path, open_source
 
-__all__ = ["Description", "Placed", "Reader", "Records", "Variable", "find", "recognised"]
+__all__ = ["Reader", "find", "recognised"]
 
 
 class Reader(Protocol):
@@ -62,7 +61,8 @@ class _SidecarReader:
     def _of_data(self, path: str) -> Description:
         own = sidecar.beside(path)
         raw, node = journal.load(path)
-        found = replace(sidecar.loads(raw, own), node=node)
+        state = None if node is None else (node, os.stat(path).st_mtime_ns)
+        found = replace(sidecar.loads(raw, own), state=state)
         if os.path.basename(found.path) not in (
             os.path.basename(path),
             os.path.basename(os.path.realpath(path)),
@@ -80,7 +80,7 @@ _OWN: tuple[Reader, ...] = (_SidecarReader(), NpyReader())
 @cache
 def _readers() -> dict[str, Reader]:
     found: dict[str, Reader] = {reader.name: reader for reader in _OWN}
-    for point in entry_points(group="rawmmap.formats.registry"):
+    for point in entry_points(group="rawmmap.formats"):
         reader = point.load()
         found.setdefault(point.name, reader() if isinstance(reader, type) else reader)
     return found
@@ -94,7 +94,7 @@ def recognised(path: str) -> Reader | None:
     return None
 
 
-def find(path: str, format: str | None = None, **words: Any) -> Description:
+def find(path: str, format: str | None = None, keywords: Keywords | None = None) -> Description:
     """Return the description of a file: by keywords, else by its sidecar, else by its header.
 
     Parameters
@@ -103,8 +103,8 @@ def find(path: str, format: str | None = None, **words: Any) -> Description:
         The data file, its sidecar or its header.
     format : str, optional
         The reader to use: ``"sidecar"``, ``"npy"``, or one that another package adds.
-    **words
-        The keywords of ``open_dataset`` that describe variables.
+    keywords : Keywords, optional
+        The keywords that describe the file.
 
     Raises
     ------
@@ -113,7 +113,7 @@ def find(path: str, format: str | None = None, **words: Any) -> Description:
     DescriptionError
         If nothing describes the file, or what describes it is malformed.
     """
-    described = from_keywords(path, **words)
+    described = None if keywords is None else keywords.describe(path)
     if described is not None:
         if format is not None:
             raise DescriptionError(

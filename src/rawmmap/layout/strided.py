@@ -228,8 +228,15 @@ class Layout:
             offset,
         )
 
-    def field(self, name: str) -> Layout:
+    def field(self, name: str, order: str = "C") -> Layout:
         """Return the layout of one field of a structured dtype.
+
+        Parameters
+        ----------
+        name : str
+            The field.
+        order : {"C", "F"}
+            Order of the field's own axes, if it has some.
 
         Raises
         ------
@@ -240,7 +247,10 @@ class Layout:
         if fields is None or name not in fields:
             raise KeyError(f"dtype {self.dtype} has no field {name!r}")
         dtype, start = fields[name][:2]
-        return Layout(dtype, self.shape, self.strides, self.offset + start)
+        inner = dense_strides(dtype.base.itemsize, dtype.shape, order)
+        return Layout(
+            dtype.base, self.shape + dtype.shape, self.strides + inner, self.offset + start
+        )
 
     def transpose(self, axes: Sequence[int]) -> Layout:
         """Return the layout with its axes in the order of `axes`, as `numpy.transpose` does."""

@@ -8,16 +8,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy.typing as npt
 from xarray import Dataset
 
-from rawmmap.array import RawArray, about
-from rawmmap.description.model import Description, Variable
+from rawmmap.array import about
+from rawmmap.dataset import RawDataset, open_described
+from rawmmap.description import Description, Keywords, LayoutTemplate, Variable
+from rawmmap.description.keywords import suggest
+from rawmmap.description.model import iterate_fields
 from rawmmap.formats import sidecar
 from rawmmap.formats.sidecar import journal
-from rawmmap.layout import Layout
-from rawmmap.sources import open_source
-from rawmmap.xarray.engine import described
+from rawmmap.layout import Layout, Values
+from rawmmap.xarray.engine import check_dims_known
 from rawmmap.xarray.writing.encoding import encode
 
 __all__ = ["describe"]
@@ -26,17 +27,9 @@ __all__ = ["describe"]
 def describe(
     path: str | os.PathLike[str],
     *,
-    dtype: npt.DTypeLike | None = None,
-    shape: Any = None,
-    dims: Any = None,
-    offset: int | None = None,
-    order: str | None = None,
-    strides: Any = None,
-    name: str | None = None,
-    attrs: Mapping[str, Any] | None = None,
     coords: Mapping[Any, Any] | None = None,
-    variables: Mapping[str, Mapping[str, Any]] | None = None,
     format: str | None = None,
+    **keywords: Any,
 ) -> Path:
     """Check a description against a file, and write it as the file's sidecar.
 
@@ -44,14 +37,15 @@ def describe(
     ----------
     path : path-like
         The data file. It is not changed.
-    dtype, shape, dims, offset, order, strides, name, attrs, variables
-        As for ``xr.open_dataset(path, engine="rawmmap", ...)``. A ``-1`` in a shape stays one, so
-        that a file that grows opens at its present length.
     coords : mapping, optional
         Coordinates, as `xarray.Dataset` takes them; their values go into the sidecar, encoded as
         xarray encodes them for any file, and are decoded when it is opened.
     format : str, optional
         The format of the header whose contents are written down.
+    **keywords
+        What describes the file: `dtype`, `shape`, `dims` and the others, as for
+        ``xr.open_dataset(path, engine="rawmmap", ...)``. A ``-1`` in a shape stays one, and records
+        stay records, so that a file that grows opens at its present length.
 
     Returns
     -------
@@ -80,47 +74,32 @@ def describe(
     Frozen({'y': 3, 'x': 4})
     >>> folder.cleanup()
     """
-    description = described(
-        path,
-        dtype=dtype,
-        shape=shape,
-        dims=dims,
-        offset=offset,
-        order=order,
-        strides=strides,
-        name=name,
-        attrs=attrs,
-        variables=variables,
-        format=format,
-    )
+    described = Keywords.take_from(keywords)
+    if keywords:
+        raise TypeError(f"{path}: {suggest(next(iter(keywords)), Keywords.names())}")
+    raw = open_described(path, described, format)
+    description = raw.template
     if coords is not None:
         with about(description.path):
-            description = _with_coords(description, coords)
-    source = open_source(description.path)
-    placed = description.place(source.identity.size)
-    for variable in placed.values():
-        if isinstance(variable.data, Layout):
-            RawArray.from_source(source, variable.data)
-    text = sidecar.dumps(_flattened(description, source.identity.size))
-    # What is written must be readable, whatever the words were.
-    sidecar.loads(text, sidecar.beside(description.path)).place(source.identity.size)
+            description = _with_coords(description, raw, coords)
+    size = raw.source.identity.size
+    text = sidecar.dumps(_flattened(description, description.resolve(size)))
+    # What is written must be readable, whatever the keywords were.
+    sidecar.loads(text, sidecar.beside(description.path)).resolve(size)
     return Path(journal.write_sidecar(description.path, text))
 
 
-def _with_coords(description: Description, coords: Mapping[Any, Any]) -> Description:
+def _with_coords(
+    description: Description, raw: RawDataset, coords: Mapping[Any, Any]
+) -> Description:
     """Return the description with the values of coordinates."""
     given = Dataset(coords=coords)
-    twice = sorted(str(key) for key in given.variables if key in description.variables)
-    if twice:
-        raise ValueError(f"{twice} are both variables and coords=")
+    repeated = sorted(str(key) for key in given.variables if key in raw)
+    if repeated:
+        raise ValueError(f"{repeated} are both variables and coords=")
+    check_dims_known(given, raw)
     inline = {
-        str(key): Variable(
-            value.dtype,
-            tuple(map(str, value.dims)),
-            value.shape,
-            attrs=value.attrs,
-            values=value.values,
-        )
+        str(key): Variable(tuple(map(str, value.dims)), Values(value.values), value.attrs)
         for key, value in encode(given).variables.items()
     }
     return replace(
@@ -130,23 +109,20 @@ def _with_coords(description: Description, coords: Mapping[Any, Any]) -> Descrip
     )
 
 
-def _flattened(description: Description, size: int) -> Description:
+def _flattened(description: Description, resolved: Description) -> Description:
     """Return the description with a variable for each field of a structured dtype."""
     variables: dict[str, Variable] = {}
     for name, variable in description.variables.items():
-        if variable.values is not None or variable.dtype.names is None:
+        template = variable.data
+        if not isinstance(template, LayoutTemplate) or template.dtype.names is None:
             variables[name] = variable
             continue
-        for part, found in description.place_one(name, variable, size):
-            layout = found.data
+        shape = template.shape or (-1,)
+        for part, _ in iterate_fields(Layout.dense(template.dtype, ())):
+            field = resolved.variables[part]
+            layout = field.data
             assert isinstance(layout, Layout)
-            shape = variable.shape or (-1,)
-            variables[part] = Variable(
-                layout.dtype,
-                found.dims,
-                shape + layout.shape[len(shape) :],
-                layout.offset,
-                strides=layout.strides,
-                attrs=variable.attrs,
-            )
+            lengths = shape + layout.shape[len(shape) :]
+            flat = LayoutTemplate(layout.dtype, lengths, layout.offset, strides=layout.strides)
+            variables[part] = replace(field, data=flat)
     return replace(description, variables=variables)

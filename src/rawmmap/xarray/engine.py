@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import numpy.typing as npt
 from xarray import Dataset, Variable
 from xarray.backends import BackendEntrypoint
 from xarray.backends.common import AbstractDataStore
@@ -15,137 +13,116 @@ from xarray.backends.store import StoreBackendEntrypoint
 
 from rawmmap.array import NativeArray, about
 from rawmmap.dask import chunk_shape
-from rawmmap.description import Description, Placed
-from rawmmap.formats.registry import find, recognised
-from rawmmap.layout import Layout
-from rawmmap.sources import Access, Source, local_path, open_source
+from rawmmap.dataset import RawDataset, open_described, values_of
+from rawmmap.description import Keywords
+from rawmmap.description import Variable as Described
+from rawmmap.description.keywords import suggest
+from rawmmap.formats.registry import recognised
+from rawmmap.sources import Access
 from rawmmap.xarray.lazy import LazyArray
 
-__all__ = ["RawStore", "RawmmapEntrypoint", "assigned", "described", "opened"]
+__all__ = ["RawStore", "RawmmapEntrypoint", "assign_coords"]
 
-# A file may be replaced while it is opened, but hardly so often in a row.
-_TRIES = 100
+# xarray's decoding keywords, which xarray's own store entry point takes.
+DECODING = (
+    "mask_and_scale",
+    "decode_times",
+    "concat_characters",
+    "decode_coords",
+    "use_cftime",
+    "decode_timedelta",
+)
 
 
 class RawStore(AbstractDataStore):
-    """The variables of one file, as xarray's decoders take them: on the way in, nothing is read.
+    """The variables of a file, as xarray's decoders take them: on the way in, nothing is read.
 
     Parameters
     ----------
-    description : Description
-        What lies in the file.
-    source : Source
-        Where its bytes are.
-    access : {"auto", "map", "read"}
-        As for `RawArray`.
+    raw : RawDataset
+        The open file.
     """
 
-    def __init__(self, description: Description, source: Source, access: Access = "auto") -> None:
-        self.description = description
-        self.source = source
-        self.access = access
-        self.placed = description.place(source.identity.size)
+    def __init__(self, raw: RawDataset) -> None:
+        self.raw = raw
 
     def get_variables(self) -> Mapping[str, Variable]:
         """Return the variables, undecoded and lazy."""
-        chunks = preferred_chunks(self.placed)
-        return {name: self._variable(placed, chunks) for name, placed in self.placed.items()}
+        variables = self.raw.description.variables
+        chunks = preferred_chunks(variables)
+        return {name: self._variable(name, v, chunks) for name, v in variables.items()}
 
-    def _variable(self, placed: Placed, chunks: Mapping[str, int]) -> Variable:
-        if not isinstance(placed.data, Layout):
-            return Variable(placed.dims, placed.data, placed.attrs)
-        array = NativeArray.from_source(self.source, placed.data, "r", self.access)
-        encoding: dict[str, Any] = {"preferred_chunks": {dim: chunks[dim] for dim in placed.dims}}
-        if not placed.data.dtype.isnative:
-            encoding["dtype"] = placed.data.dtype
-        return Variable(placed.dims, LazyArray(array), placed.attrs, encoding)
+    def _variable(self, name: str, variable: Described, chunks: Mapping[str, int]) -> Variable:
+        if not variable.in_file:
+            return Variable(variable.dims, values_of(variable), variable.attrs)
+        data: Any = variable.data
+        array = NativeArray.from_source(self.raw.source, data, "r", self.raw.access)
+        preferred = Preferred({dim: chunks[dim] for dim in variable.dims})
+        encoding: dict[str, Any] = {"preferred_chunks": preferred}
+        if not data.dtype.isnative:
+            encoding["dtype"] = data.dtype
+        return Variable(variable.dims, LazyArray(array), variable.attrs, encoding)
 
     def get_attrs(self) -> Mapping[str, Any]:
         """Return the attributes of the whole."""
-        return dict(self.description.attrs)
+        return self.raw.attrs
 
     def get_encoding(self) -> dict[str, Any]:
         """Return which dimension is the record axis."""
-        records = self.description.records
+        records = self.raw.description.records
         return {} if records is None else {"unlimited_dims": {records.dim}}
 
     def get_dimensions(self) -> Mapping[str, int]:
         """Return the lengths of the dimensions."""
-        return {
-            dim: n
-            for placed in self.placed.values()
-            for dim, n in zip(placed.dims, placed.data.shape, strict=True)
-        }
+        return self.raw.sizes
 
 
-def preferred_chunks(placed: Mapping[str, Placed]) -> dict[str, int]:
+class Preferred(dict[str, int]):
+    """The chunks that ``chunks={}`` gives.
+
+    xarray warns where a user's chunks do not fit stored ones. A flat file has none: every cut is as
+    good as another, and xarray, which looks at the items, is shown none to compare with.
+    """
+
+
+def preferred_chunks(variables: Mapping[str, Described]) -> dict[str, int]:
     """Return one length of chunks per dimension: contiguous in every variable of a file.
 
     Variables that share a dimension share its chunks, so that ``ds.chunks`` and arithmetic between
     them need no rechunking.
     """
     chunks: dict[str, int] = {}
-    for variable in placed.values():
-        if isinstance(variable.data, Layout):
-            for dim, n in zip(variable.dims, chunk_shape(variable.data), strict=True):
+    for variable in variables.values():
+        if variable.in_file:
+            data: Any = variable.data
+            for dim, n in zip(variable.dims, chunk_shape(data), strict=True):
                 chunks[dim] = min(n, chunks.get(dim, n))
     return chunks
 
 
-def described(path: Any, *, format: str | None = None, **words: Any) -> Description:
-    """Return the description of a file.
-
-    Parameters
-    ----------
-    path : path-like
-        The data file, its sidecar or its header.
-    format, **words
-        As for `rawmmap.formats.registry.find`.
-    """
-    if not isinstance(path, str | bytes | os.PathLike):
-        raise TypeError(
-            f"a path or URL is needed, not {type(path).__name__}: only files have bytes at "
-            "positions that can be read later and elsewhere"
-        )
-    name = os.fsdecode(path)
-    return find(local_path(path) or name, format, **words)
-
-
-def assigned(
-    ds: Dataset,
-    coords: Mapping[Any, Any] | None,
-    path: str,
-    dropped: Iterable[str] = (),
-) -> Dataset:
+def assign_coords(ds: Dataset, coords: Mapping[Any, Any] | None, raw: RawDataset) -> Dataset:
     """Return a dataset with the coordinates that the caller gives besides, exactly as they are."""
     if coords is None:
         return ds
-    with about(path):
+    with about(raw.path):
         given = Dataset(coords=coords)
-        twice = sorted(str(name) for name in given.variables if name in ds.variables)
-        if twice:
-            raise ValueError(f"{twice} are both variables and coords=")
-        return ds.assign_coords(given.drop_vars(dropped, errors="ignore").coords)
+        repeated = sorted(str(name) for name in given.variables if name in ds.variables)
+        if repeated:
+            raise ValueError(f"{repeated} are both variables and coords=")
+        check_dims_known(given, raw)
+        return ds.assign_coords(given.drop_vars(raw.dropped, errors="ignore").coords)
 
 
-def opened(
-    path: Any, storage_options: Mapping[str, Any] | None = None, **words: Any
-) -> tuple[Description, Source]:
-    """Return a description and the source that it describes.
-
-    Another process may replace both meanwhile: then they are looked up again, so that the two
-    always belong together.
-    """
-    for _ in range(_TRIES):
-        description = described(path, **words)
-        source = open_source(description.path, storage_options)
-        if description.node is None or description.node == source.identity.node:
-            return description, source
-    raise BlockingIOError(
-        errno.EAGAIN,
-        f"the file was replaced {_TRIES} times while it was being opened; try again",
-        description.path,
-    )
+def check_dims_known(given: Dataset, raw: RawDataset) -> None:
+    """Refuse coordinates along dimensions that no variable has."""
+    known = raw.sizes
+    for name, variable in given.variables.items():
+        for dim in variable.dims:
+            if dim not in known:
+                raise ValueError(
+                    f"coords= has {name!r} along {dim!r}, which is not a dimension of any variable "
+                    f"of the file: {sorted(known)}"
+                )
 
 
 class RawmmapEntrypoint(BackendEntrypoint):
@@ -154,64 +131,44 @@ class RawmmapEntrypoint(BackendEntrypoint):
     description = "Open flat binary files, described by keywords, a sidecar or a header"
     url = "https://github.com/rawmmap/rawmmap"
 
+    open_dataset_parameters = (
+        "filename_or_obj",
+        *Keywords.names(),
+        "coords",
+        "format",
+        "access",
+        "storage_options",
+        "drop_variables",
+        *DECODING,
+    )
+
     def open_dataset(
         self,
         filename_or_obj: Any,
         *,
-        dtype: npt.DTypeLike | None = None,
-        shape: Any = None,
-        dims: Any = None,
-        offset: int | None = None,
-        order: str | None = None,
-        strides: Any = None,
-        name: str | None = None,
-        attrs: Mapping[str, Any] | None = None,
         coords: Mapping[Any, Any] | None = None,
-        variables: Mapping[str, Mapping[str, Any]] | None = None,
         format: str | None = None,
         access: Access = "auto",
         storage_options: Mapping[str, Any] | None = None,
         drop_variables: str | Iterable[str] | None = None,
-        mask_and_scale: Any = True,
-        decode_times: Any = True,
-        concat_characters: Any = True,
-        decode_coords: Any = True,
-        use_cftime: bool | None = None,
-        decode_timedelta: Any = None,
+        **keywords: Any,
     ) -> Dataset:
         """Return a lazy dataset of a raw file; see the guide for the keywords that describe it."""
-        dropped = frozenset(
-            [drop_variables] if isinstance(drop_variables, str) else drop_variables or ()
+        described = Keywords.take_from(keywords)
+        decoding = {key: keywords.pop(key) for key in DECODING if key in keywords}
+        if keywords:
+            known = [name for name in self.open_dataset_parameters if name not in DECODING]
+            raise TypeError(suggest(next(iter(keywords)), known))
+        raw = open_described(
+            filename_or_obj, described, format, access, storage_options, drop_variables
         )
-        description, source = opened(
-            filename_or_obj,
-            storage_options,
-            dtype=dtype,
-            shape=shape,
-            dims=dims,
-            offset=offset,
-            order=order,
-            strides=strides,
-            name=name,
-            attrs=attrs,
-            variables=variables,
-            format=format,
-        )
-        description = description.without(dropped)
-        store = RawStore(description, source, access)
-        found = StoreBackendEntrypoint().open_dataset(
-            store,
-            mask_and_scale=mask_and_scale,
-            decode_times=decode_times,
-            concat_characters=concat_characters,
-            decode_coords=decode_coords,
-            use_cftime=use_cftime,
-            decode_timedelta=decode_timedelta,
-        )
-        if description.coords:
-            found = found.set_coords(description.coords & set(found.variables))
-            found.set_close(store.close)
-        return assigned(found, coords, description.path, dropped)
+        store = RawStore(raw)
+        ds = StoreBackendEntrypoint().open_dataset(store, **decoding)
+        listed = raw.description.coords & set(ds.variables)
+        if listed:
+            ds = ds.set_coords(listed)
+            ds.set_close(store.close)
+        return assign_coords(ds, coords, raw)
 
     def guess_can_open(self, filename_or_obj: Any) -> bool:
         """Return whether a sidecar or a header describes the file; never raises."""

@@ -9,13 +9,17 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 from xarray import DataArray, Dataset, Variable
+from xarray.conventions import decode_cf_variable
 
-from rawmmap.description import Placed
-from rawmmap.errors import DescriptionError, ShortFileError
+from rawmmap.dataset import RawDataset, open_described, values_of
+from rawmmap.description import Keywords
+from rawmmap.description import Variable as Described
+from rawmmap.description.keywords import suggest
+from rawmmap.errors import DescriptionError
 from rawmmap.layout import Layout
 from rawmmap.mapping import flush, mapping_of, mmap
 from rawmmap.sources import local_path
-from rawmmap.xarray.engine import assigned, opened
+from rawmmap.xarray.engine import assign_coords
 
 __all__ = ["map_dataset"]
 
@@ -25,18 +29,10 @@ def map_dataset(
     mode: Literal["r", "r+", "c"] = "r",
     *,
     shared: bool = True,
-    dtype: npt.DTypeLike | None = None,
-    shape: Any = None,
-    dims: Any = None,
-    offset: int | None = None,
-    order: str | None = None,
-    strides: Any = None,
-    name: str | None = None,
-    attrs: Mapping[str, Any] | None = None,
     coords: Mapping[Any, Any] | None = None,
-    variables: Mapping[str, Mapping[str, Any]] | None = None,
     format: str | None = None,
     drop_variables: str | Iterable[str] | None = None,
+    **keywords: Any,
 ) -> Dataset:
     """Return a dataset whose variables are mapped arrays of a file: assignments change the file.
 
@@ -50,8 +46,9 @@ def map_dataset(
     shared : bool
         False: arrays can be assigned to even where the file cannot be written, and no change made
         through them ever reaches the file.
-    dtype, shape, dims, offset, order, strides, name, attrs, coords, variables, format
-        As for ``xr.open_dataset(path, engine="rawmmap", ...)``.
+    coords, format, **keywords
+        What describes the file: `dtype`, `shape`, `dims` and the others, as for
+        ``xr.open_dataset(path, engine="rawmmap", ...)``.
     drop_variables : str or iterable of str, optional
         Variables to leave out.
 
@@ -98,45 +95,27 @@ def map_dataset(
     """
     if mode not in ("r", "r+", "c"):
         raise ValueError(f"mode must be 'r', 'r+' or 'c', not {mode!r}")
-    description, source = opened(
-        path,
-        dtype=dtype,
-        shape=shape,
-        dims=dims,
-        offset=offset,
-        order=order,
-        strides=strides,
-        name=name,
-        attrs=attrs,
-        variables=variables,
-        format=format,
-    )
-    dropped = frozenset(
-        [drop_variables] if isinstance(drop_variables, str) else drop_variables or ()
-    )
-    description = description.without(dropped)
-    local = local_path(description.path)
+    described = Keywords.take_from(keywords)
+    if keywords:
+        raise TypeError(f"{path}: {suggest(next(iter(keywords)), Keywords.names())}")
+    raw = open_described(path, described, format, drop_variables=drop_variables)
+    local = local_path(raw.path)
     if local is None:
-        raise DescriptionError(f"{description.path} is not on this system and cannot be mapped")
-    placed = description.place(source.identity.size)
-    views = _views(local, placed, mode, shared and mode != "c", source.identity.size)
-    held = {name: _variable(name, p, views.get(name)) for name, p in placed.items()}
-    whole = dict(description.attrs)
-    named = _coordinates(held, whole) | (description.coords & set(held))
-    found = Dataset(held, attrs=whole).set_coords(named)
-    return assigned(found, coords, description.path, dropped)
+        raise DescriptionError(f"{raw.path} is not on this system and cannot be mapped")
+    variables = raw.description.variables
+    views = _views(local, raw, mode, shared and mode != "c")
+    live = {name: _variable(name, v, views.get(name)) for name, v in variables.items()}
+    attrs = raw.attrs
+    coords_named = _coordinates(live, attrs) | (raw.description.coords & set(live))
+    return assign_coords(Dataset(live, attrs=attrs).set_coords(coords_named), coords, raw)
 
 
-def _views(
-    path: str, placed: Mapping[str, Placed], mode: Any, shared: bool, size: int
-) -> dict[str, npt.NDArray[Any]]:
+def _views(path: str, raw: RawDataset, mode: Any, shared: bool) -> dict[str, npt.NDArray[Any]]:
     """Return all variables as views of one map, which covers them and no more."""
-    layouts = {name: p.data for name, p in placed.items() if isinstance(p.data, Layout)}
+    layouts = {name: _layout(raw, name) for name in raw if raw.description.variables[name].in_file}
     extents = [layout.extent for layout in layouts.values() if layout.nbytes]
     start = min((low for low, _ in extents), default=0)
     stop = max((high for _, high in extents), default=start)
-    if stop > size:
-        raise ShortFileError(path, stop, size)
     buffer = mmap(path, "u1", stop - start, start, mode=mode, grow=False, shared=shared)
     return {
         name: layout.shifted(-start).view(buffer)
@@ -146,13 +125,25 @@ def _views(
     }
 
 
-def _variable(name: str, placed: Placed, view: npt.NDArray[Any] | None) -> Variable:
+def _layout(raw: RawDataset, name: str) -> Layout:
+    """Return where a variable lies, if one strided view can show it."""
+    data = raw.arrangement(name)
+    if isinstance(data, Layout):
+        return data
+    raise DescriptionError(
+        f"{raw.path}: variable {name!r} lies in several pieces, which one map cannot show as an "
+        "array; open it with xr.open_dataset or rawmmap.open"
+    )
+
+
+def _variable(name: str, described: Described, view: npt.NDArray[Any] | None) -> Variable:
     if view is None:
-        return Variable(placed.dims, placed.data, placed.attrs)
-    if placed.dims == (name,):
-        # pandas, which keeps the index, takes native values only and never changes them.
-        view = view.astype(view.dtype.newbyteorder("="))
-    return Variable(placed.dims, view, placed.attrs)
+        view = values_of(described)
+    if described.dims != (name,):
+        return Variable(described.dims, view, described.attrs)
+    # pandas, which keeps the index, takes native values only and never changes them.
+    native = view.astype(view.dtype.newbyteorder("="))
+    return decode_cf_variable(name, Variable(described.dims, native, described.attrs))
 
 
 def _coordinates(variables: Mapping[str, Variable], attrs: dict[str, Any]) -> set[str]:

@@ -12,6 +12,7 @@ import codecs
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,11 +22,12 @@ from rawmmap.description.checks import (
     as_object,
     as_strings,
     check_dims,
-    check_place,
+    check_template,
     typed,
     within,
 )
 from rawmmap.description.model import Description, Records, Variable
+from rawmmap.description.template import LayoutTemplate, template_of
 from rawmmap.errors import DescriptionError
 from rawmmap.formats.sidecar.pretty import pretty
 from rawmmap.formats.sidecar.values import (
@@ -35,6 +37,7 @@ from rawmmap.formats.sidecar.values import (
     encode_array,
     encode_attrs,
 )
+from rawmmap.layout import Layout, Values
 
 __all__ = [
     "SUFFIX",
@@ -57,7 +60,7 @@ _SEARCHED = 2**24
 # Values inside a sidecar are for coordinates; megabytes of them belong into the data file.
 _LARGEST = 256 * 2**20
 
-_TOP = {"rawmmap", "file", "attrs", "coords", "records", "variables"}
+_TOP = {"rawmmap", "file", "attrs", "coords", "overlap", "records", "variables"}
 _VARIABLE = {"dtype", "dims", "shape", "offset", "order", "strides", "attrs", "values"}
 
 
@@ -109,6 +112,8 @@ def dumps(description: Description) -> str:
             "offset": records.offset,
             "nbytes": records.nbytes,
         }
+    if description.overlap:
+        document["overlap"] = True
     document["variables"] = {
         name: _encoded(name, variable) for name, variable in description.variables.items()
     }
@@ -116,20 +121,28 @@ def dumps(description: Description) -> str:
 
 
 def _encoded(name: str, variable: Variable) -> dict[str, Any]:
-    words: dict[str, Any] = {}
-    if variable.values is not None:
-        words = {**encode_array(variable.values), "dims": list(variable.dims)}
+    data = variable.data
+    if isinstance(data, Values):
+        words = {**encode_array(data.array), "dims": list(variable.dims)}
+    elif isinstance(data, LayoutTemplate):
+        words = _encode_template(data, variable.dims)
+    elif isinstance(data, Layout):
+        words = _encode_template(template_of(data), variable.dims)
     else:
-        words["dtype"] = variable.dtype.str
-        words["dims"] = list(variable.dims)
-        words["shape"] = list(variable.shape) if variable.shape is not None else [-1]
-        words["offset"] = variable.offset
-        if variable.strides is not None:
-            words["strides"] = list(variable.strides)
-        elif variable.order != "C":
-            words["order"] = variable.order
+        raise TypeError(f"variable {name!r}: a sidecar cannot describe {type(data).__name__}")
     if variable.attrs:
         words["attrs"] = _encoded_attrs(variable, f"variable {name!r}")
+    return words
+
+
+def _encode_template(template: LayoutTemplate, dims: tuple[str, ...]) -> dict[str, Any]:
+    words: dict[str, Any] = {"dtype": template.dtype.str, "dims": list(dims)}
+    words["shape"] = list(template.shape) if template.shape is not None else [-1]
+    words["offset"] = template.offset
+    if template.strides is not None:
+        words["strides"] = list(template.strides)
+    elif template.order != "C":
+        words["order"] = template.order
     return words
 
 
@@ -194,8 +207,8 @@ def loads(raw: bytes | str, path: str) -> Description:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        counts = Counter(name for name, _ in pairs)
+        twice = next(name for name, count in counts.items() if count > 1)
         raise ValueError(f"the name {twice!r} stands twice in one object")
     return found
 
@@ -220,7 +233,7 @@ def _description(document: Any, path: str) -> Description:
     described = {name: _variable(name, words) for name, words in variables.items()}
     records = _records(top.get("records"))
     for name, variable in described.items():
-        check_place(variable, records, f"variable {name!r}")
+        check_template(variable, records, f"variable {name!r}")
     coords = as_strings(top.get("coords", []), '"coords"')
     unknown = [name for name in coords if name not in described]
     if unknown:
@@ -231,7 +244,14 @@ def _description(document: Any, path: str) -> Description:
         frozenset(coords),
         decode_attrs(as_object(top.get("attrs", {}), '"attrs"')),
         records,
+        overlap=_overlap(top.get("overlap", False)),
     )
+
+
+def _overlap(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f'"overlap" is true or false, not {value!r}')
+    return value
 
 
 def _data_path(top: Mapping[str, Any], path: str) -> str:
@@ -273,19 +293,18 @@ def _variable(name: str, words: Any) -> Variable:
             raise ValueError(f"{what} has values in the sidecar, so {misplaced} mean nothing")
         values = within(what, decode_array, found)
         check_dims(dims, values.shape, what)
-        return Variable(dtype, dims, values.shape, attrs=typed(attrs, dtype, what), values=values)
+        return Variable(dims, Values(values), typed(attrs, dtype, what))
     shape = as_integers(found.get("shape"), f'{what}: "shape"', -1)
     strides = found.get("strides")
     order = found.get("order", "C")
     if order not in ("C", "F"):
         raise ValueError(f'{what}: "order" is "C" or "F", not {order!r}')
     check_dims(dims, shape, what)
-    return Variable(
+    template = LayoutTemplate(
         dtype,
-        dims,
         shape,
         as_integer(found.get("offset", 0), f'{what}: "offset"', 0),
         order,
         None if strides is None else as_integers(strides, f'{what}: "strides"'),
-        typed(attrs, dtype, what),
     )
+    return Variable(dims, template, typed(attrs, dtype, what))

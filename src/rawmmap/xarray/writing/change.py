@@ -13,7 +13,7 @@ from xarray import Dataset, Variable
 
 from rawmmap.dask.appending import append_records
 from rawmmap.dask.writing import known, store
-from rawmmap.description import Description, Records
+from rawmmap.description import Description, LayoutTemplate, Records
 from rawmmap.description.arrange import plan
 from rawmmap.formats import sidecar
 from rawmmap.formats.sidecar.journal import (
@@ -23,7 +23,7 @@ from rawmmap.formats.sidecar.journal import (
     load,
     write_sidecar,
 )
-from rawmmap.layout import Layout
+from rawmmap.layout import Layout, Values
 from rawmmap.sources.writing import Overwrite, Tail
 from rawmmap.xarray.writing.covering import check_covered
 from rawmmap.xarray.writing.create import described, pieces_of, write_encoded
@@ -79,7 +79,7 @@ def add(
         attrs=attrs,
     )
     goal = LongerFile(Overwrite.of(target, end), sidecar.dumps(whole), before)
-    return store(goal, pieces_of(new.variables, planned.place(end)), compute)
+    return store(goal, pieces_of(new.variables, planned.resolve(end).variables), compute)
 
 
 def _check_growing(existing: Existing, growing: Collection[Hashable]) -> None:
@@ -114,7 +114,7 @@ def _add_values(
 
 def _write_values(whole: Description, before: bytes, new: Mapping[str, Variable]) -> None:
     held = {
-        name: replace(described(variable), values=np.asarray(variable.data))
+        name: replace(described(variable), data=Values(variable.data))
         for name, variable in new.items()
     }
     text = sidecar.dumps(replace(whole, variables={**whole.variables, **held}))
@@ -190,7 +190,7 @@ def _append_records(
     count = next(iter(new.values())).sizes[records.dim]
     # What a killed writer has left of a record is overwritten.
     start = records.offset + first * records.nbytes
-    placed = existing.description.place(start + count * records.nbytes)
+    placed = existing.description.resolve(start + count * records.nbytes).variables
     columns = []
     for name, variable in new.items():
         axis = variable.dims.index(records.dim)
@@ -207,11 +207,14 @@ def _longer(existing: Existing, new: Mapping[str, Variable], dim: str) -> Tail |
     description, identity = existing.description, existing.source.identity
     name, *others = new
     old, layout = description.variables[name], existing.placed[name].data
-    if others or not isinstance(layout, Layout) or old.shape is None or description.records:
+    template = old.data
+    if others or not isinstance(layout, Layout) or description.records:
+        return None
+    if not isinstance(template, LayoutTemplate) or template.shape is None:
         return None
     axis = old.dims.index(dim)
     slowest = layout.transpose([axis, *(a for a in range(layout.ndim) if a != axis)])
-    dense = Layout.dense(layout.dtype, layout.shape, offset=layout.offset, order=old.order)
+    dense = Layout.dense(layout.dtype, layout.shape, offset=layout.offset, order=template.order)
     step = slowest.strides[0]
     fills = (
         layout.offset + layout.nbytes == identity.size
@@ -221,10 +224,10 @@ def _longer(existing: Existing, new: Mapping[str, Variable], dim: str) -> Tail |
         return None
     count = new[name].sizes[dim]
     goal = Tail(description.path, identity.size, count * step, identity)
-    if -1 in old.shape:
+    if template.grows:
         return goal
-    shape = tuple(n + count * (d == dim) for d, n in zip(old.dims, old.shape, strict=True))
-    longer = {**description.variables, name: replace(old, shape=shape)}
+    longer_template = template.with_length(axis, template.shape[axis] + count)
+    longer = {**description.variables, name: replace(old, data=longer_template)}
     text = sidecar.dumps(replace(description, variables=longer))
     before, _ = load(description.path)
     return LongerTail(goal.target, goal.start, goal.nbytes, identity, text, before)

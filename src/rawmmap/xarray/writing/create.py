@@ -11,7 +11,7 @@ from dask.delayed import Delayed
 from xarray import Dataset, Variable
 
 from rawmmap.dask.writing import Piece, known, store
-from rawmmap.description import Placed
+from rawmmap.description import LayoutTemplate
 from rawmmap.description import Variable as Described
 from rawmmap.description.arrange import plan
 from rawmmap.formats import sidecar
@@ -60,20 +60,16 @@ def write_encoded(
     description, size = plan(target, wanted, attrs, record_dim)
     text = sidecar.dumps(replace(description, coords=coords & set(wanted)))
     goal = NewFile(Replacement.of(target, size), text, old)
-    return store(goal, pieces_of(variables, description.place(size)), compute)
+    return store(goal, pieces_of(variables, description.resolve(size).variables), compute)
 
 
 def described(variable: Variable) -> Described:
     """Return an encoded variable without its values."""
-    return Described(
-        np.dtype(variable.dtype),
-        tuple(map(str, variable.dims)),
-        tuple(map(int, variable.shape)),
-        attrs=variable.attrs,
-    )
+    template = LayoutTemplate(np.dtype(variable.dtype), tuple(map(int, variable.shape)))
+    return Described(tuple(map(str, variable.dims)), template, variable.attrs)
 
 
-def pieces_of(variables: Mapping[str, Variable], placed: Mapping[str, Placed]) -> list[Piece]:
+def pieces_of(variables: Mapping[str, Variable], placed: Mapping[str, Described]) -> list[Piece]:
     """Return every array with its place in the file."""
     return [
         (known(variable.data), layout)

@@ -17,13 +17,15 @@ from xarray.conventions import decode_cf_variable
 
 from rawmmap.array import RawArray
 from rawmmap.dask import as_dask
-from rawmmap.description import Description, Placed
+from rawmmap.dataset import open_described
+from rawmmap.description import Description, Keywords
+from rawmmap.description import Variable as Described
 from rawmmap.errors import DescriptionError
 from rawmmap.formats import sidecar
 from rawmmap.formats.sidecar import journal
 from rawmmap.layout import Layout
 from rawmmap.sources import Source
-from rawmmap.xarray.engine import RawStore, opened
+from rawmmap.xarray.engine import RawStore
 from rawmmap.xarray.writing.encoding import encode, in_chunks
 from rawmmap.xarray.writing.packing import checked
 
@@ -60,13 +62,13 @@ class Existing:
                 f"{path} has no sidecar, {sidecar.beside(path)}, to change: describe it first, by "
                 "rawmmap.describe(path, ...)"
             )
-        description, source = opened(path, format="sidecar")
-        return cls(description, source, RawStore(description, source))
+        raw = open_described(path, Keywords(), "sidecar")
+        return cls(raw.template, raw.source, RawStore(raw))
 
     @property
-    def placed(self) -> Mapping[str, Placed]:
+    def placed(self) -> Mapping[str, Described]:
         """Where every variable lies."""
-        return self.store.placed
+        return self.store.raw.description.variables
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -76,8 +78,7 @@ class Existing:
     @property
     def grows(self) -> bool:
         """Whether lengths of variables follow from the size of the file."""
-        shapes = [v.shape for v in self.description.variables.values() if v.values is None]
-        return any(shape is None or -1 in shape for shape in shapes)
+        return any(variable.grows for variable in self.description.variables.values())
 
     def variable(self, name: str) -> Variable:
         """Return a variable as it is in the file, to be copied piece by piece."""
@@ -85,6 +86,8 @@ class Existing:
         data: Any = placed.data
         if isinstance(data, Layout):
             data = as_dask(RawArray.from_source(self.source, data))
+        else:
+            data = data.array
         return Variable(placed.dims, data, dict(placed.attrs))
 
     def encoded(self, ds: Dataset) -> dict[str, Variable]:
@@ -187,7 +190,7 @@ class Existing:
         if variable.dtype != "S1" or placed.data.dtype != "S1" or not placed.dims:
             return variable
         last = placed.dims[-1]
-        width, most = variable.shape[-1], placed.data.shape[-1]
+        width, most = variable.shape[-1], placed.arrangement.shape[-1]
         if width > most:
             raise ValueError(
                 f"{self.description.path}: variable {name!r} holds texts of {most} bytes in the "

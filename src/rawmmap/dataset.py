@@ -1,0 +1,295 @@
+"""`open`: a described file, whatever describes it; the one place that pairs the two.
+
+The engine, `describe`, `map_dataset`, the exports and the command line all come in through here, so
+that one place looks whether a description and a file belong together, and whether the file is long
+enough.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rawmmap.array import RawArray
+from rawmmap.description import Description, Keywords
+from rawmmap.description import Variable as DescribedVariable
+from rawmmap.description.keywords import suggest
+from rawmmap.errors import ShortFileError
+from rawmmap.formats.registry import find
+from rawmmap.layout import Arrangement, Layout, Values
+from rawmmap.layout.overlap import find_uncovered
+from rawmmap.sources import Access, Source, local_path, open_source
+
+__all__ = ["RawDataset", "Variable", "open", "open_described", "values_of"]
+
+# A file may be replaced while it is opened, but hardly so often in a row.
+_TRIES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A variable of an open file.
+
+    Attributes
+    ----------
+    dims : tuple of str
+        Names of the axes.
+    data : RawArray or numpy.ndarray
+        The elements: lazy, in the types of the file; an array where the description holds them.
+    attrs : dict
+        Attributes, undecoded.
+    """
+
+    dims: tuple[str, ...]
+    data: RawArray | npt.NDArray[Any]
+    attrs: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Element counts."""
+        return self.data.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of one element, as it is stored."""
+        return self.data.dtype
+
+
+class RawDataset(Mapping[str, Variable]):
+    """A described file: a read-only mapping from names to variables.
+
+    Nothing is read before an array of it is indexed. It may be used from several threads, and
+    nothing stays open between two accesses.
+
+    Parameters
+    ----------
+    template : Description
+        What is said of the file, whatever its size.
+    source : Source
+        Its bytes.
+    access : {"auto", "map", "read"}
+        As for `RawArray`.
+    dropped : frozenset of str
+        Names of variables that are left out.
+
+    Raises
+    ------
+    DescriptionError
+        If the description contradicts itself or the file's size.
+    ShortFileError
+        If the file is too short.
+    """
+
+    def __init__(
+        self,
+        template: Description,
+        source: Source,
+        access: Access = "auto",
+        dropped: frozenset[str] = frozenset(),
+    ) -> None:
+        # What is dropped need not even fit the file; fields have their names only afterwards.
+        self.template = template.without(dropped)
+        self.source = source
+        self.access = access
+        self.dropped = dropped
+        self.description = self.template.resolve(source.identity.size).without(dropped)
+        self._check_size()
+
+    def _check_size(self) -> None:
+        size = self.source.identity.size
+        needed = max((layout.extent[1] for layout in self._layouts() if layout.size), default=0)
+        if needed > size:
+            raise ShortFileError(self.path, needed, size)
+
+    def _layouts(self) -> Iterator[Layout]:
+        """Yield the layouts of all parts that lie in the file."""
+        for variable in self.description.variables.values():
+            for part in variable.arrangement.parts():
+                if isinstance(part.data, Layout):
+                    yield part.data
+
+    @property
+    def path(self) -> str:
+        """The data file, a path or URL."""
+        return self.description.path
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The data files, paths or URLs."""
+        return (self.source.url,)
+
+    @property
+    def attrs(self) -> dict[str, Any]:
+        """Attributes of the whole."""
+        return dict(self.description.attrs)
+
+    @property
+    def coords(self) -> frozenset[str]:
+        """Names of the coordinates: variables named like their dimension, and those listed."""
+        variables = self.description.variables
+        own = {name for name, variable in variables.items() if variable.dims == (name,)}
+        return frozenset(own | (self.description.coords & set(variables)))
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Lengths of the dimensions."""
+        return {
+            dim: n
+            for name in self
+            for dim, n in zip(self.dims(name), self.arrangement(name).shape, strict=True)
+        }
+
+    @property
+    def coverage(self) -> list[tuple[int, int]]:
+        """Bytes of the file that no variable covers: (first, past the last), in ascending order."""
+        return find_uncovered(self._layouts(), self.source.identity.size)
+
+    def dims(self, name: str) -> tuple[str, ...]:
+        """Return the names of the axes of a variable."""
+        return self.description.variables[name].dims
+
+    def arrangement(self, name: str) -> Arrangement:
+        """Return where the elements of a variable lie."""
+        return self.description.variables[name].arrangement
+
+    def array(self, name: str) -> RawArray:
+        """Return a variable that lies in the file, as a lazy array."""
+        layout: Any = self.arrangement(name)
+        return RawArray.from_source(self.source, layout, "r", self.access)
+
+    def __getitem__(self, name: str) -> Variable:
+        variable = self.description.variables[name]
+        data = self.array(name) if variable.in_file else values_of(variable)
+        return Variable(variable.dims, data, dict(variable.attrs))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.description.variables)
+
+    def __len__(self) -> int:
+        return len(self.description.variables)
+
+    def __repr__(self) -> str:
+        lines = [f"<RawDataset {self.path}: {self.source.identity.size} bytes>"]
+        for name in self:
+            data = self.arrangement(name)
+            axes = ", ".join(
+                f"{dim}: {n}" for dim, n in zip(self.dims(name), data.shape, strict=True)
+            )
+            lines.append(f"  {name}: {data.dtype.str} ({axes})")
+        return "\n".join(lines)
+
+
+def values_of(variable: DescribedVariable) -> npt.NDArray[Any]:
+    """Return the elements of a variable that the description holds: a copy."""
+    (part,) = variable.arrangement.parts()
+    assert isinstance(part.data, Values)
+    return np.array(part.data.array)
+
+
+def open(  # noqa: A001 - as the builtin, it opens a file
+    path: str | bytes | os.PathLike[Any],
+    *,
+    format: str | None = None,
+    access: Access = "auto",
+    storage_options: Mapping[str, Any] | None = None,
+    **keywords: Any,
+) -> RawDataset:
+    """Open a described file, without xarray and without reading any data.
+
+    Parameters
+    ----------
+    path : str, bytes or path-like
+        The data file, its sidecar or its header; a path or a URL that fsspec knows.
+    format : str, optional
+        The reader of the description: ``"sidecar"``, ``"npy"``, ... By default the one that
+        recognises the file.
+    access : {"auto", "map", "read"}
+        How elements are read; as for `RawArray`.
+    storage_options : mapping, optional
+        Options for fsspec, for URLs.
+    **keywords
+        The keywords of ``xr.open_dataset(path, engine="rawmmap", ...)`` that describe a file:
+        `dtype`, `shape`, `dims`, `offset` (bytes), `order`, `strides` (bytes), `name`, `attrs`,
+        `variables`, `record_dim`, `record_nbytes` (bytes), `fields`, `overlap`.
+
+    Returns
+    -------
+    RawDataset
+        A read-only mapping from names to `Variable`, with the variables' arrays still on disk.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    PermissionError
+        If the file may not be read.
+    TypeError
+        If a keyword is unknown or of the wrong type.
+    ValueError
+        If nothing describes the file, the description contradicts itself, variables overlap, or
+        the file is too short.
+
+    Examples
+    --------
+    >>> import numpy as np, os, rawmmap, tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> path = os.path.join(folder.name, "a.raw")
+    >>> np.arange(6, dtype=">i2").tofile(path)
+    >>> raw = rawmmap.open(path, dtype=">i2", shape=(2, 3), dims=("y", "x"), name="u")
+    >>> raw["u"].data[1, ::2]
+    array([3, 5], dtype='>i2')
+    >>> raw.coverage
+    []
+    >>> folder.cleanup()
+    """
+    described = Keywords.take_from(keywords)
+    if keywords:
+        known = (*Keywords.names(), "format", "access", "storage_options")
+        raise TypeError(f"{_shown(path)}: {suggest(next(iter(keywords)), known)}")
+    return open_described(path, described, format, access, storage_options)
+
+
+def open_described(
+    path: Any,
+    keywords: Keywords,
+    format: str | None = None,
+    access: Access = "auto",
+    storage_options: Mapping[str, Any] | None = None,
+    drop_variables: str | Iterable[str] | None = None,
+) -> RawDataset:
+    """Open a file with whatever describes it; see `open`.
+
+    Another process may replace both meanwhile: then they are looked up again, so that the two
+    always belong together.
+    """
+    if not isinstance(path, str | bytes | os.PathLike):
+        raise TypeError(
+            f"a path or URL is needed, not {type(path).__name__}: only files have bytes at "
+            "positions that can be read later and elsewhere"
+        )
+    name = os.fsdecode(path)
+    name = local_path(name) or name
+    dropped = frozenset(
+        [drop_variables] if isinstance(drop_variables, str) else drop_variables or ()
+    )
+    for _ in range(_TRIES):
+        description = find(name, format, keywords)
+        source = open_source(description.path, storage_options)
+        identity = source.identity
+        if description.state in (None, (identity.node, identity.modified)):
+            return RawDataset(replace(description, state=None), source, access, dropped)
+    raise BlockingIOError(
+        errno.EAGAIN,
+        f"the file was replaced {_TRIES} times while it was being opened; try again",
+        description.path,
+    )
+
+
+def _shown(path: Any) -> str:
+    return os.fsdecode(path) if isinstance(path, str | bytes | os.PathLike) else repr(path)

@@ -1,0 +1,80 @@
+"""Layouts whose lengths follow from the size of a file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from rawmmap.layout import Layout, infer_shape
+
+__all__ = ["LayoutTemplate", "template_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class LayoutTemplate:
+    """A layout as it is described; its shape may hold a ``-1``.
+
+    Attributes
+    ----------
+    dtype : numpy.dtype
+        Type of one element, byte order included.
+    shape : tuple of int or None
+        Element counts; ``-1`` follows from the file's size; None is the rest of the file in one
+        dimension.
+    offset : int
+        Byte of the file at which the first element starts.
+    order : {"C", "F"}
+        Order of the axes where there are no strides, and of the axes inside fields.
+    strides : tuple of int or None
+        Bytes from one element to the next along each axis.
+    """
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...] | None
+    offset: int = 0
+    order: str = "C"
+    strides: tuple[int, ...] | None = None
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes, those inside the dtype not counted."""
+        return 1 if self.shape is None else len(self.shape)
+
+    @property
+    def grows(self) -> bool:
+        """Whether a length follows from the size of the file."""
+        return self.shape is None or -1 in self.shape
+
+    def with_length(self, axis: int, length: int) -> LayoutTemplate:
+        """Return the template with another length along one axis."""
+        shape = (-1,) if self.shape is None else self.shape
+        return replace(self, shape=(*shape[:axis], length, *shape[axis + 1 :]))
+
+    def resolve(self, size: int) -> Layout:
+        """Return the layout in a file of `size` bytes.
+
+        Raises
+        ------
+        ValueError
+            If shape, strides and offset contradict each other or the size.
+        """
+        shape = infer_shape(
+            self.dtype,
+            self.shape,
+            size=size,
+            offset=self.offset,
+            order=self.order,
+            strides=self.strides,
+        )
+        if self.strides is None:
+            return Layout.dense(self.dtype, shape, offset=self.offset, order=self.order)
+        return Layout(self.dtype, shape, self.strides, self.offset)
+
+
+def template_of(layout: Layout) -> LayoutTemplate:
+    """Return the template of a layout whose lengths are known."""
+    dense = Layout.dense(layout.dtype, layout.shape, offset=layout.offset)
+    strides = None if layout == dense else layout.strides
+    return LayoutTemplate(layout.dtype, layout.shape, layout.offset, strides=strides)
