@@ -464,3 +464,37 @@ def test_descriptions_hold_coordinates(path: Path, tmp_path: Path) -> None:
     }
     rawmmap.describe(copy, **words)
     xr.testing.assert_identical(opened(copy).load(), opened(copy, **words).load())
+
+
+class TestPositions:
+    """Lists of positions pick what NumPy picks, and are refused where NumPy refuses them."""
+
+    @pytest.fixture
+    def cube(self, tmp_path: Path) -> xr.Dataset:
+        path = tmp_path / "cube.bin"
+        np.arange(60, dtype="<f4").tofile(path)
+        return opened(path, dtype="<f4", shape=(2, 5, 6), dims=("a", "c", "b"))
+
+    @pytest.mark.parametrize("key", [[5, 6], [0, 6], [-7], [-7, -6], [6, 5], [6], [0, 3, 6]])
+    def test_out_of_bounds(self, cube: xr.Dataset, key: list[int]) -> None:
+        with pytest.raises(IndexError):
+            cube.isel(b=key).load()
+        with pytest.raises(IndexError):
+            cube.isel(a=1).isel(b=key).load()
+
+    @pytest.mark.parametrize(
+        "key", [[5, 4], [-1], [-1, -2], [0, 2, 4], [3, 3], [], [4, 2, 0], [-6], [5, 0], [0, -1]]
+    )
+    def test_within_bounds(self, cube: xr.Dataset, key: list[int]) -> None:
+        expected = np.arange(60, dtype="<f4").reshape(2, 5, 6)[:, :, np.array(key, int)]
+        np.testing.assert_array_equal(cube.isel(b=key)["data"].values, expected)
+
+
+@pytest.mark.parametrize(
+    "chunks", [{}, {"time": 1}, {"y": 4}, {"time": 2, "x": 5}, "auto", 3, {"x": (3, 4)}]
+)
+def test_any_chunks_are_as_good(path: Path, array: np.ndarray, chunks: Any) -> None:
+    """A flat file has no stored chunks that others could separate: no warning."""
+    ds = opened(path, **WORDS, chunks=chunks)
+    np.testing.assert_array_equal(ds["data"].values, array)
+    np.testing.assert_array_equal(ds["data"].chunk(time=2).values, array)

@@ -57,7 +57,7 @@ class RawStore(AbstractDataStore):
             return Variable(variable.dims, values_of(variable), variable.attrs)
         data: Any = variable.data
         array = NativeArray.from_source(self.raw.source, data, "r", self.raw.access)
-        preferred = Preferred({dim: chunks[dim] for dim in variable.dims})
+        preferred = {dim: PreferredLength(chunks[dim]) for dim in variable.dims}
         encoding: dict[str, Any] = {"preferred_chunks": preferred}
         if not data.dtype.isnative:
             encoding["dtype"] = data.dtype
@@ -77,12 +77,15 @@ class RawStore(AbstractDataStore):
         return self.raw.sizes
 
 
-class Preferred(dict[str, int]):
-    """The chunks that ``chunks={}`` gives.
+class PreferredLength(int):
+    """A length of chunks that ``chunks={}`` gives, and that other chunks may cut.
 
-    xarray warns where a user's chunks do not fit stored ones. A flat file has none: every cut is as
-    good as another, and xarray, which looks at the items, is shown none to compare with.
+    xarray warns where a user's chunks cut stored ones. A flat file has none, and every cut is as
+    good as another. Before it compares, xarray asks whether there is a preferred length at all.
     """
+
+    def __bool__(self) -> bool:
+        return False
 
 
 def preferred_chunks(variables: Mapping[str, Described]) -> dict[str, int]:

@@ -44,7 +44,7 @@ class LazyArray(indexing.ExplicitlyIndexedNDArrayMixin):
         return type(self)(self.raw.part(indexer.tuple))
 
     def _oindex_get(self, indexer: indexing.OuterIndexer) -> Any:
-        key = tuple(_as_slice(k) for k in indexer.tuple)
+        key = _with_slices(indexer.tuple, self.shape)
         if any(isinstance(k, np.ndarray) for k in key):
             return indexing.LazilyIndexedArray(_Picked(self.raw), indexing.OuterIndexer(key))
         return type(self)(self.raw.part(key))
@@ -84,7 +84,7 @@ def _outer(array: NativeArray, key: tuple[Any, ...]) -> Any:
     NumPy would pair the arrays of a key; open grids keep them apart. Integers, which NumPy would
     count among the arrays, are applied first, and so are evenly spaced arrays, as slices.
     """
-    key = tuple(_as_slice(k) for k in key)
+    key = _with_slices(key, array.shape)
     part = array.part(tuple(slice(None) if isinstance(k, np.ndarray) else k for k in key))
     axes = [k for k in key if not isinstance(k, int | np.integer)]
     picked = [axis for axis, k in enumerate(axes) if isinstance(k, np.ndarray)]
@@ -97,12 +97,30 @@ def _outer(array: NativeArray, key: tuple[Any, ...]) -> Any:
     return np.moveaxis(found, range(len(picked)), picked)
 
 
-def _as_slice(k: Any) -> Any:
-    """Return an evenly spaced array of positions as the slice that it is, others as they are."""
-    if not isinstance(k, np.ndarray) or not k.size:
+def _with_slices(key: tuple[Any, ...], shape: tuple[int, ...]) -> tuple[Any, ...]:
+    """Return a key in which evenly spaced arrays of positions have become slices."""
+    # xarray leaves out axes at the end, such as that of the characters of a text.
+    return tuple(_as_slice(k, n) for k, n in zip(key, shape, strict=False))
+
+
+def _as_slice(k: Any, n: int) -> Any:
+    """Return positions on an axis of length `n` as a slice where they are evenly spaced.
+
+    Raises
+    ------
+    IndexError
+        If a position is out of bounds, which a slice would clip.
+    """
+    if not isinstance(k, np.ndarray) or not k.size or k.dtype.kind == "b":
         return k
+    if k.min() < -n or k.max() >= n:
+        raise IndexError(
+            f"index {k.min() if k.min() < -n else k.max()} is out of bounds for an axis of length "
+            f"{n}"
+        )
+    k = np.where(k < 0, k + n, k)
     first, step = int(k[0]), int(k[1]) - int(k[0]) if k.size > 1 else 1
     stop = first + step * k.size
-    if not step or first < 0 or stop < -1 or not (np.diff(k) == step).all():
+    if not step or not (np.diff(k) == step).all():
         return k
     return slice(first, None if stop < 0 else stop, step)
