@@ -44,7 +44,7 @@ ONLY: dict[str, set[str]] = {
     "distributed": {"dask", "xarray"},
     "fsspec": {"sources"},
     "matplotlib": {"demo"},
-    "mmap": {"mapping", "files"},
+    "mmap": {"mapping"},
     "pandas": {"xarray"},
     "xarray": {"xarray", "cli", "demo"},
 }

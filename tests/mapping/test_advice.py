@@ -17,8 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import rawmmap
-from rawmmap.files import libc
-from rawmmap.mapping import PAGE
+from rawmmap.mapping import PAGE, _system
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux numbers")
 ADVICE = [
@@ -56,14 +55,14 @@ def pages_of(a: Any, base: int) -> set[int]:
 def synced(monkeypatch: pytest.MonkeyPatch) -> list[range]:
     """Collect which pages are flushed, and do so."""
     calls: list[range] = []
-    sync = libc.sync
+    sync = _system.sync
 
     def record(window: mmap.mmap, start: int, stop: int, base: int, *, wait: bool) -> None:
         assert start % PAGE == stop % PAGE == 0
         calls.append(range(start // PAGE, stop // PAGE))
         sync(window, start, stop, base, wait=wait)
 
-    monkeypatch.setattr(libc, "sync", record)
+    monkeypatch.setattr(_system, "sync", record)
     return calls
 
 
@@ -117,7 +116,7 @@ def test_flush_of_any_slice(
     a = rawmmap.mmap(tmp_path / "any", dtype, shape, offset, mode="w+", grow="sparse")
     view = a[tuple(slice(None, None, step) for step in steps)].transpose(axes)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(libc, "sync", record)
+        patch.setattr(_system, "sync", record)
         rawmmap.flush(view)
     base = a.__array_interface__["data"][0] // PAGE * PAGE
     assert sorted(called) == sorted(set(called))
@@ -157,11 +156,11 @@ def test_flushed_bytes_reach_the_disk(tmp_path: Path) -> None:
 
 def test_other_arrays_cannot_be_flushed_or_advised() -> None:
     for other in (np.zeros(3), b"abc", None):
-        with pytest.raises(ValueError, match="no view"):
+        with pytest.raises(ValueError, match="not a view"):
             rawmmap.flush(other)
-        with pytest.raises(ValueError, match="no view"):
+        with pytest.raises(ValueError, match="not a view"):
             rawmmap.advise(other, "random")
-        with pytest.raises(ValueError, match="no view"):
+        with pytest.raises(ValueError, match="not a view"):
             rawmmap.resident(other)
 
 
@@ -170,6 +169,23 @@ def test_empty_arrays_need_nothing(pages: Path) -> None:
     rawmmap.flush(a)
     rawmmap.advise(a, "random")
     assert rawmmap.resident(a) == 1.0
+
+
+@pytest.mark.parametrize("shape", [0, (0, 3), (2, 0)])
+def test_empty_arrays_of_others_are_refused(pages: Path, shape: Any) -> None:
+    for ours in (
+        rawmmap.mmap(pages, "<f4", shape, order="F"),
+        rawmmap.anonymous("<f4", shape)[...],
+        rawmmap.mmap(pages)[3:3],
+    ):
+        rawmmap.advise(ours, "random")
+        assert rawmmap.resident(ours) == 1.0
+    other = np.zeros(shape, "<f4")
+    for call in (rawmmap.flush, rawmmap.resident, rawmmap.mapping_of):
+        with pytest.raises(ValueError, match="not a view"):
+            call(other)
+    with pytest.raises(ValueError, match="not a view"):
+        rawmmap.advise(other, "random")
 
 
 def test_flush_takes_what_is_registered() -> None:
@@ -214,7 +230,17 @@ class TestAdvice:
             rawmmap.advise(a, advice)
         except NotImplementedError:
             assert "hugepage" in advice or "populate" in advice
-        assert (a == 7).all()
+        dropped = advice == "dontneed" and not shared
+        assert (a == (0 if dropped else 7)).all()
+
+    @linux
+    def test_private_memory_gives_its_pages_back(self) -> None:
+        a = rawmmap.anonymous("u1", 8 * PAGE, shared=False)
+        a[:] = 7
+        rawmmap.advise(a, "nohugepage")
+        rawmmap.advise(a[2 * PAGE : 4 * PAGE], "dontneed")
+        assert rawmmap.resident(a) == 6 / 8
+        assert a.tobytes() == b"\7" * (2 * PAGE) + bytes(2 * PAGE) + b"\7" * (4 * PAGE)
 
     @pytest.mark.parametrize("advice", ["", "WILLNEED", "free", "cold", 3])
     def test_unknown_words(self, pages: Path, advice: Any) -> None:
@@ -225,8 +251,8 @@ class TestAdvice:
     def test_words_that_this_system_lacks(
         self, pages: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setitem(libc.ADVICE, "hugepage", None)
-        monkeypatch.setitem(libc.ADVICE, "nohugepage", 9999)
+        monkeypatch.setitem(_system.ADVICE, "hugepage", None)
+        monkeypatch.setitem(_system.ADVICE, "nohugepage", 9999)
         for advice in ("hugepage", "nohugepage"):
             with pytest.raises(NotImplementedError, match=advice):
                 rawmmap.advise(rawmmap.mmap(pages), advice)
@@ -283,7 +309,7 @@ def test_an_unreadable_page_is_an_error_of_flush(
     def broken(*_: object, **__: object) -> None:
         raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr(libc, "sync", broken)
+    monkeypatch.setattr(_system, "sync", broken)
     with pytest.raises(OSError, match="cannot write mapped pages: Input/output") as caught:
         rawmmap.flush(rawmmap.mmap(pages, mode="r+"))
     assert caught.value.filename == str(pages)

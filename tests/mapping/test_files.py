@@ -267,7 +267,7 @@ class TestNoFiles:
 
     @pytest.mark.parametrize("fd", [-1, 9999])
     def test_descriptors_that_are_not_open(self, fd: int) -> None:
-        with pytest.raises(OSError, match=f"{fd} is no open file descriptor"):
+        with pytest.raises(OSError, match=f"{fd} is not an open file descriptor"):
             rawmmap.mmap(fd, "u1", 3)
 
     def test_closed_files(self, counted: Path) -> None:

@@ -194,6 +194,69 @@ def test_a_link_to_nowhere_gets_its_file(tmp_path: Path) -> None:
     assert (tmp_path / "target").read_bytes() == b"\1" * 3
 
 
+@pytest.fixture
+def sparse(small_disk: Path) -> Path:
+    """A file with some data and more holes than the disk has room for."""
+    path = small_disk / "sparse"
+    path.write_bytes(b"old")
+    os.truncate(path, 4 * MEBI)
+    return path
+
+
+class TestEmptyingOnAFullDisk:
+    """What ``mode="w+"`` cannot do leaves the old contents."""
+
+    @pytest.mark.parametrize("mebis", [2, 4, 5])
+    def test_a_sparse_file_stays(self, sparse: Path, mebis: int) -> None:
+        with pytest.raises(OSError, match="No space left"):
+            rawmmap.mmap(sparse, "u1", mebis * MEBI, mode="w+")
+        assert sparse.read_bytes() == b"old" + bytes(4 * MEBI - 3)
+
+    def test_a_hole_is_enough_if_asked_for(self, sparse: Path) -> None:
+        rawmmap.mmap(sparse, "u1", 2 * MEBI, mode="w+", grow="sparse")
+        assert sparse.read_bytes() == bytes(2 * MEBI)
+
+    def test_a_file_that_cannot_be_mapped_stays(
+        self, counted: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(*_: object) -> None:
+            raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+        monkeypatch.setattr("rawmmap.mapping._mmap.map_file", fail)
+        for size in (10, 1000):
+            with pytest.raises(OSError, match="Cannot allocate"):
+                rawmmap.mmap(counted, "u1", size, mode="w+")
+            assert counted.read_bytes() == bytes(range(240))
+
+
+@pytest.mark.parametrize("grow", [True, "sparse"])
+@pytest.mark.parametrize("size", [1, 100, 240, 5000])
+def test_emptied_files_are_zeros(counted: Path, size: int, grow: Any) -> None:
+    other = rawmmap.mmap(counted)
+    a = rawmmap.mmap(counted, "u1", size, mode="w+", grow=grow)
+    assert not a.any()
+    assert counted.read_bytes() == bytes(size)
+    a[0] = 3
+    assert other[0] == 3
+    assert grow == "sparse" or counted.stat().st_blocks * 512 >= size
+
+
+@pytest.mark.parametrize("lacking", ["zero", "keep"])
+def test_emptying_where_a_call_is_missing(
+    counted: Path, monkeypatch: pytest.MonkeyPatch, lacking: str
+) -> None:
+    allocate = libc.fallocate
+
+    def refuse(fd: int, mode: int, *arguments: int) -> None:
+        if mode & libc.ZERO_RANGE or lacking == "keep":
+            raise OSError(errno.EOPNOTSUPP, "not supported")
+        allocate(fd, mode, *arguments)
+
+    monkeypatch.setattr(libc, "fallocate", refuse)
+    assert not rawmmap.mmap(counted, "u1", 100, mode="w+").any()
+    assert counted.read_bytes() == bytes(100)
+
+
 class TestLackingSupport:
     """File systems without `fallocate`; a missing system call stands for them."""
 

@@ -275,7 +275,7 @@ class TestResize:
             counted.write_bytes(b"another")
             with (
                 tempfile.TemporaryFile(),
-                pytest.raises(OSError, match="no longer there") as caught,
+                pytest.raises(OSError, match="removed or replaced") as caught,
             ):
                 m.resize(10)
             assert caught.value.errno == errno.ESTALE
@@ -316,7 +316,7 @@ class TestResize:
             raise OSError(errno.ENOMEM, "no room")
 
         with Mapping(counted, mode="r+") as m:
-            monkeypatch.setattr("rawmmap.mapping._mapping.map_record", refuse)
+            monkeypatch.setattr("rawmmap.mapping._mapping.map_file", refuse)
             with pytest.raises(OSError, match="no room"):
                 m.resize(after)
             monkeypatch.undo()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -313,3 +314,40 @@ def test_the_example_of_the_julia_manual(tmp_path: Path) -> None:
         again = rawmmap.mmap(s, np.int64, (m, n), order="F")
         assert s.tell() == 16
     np.testing.assert_array_equal(again, matrix)
+
+
+@pytest.mark.parametrize("mode", ["r", "r+", "w+", "c"])
+def test_the_order_of_numpy_memmap_is_explained(tmp_path: Path, mode: str) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(bytes(16))
+    with pytest.raises(TypeError, match=rf"^{path}: .*numpy\.memmap.*mode='{re.escape(mode)}'"):
+        rawmmap.mmap(path, "<i8", mode)  # type: ignore[arg-type]
+    assert path.read_bytes() == bytes(16)
+
+
+@pytest.mark.parametrize(
+    ("keywords", "says"),
+    [
+        ({"shape": "5000,69"}, "shape must be an integer or a tuple of integers"),
+        ({"shape": (5.0, 69)}, "shape must be an integer or a tuple of integers"),
+        ({"offset": "64"}, "offset must be an integer, not '64'"),
+        ({"dtype": "int16be"}, "int16be"),
+    ],
+)
+def test_wrong_types_are_said_of_their_keyword(
+    tmp_path: Path, keywords: dict[str, Any], says: str
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(bytes(16))
+    with pytest.raises(TypeError, match=rf"^{path}: .*{says}"):
+        rawmmap.mmap(path, **keywords)
+
+
+@pytest.mark.parametrize("step", [2**63 - 1, 2**62, -(2**63) + 1, -(2**63), 2**64])
+def test_steps_that_pass_the_end(tmp_path: Path, step: int) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(bytes(range(240)))
+    a = rawmmap.mmap(path, "<i2", (10, 12))
+    whole = np.frombuffer(path.read_bytes(), "<i2").reshape(10, 12)
+    assert a[::step, 1::step].tolist() == whole[::step, 1::step].tolist()
+    assert rawmmap.resident(a[3::step]) == 1.0

@@ -103,7 +103,7 @@ class Files(RuleBasedStateMachine):
         if nbytes:
             self.lengthened(start + nbytes)
         private = None if shared else self.model[start : start + nbytes]
-        return self.kept(Shown(array.view("u1") if nbytes else np.empty(0, "u1"), start, private))
+        return self.kept(Shown(array.view("u1"), start, private))
 
     def kept(self, shown: Shown) -> Shown:
         # A private page may or may not show what is written to the file after it was mapped, until

@@ -12,21 +12,23 @@ import sys
 import weakref
 from typing import IO, Any, SupportsIndex
 
+from rawmmap.files.io import CREATING, READING, WRITING
+
 if sys.platform != "win32":
     import fcntl
 
 __all__ = [
     "MODES",
     "File",
-    "Opened",
+    "OpenFile",
     "Source",
-    "discard",
-    "lasting",
-    "name_it",
+    "absolute_path",
+    "check_regular",
+    "name_of",
+    "not_regular_error",
     "open_again",
     "open_file",
-    "refusal",
-    "refuse_others",
+    "remove_if_empty",
 ]
 
 # Other buffered streams (gzip, lzma, zipfile) have the descriptor of the file that they decode.
@@ -34,20 +36,8 @@ _PLAIN = (io.BufferedReader, io.BufferedWriter, io.BufferedRandom, io.BytesIO)
 #: Whatever stands for a file.
 File = str | bytes | os.PathLike[str] | os.PathLike[bytes] | IO[bytes] | SupportsIndex
 
-_READ, _BOTH = os.O_RDONLY, os.O_RDWR
-# Without O_NONBLOCK opening a pipe waits for its other end; regular files do not know the flag.
-if sys.platform == "win32":
-    _ALWAYS = os.O_BINARY | os.O_NOINHERIT
-else:
-    _ALWAYS = os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 #: The modes of `mmap`, and how a path is opened for each of them.
-MODES = {
-    None: _READ | _ALWAYS,
-    "r": _READ | _ALWAYS,
-    "c": _READ | _ALWAYS,
-    "r+": _BOTH | _ALWAYS,
-    "w+": _BOTH | os.O_CREAT | _ALWAYS,
-}
+MODES = {None: READING, "r": READING, "c": READING, "r+": WRITING, "w+": CREATING}
 _KINDS = (
     (stat.S_ISFIFO, "a pipe"),
     (stat.S_ISSOCK, "a socket"),
@@ -56,13 +46,13 @@ _KINDS = (
 )
 
 
-#: Whence an open file came: the caller's object (held weakly) or descriptor; None for a path.
+#: Where an open file came from: the caller's object (a weak reference) or descriptor; None: a path.
 Source = weakref.ref[Any] | int | None
-#: Descriptor, whether it is ours to close, path, mode, source, whether we have created the file.
-Opened = tuple[int, bool, str | None, str, Source, bool]
+#: Descriptor, whether we close it, path, mode, source, whether we created the file.
+OpenFile = tuple[int, bool, str | None, str, Source, bool]
 
 
-def open_file(file: File, mode: str | None) -> Opened:
+def open_file(file: File, mode: str | None) -> OpenFile:
     """Open `file` for `mode`, or take what is open already.
 
     Raises
@@ -72,12 +62,12 @@ def open_file(file: File, mode: str | None) -> Opened:
     OSError
         If there is no such file, or it cannot be opened; at once for pipes, too.
     TypeError
-        If `file` is no path, binary file or descriptor.
+        If `file` is not a path, a binary file or a descriptor.
     """
     if isinstance(file, (str, bytes)):
         return _open_path(file, mode)
     if hasattr(file, "fileno"):
-        return _take_object(file, mode)
+        return _use_object(file, mode)
     if isinstance(file, os.PathLike):
         return _open_path(os.fspath(file), mode)
     try:
@@ -86,7 +76,7 @@ def open_file(file: File, mode: str | None) -> Opened:
         raise TypeError(
             f"file must be a path, an open binary file or a descriptor, not {type(file).__name__}"
         ) from None
-    return _take_descriptor(fd, mode)
+    return _use_descriptor(fd, mode)
 
 
 def open_again(path: str | None, source: Source, like: os.stat_result) -> tuple[int, bool]:
@@ -97,15 +87,15 @@ def open_again(path: str | None, source: Source, like: os.stat_result) -> tuple[
     fd : int
         Its descriptor.
     ours : bool
-        Whether it is ours to close.
+        Whether the caller must close it.
 
     Raises
     ------
     OSError
-        If it is no longer to be found: removed or replaced, and closed by who had opened it.
+        If it was removed or replaced, and the descriptor it was mapped from is closed.
     """
-    held = source() if isinstance(source, weakref.ref) else source
-    for file in (held, path):
+    original = source() if isinstance(source, weakref.ref) else source
+    for file in (original, path):
         if file is None:
             continue
         try:
@@ -119,22 +109,13 @@ def open_again(path: str | None, source: Source, like: os.stat_result) -> tuple[
             os.close(fd)
     raise OSError(
         errno.ESTALE,
-        "the file that is mapped is no longer there to be opened for writing; map it again",
+        "the mapped file was removed or replaced and cannot be opened for writing; map it again",
         path,
     )
 
 
-def name_it(error: Exception, file: object) -> None:
-    """Put the name of `file` before the text of an error that does not begin with it."""
-    name = _said(file)
-    if name and type(error) in (TypeError, ValueError):
-        text = str(error)
-        if not text.startswith((f"{name}: ", repr(file))):
-            error.args = (f"{name}: {text}",)
-
-
-def lasting(path: str | None) -> str | None:
-    """Return `path` such that it means the same after the working directory has changed."""
+def absolute_path(path: str | None) -> str | None:
+    """Return `path` as an absolute one, which outlives a change of the working directory."""
     if path is None or os.path.isabs(path):
         return path
     try:
@@ -143,7 +124,7 @@ def lasting(path: str | None) -> str | None:
         return path  # The working directory was removed.
 
 
-def discard(fd: int, path: str | None) -> None:
+def remove_if_empty(fd: int, path: str | None) -> None:
     """Remove the file at `path`, which we have created as `fd`, if nobody has filled it since."""
     with contextlib.suppress(OSError):
         status = os.fstat(fd)
@@ -151,21 +132,21 @@ def discard(fd: int, path: str | None) -> None:
             os.unlink(path)
 
 
-def refuse_others(file: object) -> None:
-    """Refuse a path or a descriptor of what is there, but is no regular file."""
+def check_regular(file: object) -> None:
+    """Refuse a path or a descriptor of anything that exists and is not a regular file."""
     try:
         status = os.stat(file)  # type: ignore[arg-type]
     except (OSError, TypeError, ValueError):
         return
     if not stat.S_ISREG(status.st_mode):
-        raise refusal(status, _said(file))
+        raise not_regular_error(status, name_of(file))
 
 
-def refusal(status: os.stat_result, path: str | None) -> OSError:
-    """Return what to raise for something that is no regular file, which alone can be mapped."""
+def not_regular_error(status: os.stat_result, path: str | None) -> OSError:
+    """Return the error for anything but a regular file; nothing else can be mapped."""
     if stat.S_ISDIR(status.st_mode):
         return IsADirectoryError(errno.EISDIR, "this is a directory; map a file in it", path)
-    kind = next((name for test, name in _KINDS if test(status.st_mode)), "no regular file")
+    kind = next((name for test, name in _KINDS if test(status.st_mode)), "not a regular file")
     return OSError(
         errno.ENODEV,
         f"this is {kind}, which has no bytes that can be mapped; copy its data into a file first",
@@ -173,7 +154,7 @@ def refusal(status: os.stat_result, path: str | None) -> OSError:
     )
 
 
-def _open_path(file: str | bytes, mode: str | None) -> Opened:
+def _open_path(file: str | bytes, mode: str | None) -> OpenFile:
     path = file if isinstance(file, str) else os.fsdecode(file)
     try:
         if mode == "w+":
@@ -181,7 +162,7 @@ def _open_path(file: str | bytes, mode: str | None) -> Opened:
             return fd, True, path, mode, None, fresh
         return os.open(file, MODES[mode]), True, path, mode or "r", None, False
     except OSError as error:
-        raise _explained(error, path, mode) from None
+        raise _explain(error, path, mode) from None
 
 
 def _open_or_create(file: str | bytes) -> tuple[int, bool]:
@@ -196,20 +177,20 @@ def _open_or_create(file: str | bytes) -> tuple[int, bool]:
         return os.open(file, MODES["w+"], 0o666), False
 
 
-def _explained(error: OSError, path: str, mode: str | None) -> OSError:
+def _explain(error: OSError, path: str, mode: str | None) -> OSError:
     if error.errno in (errno.ENXIO, errno.EISDIR):
-        return refusal(os.stat(path), path)
+        return not_regular_error(os.stat(path), path)
     if error.errno == errno.ENOENT:
-        text = "there is no such file; mode='w+' creates one, in a folder that exists"
+        text = "there is no such file; mode='w+' creates one, in an existing folder"
     elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         text = f"cannot open the file with mode={mode or 'r'!r}: {error.strerror}"
-        text += "; mode='r' and mode='c' only read" if MODES[mode] & _BOTH else ""
+        text += "; mode='r' and mode='c' only read" if mode in ("r+", "w+") else ""
     else:
         text = f"cannot open the file with mode={mode or 'r'!r}: {error.strerror}"
     return OSError(error.errno, text, path)
 
 
-def _take_object(file: Any, mode: str | None) -> Opened:
+def _use_object(file: Any, mode: str | None) -> OpenFile:
     if isinstance(file, io.TextIOBase):
         raise TypeError(f"{file!r} is open as text; open it with 'rb' or 'r+b'")
     if isinstance(file, io.BufferedIOBase) and not isinstance(file, _PLAIN):
@@ -221,28 +202,28 @@ def _take_object(file: Any, mode: str | None) -> Opened:
         fd = file.fileno()
     except io.UnsupportedOperation as error:
         raise io.UnsupportedOperation(
-            f"{file!r} has no file of the system behind it, so that it cannot be mapped ({error})"
+            f"{file!r} has no file of the system behind it and cannot be mapped ({error})"
         ) from None
     except ValueError as error:
         raise ValueError(f"{error}; open it again, or pass its path") from None
     name = getattr(file, "name", None)
     path = os.fsdecode(name) if isinstance(name, (str, bytes)) else _name_of(fd)
-    able = _abilities(fd)
+    able = _access_rights(fd)
     reads = able[0] and getattr(file, "readable", _yes)()
     writes = able[1] and getattr(file, "writable", _yes)()
-    return fd, False, path, _allowed(mode, reads, writes, path), _reference(file), False
+    return fd, False, path, _check_mode(mode, reads, writes, path), _reference(file), False
 
 
-def _take_descriptor(fd: int, mode: str | None) -> Opened:
+def _use_descriptor(fd: int, mode: str | None) -> OpenFile:
     try:
-        reads, writes = _abilities(fd)
+        reads, writes = _access_rights(fd)
     except (OSError, ValueError, OverflowError):
-        raise OSError(errno.EBADF, f"{fd} is no open file descriptor") from None
+        raise OSError(errno.EBADF, f"{fd} is not an open file descriptor") from None
     path = _name_of(fd)
-    return fd, False, path, _allowed(mode, reads, writes, path), fd, False
+    return fd, False, path, _check_mode(mode, reads, writes, path), fd, False
 
 
-def _abilities(fd: int) -> tuple[bool, bool]:
+def _access_rights(fd: int) -> tuple[bool, bool]:
     """Return whether `fd` is open for reading, and for writing."""
     if sys.platform == "win32":
         return True, True
@@ -251,7 +232,7 @@ def _abilities(fd: int) -> tuple[bool, bool]:
         return access != os.O_WRONLY, access != os.O_RDONLY
 
 
-def _allowed(mode: str | None, reads: bool, writes: bool, path: str | None) -> str:
+def _check_mode(mode: str | None, reads: bool, writes: bool, path: str | None) -> str:
     if not reads:
         raise PermissionError(
             errno.EACCES,
@@ -270,7 +251,7 @@ def _allowed(mode: str | None, reads: bool, writes: bool, path: str | None) -> s
     return mode
 
 
-def _said(file: Any) -> str | None:
+def name_of(file: object) -> str | None:
     """Return the name by which the caller knows `file`, or else the system."""
     name = file if isinstance(file, (str, bytes, os.PathLike)) else getattr(file, "name", file)
     if isinstance(name, int):

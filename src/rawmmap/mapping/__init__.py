@@ -9,10 +9,10 @@ This room is the only one that maps anything.
 
 from __future__ import annotations
 
-from rawmmap.files.libc import GRANULARITY, PAGE
 from rawmmap.mapping._advice import advise, flush, resident
 from rawmmap.mapping._mapping import Mapping, mapping_of
 from rawmmap.mapping._mmap import anonymous, mmap
+from rawmmap.mapping._system import GRANULARITY, PAGE
 from rawmmap.mapping._window import advise_window, map_window
 
 __all__ = [

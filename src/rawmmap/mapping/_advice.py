@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rawmmap.files import libc
-from rawmmap.files.libc import PAGE
 from rawmmap.layout import Layout
 from rawmmap.layout.pages import round_down, round_up
-from rawmmap.mapping._window import Record, Window, record_of, window_of
+from rawmmap.mapping import _system
+from rawmmap.mapping._system import PAGE
+from rawmmap.mapping._window import EMPTY, MapInfo, Window, info_of, window_of
 
-__all__ = ["advise", "check_changeable", "flush", "not_mapped", "resident"]
+__all__ = ["advise", "check_writes_reach_file", "flush", "not_mapped_error", "resident"]
 
 _BYTE = np.dtype(np.uint8)
 
@@ -63,7 +63,12 @@ def flush(array: Any, *, wait: bool = True) -> None:
     OSError
         If the disk could not write.
     ValueError
-        If the array is not mapped by this library; empty arrays have nothing to flush.
+        If the array does not come from this library.
+
+    Notes
+    -----
+    An empty array from `mmap` or `anonymous` has no pages: there is nothing to flush or to advise
+    on, and all of it is in memory. An empty array from elsewhere is refused like any other.
 
     Examples
     --------
@@ -72,26 +77,28 @@ def flush(array: Any, *, wait: bool = True) -> None:
     >>> a[:10] = 1
     >>> rawmmap.flush(a[:10])
     """
-    window, view = _mapped(array)
+    window, view = _find_window(array)
     if window is None:
         return
-    record = record_of(window)
-    check_changeable(record, "flush")
+    info = info_of(window)
+    check_writes_reach_file(info, "flush")
     base = _address(np.frombuffer(window, _BYTE))
     try:
         for start, stop in _page_ranges(view, base):
-            libc.sync(window, start, stop, base, wait=wait)
+            _system.sync(window, start, stop, base, wait=wait)
     except OSError as error:
         raise OSError(
-            error.errno, f"cannot write mapped pages: {error.strerror}", record.path
+            error.errno, f"cannot write mapped pages: {error.strerror}", info.path
         ) from None
 
 
 def advise(array: Any, advice: str) -> None:
     """Tell the system how an array will be used, or bring its pages into memory.
 
-    It acts on the whole pages that hold any byte of the view. No advice changes a value: on a
-    private map ``"dontneed"`` marks pages as the first to go instead of dropping changes.
+    It acts on the whole pages that hold any byte of the view. No advice changes a value of a file's
+    array: on a private map ``"dontneed"`` marks pages as the first to go instead of dropping the
+    changes in them. Private anonymous memory has nothing behind its pages: ``"dontneed"`` gives
+    them back, and they read as zeros again.
 
     Parameters
     ----------
@@ -120,38 +127,40 @@ def advise(array: Any, advice: str) -> None:
     >>> a = rawmmap.mmap("table.bin", "<f4", (1000, 16), mode="w+")
     >>> rawmmap.advise(a, "random")
     """
-    window, view = _mapped(array)
+    window, view = _find_window(array)
     if window is None:
-        libc.check_advice(advice)
+        _system.check_advice(advice)
         return
-    record = record_of(window)
+    info = info_of(window)
     if advice == "populate_write":
-        _check_writable(record)
+        _check_writable(info)
     base = _address(np.frombuffer(window, _BYTE))
     try:
-        libc.check_advice(advice)
+        _system.check_advice(advice)
         for start, stop in _page_ranges(view, base):
-            libc.advise(base + start, stop - start, advice, keep=not record.shared)
+            _system.advise(
+                base + start, stop - start, advice, keep=not info.shared and not info.anonymous
+            )
     except OSError as error:
-        raise _cannot_advise(error, advice, record) from None
+        raise _advice_error(error, advice, info) from None
 
 
-def _check_writable(record: Record) -> None:
-    if not record.writable:
+def _check_writable(info: MapInfo) -> None:
+    if not info.writable:
         raise io.UnsupportedOperation(
-            f"cannot populate a read-only map of {record.name} for writing; use "
+            f"cannot populate a read-only map of {info.name} for writing; use "
             "'populate_read', or map it with mode='r+'"
         )
 
 
-def _cannot_advise(error: OSError, advice: str, record: Record) -> OSError:
+def _advice_error(error: OSError, advice: str, info: MapInfo) -> OSError:
     text = f"cannot follow the advice {advice!r}: {error.strerror}"
     if error.errno in (errno.EFAULT, errno.EIO):
         text += (
-            f"; the map ends at byte {record.end}: the file was cut short since it was mapped, "
+            f"; the map ends at byte {info.end}: the file was cut short since it was mapped, "
             "or the disk cannot read or hold it. Do not touch these pages; map the file again"
         )
-    return OSError(error.errno, text, record.path)
+    return OSError(error.errno, text, info.path)
 
 
 def resident(array: Any) -> float:
@@ -184,42 +193,50 @@ def resident(array: Any) -> float:
     >>> rawmmap.resident(a)
     1.0
     """
-    window, view = _mapped(array)
+    window, view = _find_window(array)
     if window is None:
         return 1.0
     base = _address(np.frombuffer(window, _BYTE))
     pages = [
-        libc.is_resident(base + start, stop - start) for start, stop in _page_ranges(view, base)
+        _system.is_resident(base + start, stop - start) for start, stop in _page_ranges(view, base)
     ]
     return float(np.concatenate(pages).mean()) if pages else 1.0
 
 
-def not_mapped(array: object) -> str:
-    """Return what to say of an array that is no view of a map."""
-    return f"this {type(array).__name__} is no view of a file or memory that rawmmap has mapped"
-
-
-def check_changeable(record: Record, what: str) -> None:
-    """Refuse to change the file through a read-only or private map."""
-    if record.shared and record.writable:
-        return
-    if record.anonymous:
-        raise io.UnsupportedOperation(
-            f"cannot {what} private anonymous memory; make it with shared=True"
-        )
-    kind = "read-only" if record.shared else "private (copy-on-write)"
-    raise io.UnsupportedOperation(
-        f"cannot {what} a {kind} map of {record.name}; map it with mode='r+' and shared=True"
+def not_mapped_error(array: object) -> str:
+    """Return the text of the error for an array that is not a view of a map."""
+    return (
+        f"this {type(array).__name__} is not a view of a file or of memory mapped by rawmmap "
+        "(a copy, or the result of an operation, is not one)"
     )
 
 
-def _mapped(array: Any) -> tuple[Window | None, npt.NDArray[Any]]:
-    """Return the map of an array and the array; no map for empty arrays, which need none."""
+def check_writes_reach_file(info: MapInfo, what: str) -> None:
+    """Refuse to change the file through a read-only or private map."""
+    if info.shared and info.writable:
+        return
+    if info.anonymous:
+        raise io.UnsupportedOperation(
+            f"cannot {what} private anonymous memory; make it with shared=True"
+        )
+    kind = "read-only" if info.shared else "private (copy-on-write)"
+    raise io.UnsupportedOperation(
+        f"cannot {what} a {kind} map of {info.name}; map it with mode='r+' and shared=True"
+    )
+
+
+def _find_window(array: Any) -> tuple[Window | None, npt.NDArray[Any]]:
+    """Return the map of an array and the array; no map for an empty array of `mmap`."""
     window = window_of(array)
-    view = np.asarray(array) if window is not None or isinstance(array, np.ndarray) else None
-    if view is None or (window is None and view.size):
-        raise ValueError(not_mapped(array))
-    return window, view
+    if window is None and not _is_empty_map(array):
+        raise ValueError(not_mapped_error(array))
+    return window, np.asarray(array)
+
+
+def _is_empty_map(array: object) -> bool:
+    while isinstance(array, np.ndarray):
+        array = array.base
+    return array is EMPTY
 
 
 def _address(array: npt.NDArray[Any]) -> int:

@@ -9,20 +9,27 @@ from typing import Any, NoReturn, SupportsIndex
 
 import numpy.typing as npt
 
+from rawmmap.errors import add_file_name
 from rawmmap.files import grow
-from rawmmap.files.libc import GRANULARITY
-from rawmmap.files.opening import File, lasting, name_it, open_again
+from rawmmap.files.opening import File, absolute_path, open_again
 from rawmmap.layout import Layout, as_shape
 from rawmmap.layout.pages import round_down
-from rawmmap.mapping._advice import advise, check_changeable, flush, not_mapped, resident
-from rawmmap.mapping._mmap import Mode, Shape, bind, checked_nbytes, empty_array
+from rawmmap.mapping._advice import (
+    advise,
+    check_writes_reach_file,
+    flush,
+    not_mapped_error,
+    resident,
+)
+from rawmmap.mapping._mmap import Mode, Shape, bind, check_nbytes, empty_array
+from rawmmap.mapping._system import GRANULARITY
 from rawmmap.mapping._window import (
     Grow,
-    Record,
+    MapInfo,
     Window,
     array_on,
-    map_record,
-    record_of,
+    info_of,
+    map_file,
     window_of,
 )
 
@@ -53,12 +60,12 @@ class Mapping:
            [8, 8, 8]], dtype=int32)
     """
 
-    __slots__ = ("__weakref__", "_array", "_closed", "_place", "_record", "_window")
+    __slots__ = ("__weakref__", "_absolute_path", "_array", "_closed", "_info", "_window")
 
     _array: Any
     _closed: bool
-    _place: str | None
-    _record: Record
+    _absolute_path: str | None
+    _info: MapInfo
     _window: Window | None
 
     def __init__(
@@ -73,16 +80,16 @@ class Mapping:
         grow: Grow = True,
         shared: bool = True,
     ) -> None:
-        _, window, record = bind(file, dtype, shape, offset, order, mode, grow, shared)
-        self._begin(window, record)
+        _, window, info = bind(file, dtype, shape, offset, order, mode, grow, shared)
+        self._init(window, info)
 
-    def _begin(self, window: Window | None, record: Record) -> None:
+    def _init(self, window: Window | None, info: MapInfo) -> None:
         self._closed = False
-        self._place = lasting(record.path)
-        self._take(window, record)
+        self._absolute_path = absolute_path(info.path)
+        self._set(window, info)
 
-    def _take(self, window: Window | None, record: Record) -> None:
-        self._window, self._record, self._array = window, record, None
+    def _set(self, window: Window | None, info: MapInfo) -> None:
+        self._window, self._info, self._array = window, info, None
         if window is not None:
             window.handle = weakref.ref(self)
 
@@ -99,20 +106,20 @@ class Mapping:
         array = None if self._array is None else self._array()
         if array is None:
             # Held weakly, since the array of the handle itself must not keep it from closing.
-            window, record = self._window, self._record
-            array = empty_array(record) if window is None else array_on(window, record)
+            window, info = self._window, self._info
+            array = empty_array(info) if window is None else array_on(window, info)
             self._array = weakref.ref(array)
         return array
 
     @property
     def layout(self) -> Layout:
         """Where every element lies in the file."""
-        return self._record.layout
+        return self._info.layout
 
     @property
     def path(self) -> str | None:
         """Name of the file as it was given; None where there is none."""
-        return self._record.path
+        return self._info.path
 
     @property
     def window(self) -> tuple[int, int]:
@@ -123,12 +130,12 @@ class Mapping:
     @property
     def mode(self) -> str:
         """``"r"``, ``"r+"``, ``"w+"`` or ``"c"``."""
-        return self._record.mode
+        return self._info.mode
 
     @property
     def shared(self) -> bool:
         """Whether changes reach the file and its other maps."""
-        return self._record.shared
+        return self._info.shared
 
     @property
     def closed(self) -> bool:
@@ -138,7 +145,7 @@ class Mapping:
     def flush(self, *, wait: bool = True) -> None:
         """Write all changes to disk; see `rawmmap.flush`."""
         self._check_open()
-        check_changeable(self._record, "flush")
+        check_writes_reach_file(self._info, "flush")
         flush(self.array, wait=wait)
 
     def advise(self, advice: str) -> None:
@@ -175,39 +182,39 @@ class Mapping:
             If another axis changes, a length is negative, or the mapping is closed.
         """
         self._check_open()
-        if self._record.anonymous:
+        if self._info.anonymous:
             raise io.UnsupportedOperation(
                 "anonymous memory has no file, and cannot be resized; make it anew"
             )
-        check_changeable(self._record, "resize")
-        if self._record.status is None:
+        check_writes_reach_file(self._info, "resize")
+        if self._info.status is None:
             raise io.UnsupportedOperation(
-                f"a window of {self._record.name} cannot be resized; map the file"
+                f"a window of {self._info.name} cannot be resized; map the file"
             )
         try:
-            record = self._record._replace(shape=_resized(self._record, shape))
-            checked_nbytes(record.dtype, record.shape, record.offset, record.order)
+            info = self._info._replace(shape=_check_resize(self._info, shape))
+            check_nbytes(info.dtype, info.shape, info.offset, info.order)
         except (TypeError, ValueError) as error:
-            name_it(error, self.path)
+            add_file_name(error, self.path)
             raise
-        fd, ours = open_again(self._place, record.source, self._record.status)
+        fd, ours = open_again(self._absolute_path, info.source, self._info.status)
         try:
-            self._replace(record, fd)
+            self._replace(info, fd)
         finally:
             if ours:
                 os.close(fd)
 
-    def _replace(self, record: Record, fd: int) -> None:
-        """Bring file and mapping to `record`; nothing is given up before its successor is there."""
-        old, new = self._record.end, record.end
+    def _replace(self, info: MapInfo, fd: int) -> None:
+        """Bring file and mapping to `info`; nothing is given up before its successor is there."""
+        old, new = self._info.end, info.end
         size = os.fstat(fd).st_size
         cut = new < old == size
-        grown = record.nbytes > 0 and new > size
+        grown = info.nbytes > 0 and new > size
         if grown:
-            grow.lengthen(fd, self.path, size, new, sparse=record.grow == "sparse")
+            grow.lengthen(fd, self.path, size, new, sparse=info.grow == "sparse")
         try:
-            fresh = map_record(record, fd) if record.nbytes else None
-            spare = map_record(self._record, fd) if cut else None
+            fresh = map_file(info, fd) if info.nbytes else None
+            spare = map_file(self._info, fd) if cut else None
             self._unmap()
         except BaseException:
             if grown:
@@ -217,9 +224,9 @@ class Mapping:
             if cut:
                 os.ftruncate(fd, new)
         except OSError:
-            self._take(spare, self._record)
+            self._set(spare, self._info)
             raise
-        self._take(fresh, record)
+        self._set(fresh, info)
 
     def _unmap(self) -> None:
         if self._window is None:
@@ -228,7 +235,7 @@ class Mapping:
             self._window.close()
         except BufferError:
             raise BufferError(
-                f"{self._record.name}: arrays or other views of this mapping are still in use, "
+                f"{self._info.name}: arrays or other views of this mapping are still in use, "
                 "and would read memory that is gone; delete them first"
             ) from None
 
@@ -272,31 +279,31 @@ class Mapping:
 
     def _check_open(self) -> None:
         if self._closed:
-            raise ValueError(f"{self._record.name}: the mapping is closed")
+            raise ValueError(f"{self._info.name}: the mapping is closed")
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
-            f"{self._record.name}: a mapping can neither be copied nor pickled; copy its array, "
+            f"{self._info.name}: a mapping can neither be copied nor pickled; copy its array, "
             "or map the file again where it is needed"
         )
 
     def __repr__(self) -> str:
         state = "closed " if self._closed else ""
-        return f"<{state}Mapping of {self._record.name!r}, mode={self.mode!r}, {self.layout}>"
+        return f"<{state}Mapping of {self._info.name!r}, mode={self.mode!r}, {self.layout}>"
 
 
-def _resized(record: Record, shape: Shape) -> tuple[int, ...]:
+def _check_resize(info: MapInfo, shape: Shape) -> tuple[int, ...]:
     counts = as_shape(shape)
-    if len(counts) != len(record.shape):
+    if len(counts) != len(info.shape):
         raise ValueError(
-            f"the mapping has {len(record.shape)} axes, {record.shape}, and shape {counts} has "
+            f"the mapping has {len(info.shape)} axes, {info.shape}, and shape {counts} has "
             f"{len(counts)}; give a length for each axis"
         )
-    major = 0 if record.order == "C" else len(counts) - 1
-    for axis, (n, old) in enumerate(zip(counts, record.shape, strict=True)):
+    major = 0 if info.order == "C" else len(counts) - 1
+    for axis, (n, old) in enumerate(zip(counts, info.shape, strict=True)):
         if n < 0:
             raise ValueError(
-                f"shape {counts} has a negative length; the mapping has shape {record.shape}: "
+                f"shape {counts} has a negative length; the mapping has shape {info.shape}: "
                 "give its new one"
             )
         if axis != major and n != old:
@@ -335,10 +342,10 @@ def mapping_of(array: Any) -> Mapping:
     """
     window = window_of(array)
     if window is None:
-        raise ValueError(not_mapped(array))
+        raise ValueError(not_mapped_error(array))
     known = getattr(window, "handle", None)
     handle: Mapping | None = None if known is None else known()
     if handle is None:
         handle = object.__new__(Mapping)
-        handle._begin(window, record_of(window))
+        handle._init(window, info_of(window))
     return handle

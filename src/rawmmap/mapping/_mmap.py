@@ -15,36 +15,37 @@ from typing import Any, Literal, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from rawmmap.errors import ShortFileError
+from rawmmap.errors import ShortFileError, add_file_name
 from rawmmap.files import grow
-from rawmmap.files.libc import GRANULARITY
 from rawmmap.files.opening import (
     MODES,
     File,
-    Opened,
-    discard,
-    name_it,
+    OpenFile,
+    check_regular,
+    name_of,
+    not_regular_error,
     open_file,
-    refusal,
-    refuse_others,
+    remove_if_empty,
 )
 from rawmmap.layout import MAX_BYTES, Layout, as_shape, infer_shape, plain_dtype
+from rawmmap.mapping._system import GRANULARITY
 from rawmmap.mapping._window import (
+    EMPTY,
     Grow,
-    Record,
+    MapInfo,
     Window,
     array_on,
-    cannot_map,
-    map_record,
-    map_rest,
-    remember,
+    map_file,
+    map_to_end,
+    mapping_error,
+    register,
 )
 
-__all__ = ["Mode", "Shape", "anonymous", "bind", "checked_nbytes", "empty_array", "mmap"]
+__all__ = ["Mode", "Shape", "anonymous", "bind", "check_nbytes", "empty_array", "mmap"]
 
 Shape = SupportsIndex | Sequence[SupportsIndex]
 Mode = Literal["r", "r+", "w+", "c"]
-Bound = tuple[npt.NDArray[Any], Window | None, Record]
+BoundArray = tuple[npt.NDArray[Any], Window | None, MapInfo]
 
 _REST = (-1,)
 _ORDERS = frozenset({"C", "F"})
@@ -187,30 +188,30 @@ def anonymous(
     try:
         plain = plain_dtype(dtype)
         if order not in _ORDERS:
-            raise _bad_word(order, None, False)
-        counts = as_shape(shape)
+            raise _keyword_error(order, None, False)
+        counts = _as_counts(shape)
         if any(n < 0 for n in counts):
             raise ValueError(f"shape {counts} has a negative length; there is no file to infer it")
-        nbytes = checked_nbytes(plain, counts, 0, order)
+        nbytes = check_nbytes(plain, counts, 0, order)
     except (TypeError, ValueError) as error:
-        name_it(error, "anonymous memory")
+        add_file_name(error, "anonymous memory")
         raise
-    record = Record(None, None, None, plain, counts, 0, order, "r+", bool(shared), False)
+    info = MapInfo(None, None, None, plain, counts, 0, order, "r+", bool(shared), False)
     if not nbytes:
-        return empty_array(record)
+        return empty_array(info)
     try:
         window = _new_memory(nbytes, shared)
     except OSError as error:
-        raise cannot_map(error, 0, nbytes, None) from None
-    window.record = record
-    return array_on(window, record)
+        raise mapping_error(error, 0, nbytes, None) from None
+    window.info = info
+    return array_on(window, info)
 
 
 def _new_memory(nbytes: int, shared: bool) -> Window:
     if sys.platform == "win32":
-        return remember(Window(-1, nbytes))
+        return register(Window(-1, nbytes))
     kind = _mmap.MAP_SHARED if shared else _mmap.MAP_PRIVATE
-    return remember(Window(-1, nbytes, kind | _mmap.MAP_ANONYMOUS))
+    return register(Window(-1, nbytes, kind | _mmap.MAP_ANONYMOUS))
 
 
 def bind(
@@ -222,40 +223,40 @@ def bind(
     mode: str | None,
     grow: Grow,
     shared: bool,
-) -> Bound:
+) -> BoundArray:
     """Check all that can be checked without the file, then open it and go on."""
     try:
         plain = plain_dtype(dtype)
-        start = None if offset is None else operator.index(offset)
+        start = None if offset is None else _as_integer(offset, "offset")
         if order not in _ORDERS or mode not in MODES or grow not in _GROWS:
-            raise _bad_word(order, mode, grow)
-        counts = _REST if shape is None else as_shape(shape)
+            raise _keyword_error(order, mode, grow)
+        counts = _REST if shape is None else _as_counts(shape)
         if mode == "w+":
-            _check_anew(file, counts, grow)
+            _check_emptying(file, counts, grow)
         if shape is not None or start is not None:
             _check_numbers(plain, counts, start or 0, order)
         opened = open_file(file, mode)
         return _bind_opened(file, opened, plain, counts, start, order, grow, shared)
     except (TypeError, ValueError) as error:
-        name_it(error, file)
+        add_file_name(error, name_of(file))
         raise
 
 
 def _bind_opened(
     file: File,
-    opened: Opened,
+    opened: OpenFile,
     plain: np.dtype[Any],
     counts: tuple[int, ...],
     start: int | None,
     order: str,
     grow: Grow,
     shared: bool,
-) -> Bound:
+) -> BoundArray:
     """Map the open file, and leave it as it was where that fails."""
     fd, ours, path, mode, source, fresh = opened
     try:
         if not ours:
-            start = _settle(file, fd, path, start)
+            start = _flush_and_tell(file, fd, path, start)
         start = start or 0
         shared = mode != "c" and bool(shared)
         if counts is _REST and mode in _READING:
@@ -264,18 +265,18 @@ def _bind_opened(
                 return bound
         status = os.fstat(fd)
         if not S_ISREG(status.st_mode):
-            raise refusal(status, path)
+            raise not_regular_error(status, path)
         if -1 in counts:
             _check_size(fd, status.st_size, path)
             name = path or "the file"
             counts = infer_shape(
                 plain, counts, size=status.st_size, offset=start, order=order, path=name
             )
-        record = Record(path, source, status, plain, counts, start, order, mode, shared, grow)
-        return _bind_open(record, fd, status.st_size)
+        info = MapInfo(path, source, status, plain, counts, start, order, mode, shared, grow)
+        return _bind_open(info, fd, status.st_size)
     except BaseException:
         if fresh:
-            discard(fd, path)
+            remove_if_empty(fd, path)
         raise
     finally:
         if ours:
@@ -290,7 +291,7 @@ def _bind_rest(
     order: str,
     mode: str,
     shared: bool,
-) -> Bound | None:
+) -> BoundArray | None:
     """Map all there is to be read, in one go; None where that takes a closer look.
 
     Only regular files can be mapped without saying how much, so that one call tells whether this
@@ -299,54 +300,81 @@ def _bind_rest(
     if dtype.ndim:
         return None
     try:
-        window = map_rest(fd, offset, path, shared)
+        window = map_to_end(fd, offset, path, shared)
         array = np.frombuffer(window, dtype, -1, offset % GRANULARITY)
     except (OSError, ValueError):
         return None
     if not array.size:
         return None
-    window.record = record = Record(
+    window.info = info = MapInfo(
         path, None, None, dtype, array.shape, offset, order, mode, shared, False
     )
-    return array, window, record
+    return array, window, info
 
 
-def _bind_open(record: Record, fd: int, size: int) -> Bound:
-    """Empty the file if that is the mode, lengthen it if it is too short, and map it."""
-    nbytes = checked_nbytes(record.dtype, record.shape, record.offset, record.order)
-    if record.mode == "w+":
-        if nbytes and 0 < size < record.end:
-            # What fails for want of room fails here, while the old contents are still there.
-            grow.lengthen(fd, record.path, size, record.end, sparse=record.grow == "sparse")
-        os.ftruncate(fd, 0)
-        size = 0
+def _bind_open(info: MapInfo, fd: int, size: int) -> BoundArray:
+    """Lengthen the file if it is too short, map it, and empty it if that is the mode."""
+    nbytes = check_nbytes(info.dtype, info.shape, info.offset, info.order)
     if not nbytes:
-        return empty_array(record), None, record
-    if record.offset + nbytes <= size:
-        window = map_record(record, fd)
-    else:
-        window = _map_grown(record, fd, size)
-    return array_on(window, record), window, record
+        if info.mode == "w+":
+            os.ftruncate(fd, 0)
+        return empty_array(info), None, info
+    window = map_file(info, fd) if info.offset + nbytes <= size else _map_grown(info, fd, size)
+    if info.mode == "w+" and size:
+        _clear(info, fd, size)
+    return array_on(window, info), window, info
 
 
-def _map_grown(record: Record, fd: int, size: int) -> Window:
-    _check_growth(record, size)
-    grow.lengthen(fd, record.path, size, record.end, sparse=record.grow == "sparse")
+def _map_grown(info: MapInfo, fd: int, size: int) -> Window:
+    _check_growth(info, size)
+    grow.lengthen(fd, info.path, size, info.end, sparse=info.grow == "sparse")
     try:
-        return map_record(record, fd)
+        return map_file(info, fd)
     except BaseException:
-        grow.restore(fd, size, (record.end,))
+        grow.restore(fd, size, (info.end,))
         raise
 
 
-def empty_array(record: Record) -> npt.NDArray[Any]:
-    """Return the array of a record of no bytes; there is nothing to map."""
-    array: npt.NDArray[Any] = np.empty(record.shape, record.dtype)
-    array.flags.writeable = record.writable
+def _clear(info: MapInfo, fd: int, size: int) -> None:
+    """Empty a file that is long enough and mapped already, so that little can fail from here on."""
+    try:
+        grow.clear(fd, info.path, info.end, sparse=info.grow == "sparse")
+    except BaseException:
+        if size < info.end:
+            grow.restore(fd, size, (info.end,))
+        raise
+
+
+def empty_array(info: MapInfo) -> npt.NDArray[Any]:
+    """Return an array of no bytes; there is nothing to map."""
+    array: npt.NDArray[Any] = np.ndarray(info.shape, info.dtype, EMPTY)
+    array.flags.writeable = info.writable
     return array
 
 
-def _bad_word(order: str, mode: str | None, grow: Grow) -> ValueError:
+def _as_integer(number: SupportsIndex, keyword: str) -> int:
+    try:
+        return operator.index(number)
+    except TypeError:
+        raise TypeError(
+            f"{keyword} must be an integer, not {number!r} ({type(number).__name__})"
+        ) from None
+
+
+def _as_counts(shape: Shape) -> tuple[int, ...]:
+    try:
+        return as_shape(shape)
+    except TypeError:
+        pass
+    if isinstance(shape, str) and shape in MODES:
+        raise TypeError(
+            f"the third argument is the shape, not {shape!r}; the order of arguments is (file, "
+            f"dtype, shape, offset), unlike numpy.memmap: pass mode={shape!r} by its keyword"
+        )
+    raise TypeError(f"shape must be an integer or a tuple of integers, not {shape!r}")
+
+
+def _keyword_error(order: str, mode: str | None, grow: Grow) -> ValueError:
     if order not in _ORDERS:
         return ValueError(f"order must be 'C' or 'F', not {order!r}")
     if mode not in MODES:
@@ -354,10 +382,10 @@ def _bad_word(order: str, mode: str | None, grow: Grow) -> ValueError:
     return ValueError(f"grow must be True, False or 'sparse', not {grow!r}")
 
 
-def _check_anew(file: File, counts: tuple[int, ...], grow: Grow) -> None:
+def _check_emptying(file: File, counts: tuple[int, ...], grow: Grow) -> None:
     """Refuse what a file that is emptied first can never satisfy."""
     if -1 in counts:
-        refuse_others(file)
+        check_regular(file)
         raise ValueError(
             f"shape {counts} takes a length from the size of the file, which mode='w+' empties; "
             "give all lengths"
@@ -376,10 +404,10 @@ def _check_numbers(dtype: np.dtype[Any], counts: tuple[int, ...], offset: int, o
     if min(counts, default=0) < 0:
         # In a file that ends at `offset` there is room for any shape that is good.
         counts = infer_shape(dtype, counts, size=offset, offset=offset, order=order)
-    checked_nbytes(dtype, counts, offset, order)
+    check_nbytes(dtype, counts, offset, order)
 
 
-def checked_nbytes(dtype: np.dtype[Any], shape: tuple[int, ...], offset: int, order: str) -> int:
+def check_nbytes(dtype: np.dtype[Any], shape: tuple[int, ...], offset: int, order: str) -> int:
     """Return the bytes of all elements, after making sure that such an array can exist."""
     nbytes = dtype.itemsize * math.prod(shape)
     if offset + nbytes > MAX_BYTES:
@@ -389,20 +417,20 @@ def checked_nbytes(dtype: np.dtype[Any], shape: tuple[int, ...], offset: int, or
     return nbytes
 
 
-def _check_growth(record: Record, size: int) -> None:
-    if not record.grow:
+def _check_growth(info: MapInfo, size: int) -> None:
+    if not info.grow:
         raise ShortFileError(
-            record.path or "the file",
-            record.end,
+            info.path or "the file",
+            info.end,
             size,
             "pass grow=True to lengthen it, or a smaller shape",
         )
-    if record.mode not in ("r+", "w+"):
+    if info.mode not in ("r+", "w+"):
         raise PermissionError(
             errno.EACCES,
-            f"{record.end} bytes are needed and the file has {size}; it cannot be lengthened with "
-            f"mode={record.mode!r}: pass mode='r+', or a smaller shape",
-            record.path,
+            f"{info.end} bytes are needed and the file has {size}; it cannot be lengthened with "
+            f"mode={info.mode!r}: pass mode='r+', or a smaller shape",
+            info.path,
         )
 
 
@@ -423,7 +451,7 @@ def _check_size(fd: int, size: int, path: str | None) -> None:
         )
 
 
-def _settle(file: Any, fd: int, path: str | None, start: int | None) -> int | None:
+def _flush_and_tell(file: Any, fd: int, path: str | None, start: int | None) -> int | None:
     """Hand a stream's buffered writes to the system; return where it stands if nobody else said."""
     if hasattr(file, "flush"):
         file.flush()
@@ -435,4 +463,4 @@ def _settle(file: Any, fd: int, path: str | None, start: int | None) -> int | No
         status = os.fstat(fd)
         if S_ISREG(status.st_mode):
             raise
-        raise refusal(status, path) from None
+        raise not_regular_error(status, path) from None

@@ -14,32 +14,35 @@ import numpy as np
 import numpy.typing as npt
 
 from rawmmap.errors import ShrunkFileError
-from rawmmap.files import libc
-from rawmmap.files.libc import GRANULARITY
 from rawmmap.files.opening import Source
 from rawmmap.layout import Layout
+from rawmmap.mapping import _system
+from rawmmap.mapping._system import GRANULARITY
 
 if TYPE_CHECKING:
     from rawmmap.mapping._mapping import Mapping
 
 __all__ = [
+    "EMPTY",
     "Grow",
-    "Record",
+    "MapInfo",
     "Window",
     "advise_window",
     "array_on",
-    "cannot_map",
-    "map_record",
-    "map_rest",
+    "mapping_error",
+    "map_file",
+    "map_to_end",
     "map_window",
-    "record_of",
-    "remember",
+    "info_of",
+    "register",
     "window_of",
 ]
 
 Grow = bool | Literal["sparse"]
 
 _BYTE = np.dtype(np.uint8)
+#: The memory of empty arrays that were asked for: by it they are told from arrays of others.
+EMPTY = bytearray()
 
 # Where no more maps are allowed, the heap cannot grow either, and even to raise an error would be a
 # MemoryError. These are given back then. Untouched, they take no memory.
@@ -48,7 +51,7 @@ _LIVE: set[weakref.ref[Window]] = set()
 _forget = _LIVE.discard
 
 
-class Record(NamedTuple):
+class MapInfo(NamedTuple):
     """What a map shows, and where it came from."""
 
     path: str | None
@@ -92,17 +95,17 @@ class Window(mmap.mmap):
 
     Attributes
     ----------
-    record : Record
+    info : MapInfo
         What it shows.
     request : tuple
-        Path, start, stop, shared and writable of a window that has no record yet.
+        Path, start, stop, shared and writable of a window that has no info yet.
     handle : weak reference to Mapping
         The handle that was made for it last.
     """
 
-    __slots__ = ("handle", "record", "request")
+    __slots__ = ("handle", "info", "request")
 
-    record: Record
+    info: MapInfo
     request: tuple[str | None, int, int, bool, bool]
     handle: weakref.ref[Mapping]
 
@@ -154,28 +157,28 @@ def map_window(
 
 def advise_window(buffer: npt.NDArray[np.uint8], advice: str) -> None:
     """Give `advice` on what `map_window` returned; where the system lacks it, do nothing."""
-    number = libc.ADVICE[advice]
+    number = _system.ADVICE[advice]
     if number is not None and sys.platform != "win32":
         owner: Any = buffer.base
         owner.obj.madvise(number)
 
 
-def map_record(record: Record, fd: int) -> Window:
-    """Map all that `record` describes, of the file that is open as `fd`.
+def map_file(info: MapInfo, fd: int) -> Window:
+    """Map all that `info` describes, of the file that is open as `fd`.
 
     Raises
     ------
     ShrunkFileError, OSError
         As `map_window`.
     """
-    start = record.offset
+    start = info.offset
     origin = start - start % GRANULARITY
-    window = _new(fd, origin, record.end, record.path, record.shared, record.writable)
-    window.record = record
+    window = _new(fd, origin, info.end, info.path, info.shared, info.writable)
+    window.info = info
     return window
 
 
-def map_rest(fd: int, offset: int, path: str | None, shared: bool) -> Window:
+def map_to_end(fd: int, offset: int, path: str | None, shared: bool) -> Window:
     """Map all of a file from `offset` on, to be read; of nothing but a regular file.
 
     Raises
@@ -188,14 +191,14 @@ def map_rest(fd: int, offset: int, path: str | None, shared: bool) -> Window:
     return _new(fd, origin, origin, path, shared, not shared)
 
 
-def array_on(window: Window, record: Record) -> npt.NDArray[Any]:
+def array_on(window: Window, info: MapInfo) -> npt.NDArray[Any]:
     """Return the array of all that `window` shows."""
     # numpy.frombuffer holds an export of the map, which keeps it from being closed under the array;
     # numpy.ndarray(buffer=...) would not.
-    _, _, _, dtype, shape, offset, order, _, _, _ = record
+    _, _, _, dtype, shape, offset, order, _, _, _ = info
     start = offset % GRANULARITY
     if dtype.ndim:
-        return record.layout.shifted(start - offset).view(np.frombuffer(window, _BYTE))
+        return info.layout.shifted(start - offset).view(np.frombuffer(window, _BYTE))
     array: npt.NDArray[Any] = np.frombuffer(window, dtype, -1, start)
     if len(shape) != 1:
         array = array.reshape(shape, order="F" if order == "F" else "C")
@@ -222,20 +225,20 @@ def _by_address(array: npt.NDArray[Any]) -> Window | None:
     return None
 
 
-def remember(window: Window) -> Window:
+def register(window: Window) -> Window:
     """Let `window_of` find a map by its address."""
     _LIVE.add(weakref.ref(window, _forget))
     return window
 
 
-def record_of(window: Window) -> Record:
-    """Return the record of a map; `map_window` saves itself the time to make one."""
-    if not hasattr(window, "record"):
+def info_of(window: Window) -> MapInfo:
+    """Return the info of a map; `map_window` saves itself the time to make one."""
+    if not hasattr(window, "info"):
         path, start, stop, shared, writable = window.request
         mode = "r+" if shared and writable else "r"
         size = (stop - start,)
-        window.record = Record(path, None, None, _BYTE, size, start, "C", mode, shared, False)
-    return window.record
+        window.info = MapInfo(path, None, None, _BYTE, size, start, "C", mode, shared, False)
+    return window.info
 
 
 if sys.platform == "win32":
@@ -247,7 +250,7 @@ if sys.platform == "win32":
     }
 else:
     # Without MAP_NORESERVE a copy-on-write map larger than memory is refused.
-    _FLAGS = {True: mmap.MAP_SHARED, False: mmap.MAP_PRIVATE | libc.MAP_NORESERVE}
+    _FLAGS = {True: mmap.MAP_SHARED, False: mmap.MAP_PRIVATE | _system.MAP_NORESERVE}
     _PROTECTION = {True: mmap.PROT_READ | mmap.PROT_WRITE, False: mmap.PROT_READ}
 
 
@@ -262,7 +265,7 @@ def _new(fd: int, start: int, stop: int, path: str | None, shared: bool, writabl
             else:
                 window = Window(fd, stop - start, flags, protection, offset=start)
     except OSError as error:
-        raise cannot_map(error, start, stop, path) from None
+        raise mapping_error(error, start, stop, path) from None
     except ValueError:
         # CPython compares the length with that of the file before it maps.
         raise ShrunkFileError(path or "the file", stop, os.fstat(fd).st_size) from None
@@ -270,7 +273,7 @@ def _new(fd: int, start: int, stop: int, path: str | None, shared: bool, writabl
     return window
 
 
-def cannot_map(error: OSError, start: int, stop: int, path: str | None) -> OSError:
+def mapping_error(error: OSError, start: int, stop: int, path: str | None) -> OSError:
     """Return `error` with what was asked, which limit it may have met, and what to do."""
     if error.errno == errno.ENOMEM:
         _SLACK.clear()
