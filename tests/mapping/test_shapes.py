@@ -351,3 +351,48 @@ def test_steps_that_pass_the_end(tmp_path: Path, step: int) -> None:
     whole = np.frombuffer(path.read_bytes(), "<i2").reshape(10, 12)
     assert a[::step, 1::step].tolist() == whole[::step, 1::step].tolist()
     assert rawmmap.resident(a[3::step]) == 1.0
+
+
+def test_a_remainder_of_record_markers_is_recognized(tmp_path: Path) -> None:
+    path = tmp_path / "fortran"
+    record = np.int32(4 * 12).tobytes() + bytes(4 * 12) + np.int32(4 * 12).tobytes()
+    path.write_bytes(5 * record)
+    with pytest.raises(ValueError, match=r"exactly 5: Fortran record markers\?"):
+        rawmmap.mmap(path, "<f4", (-1, 12))
+    path.write_bytes(5 * record + b"xyz")
+    with pytest.raises(ValueError, match="give the length"):
+        rawmmap.mmap(path, "<f4", (-1, 12))
+
+
+@pytest.mark.parametrize("shape", [None, (-1, 3)])
+def test_a_remainder_of_a_packed_struct_is_recognized(tmp_path: Path, shape: Any) -> None:
+    fields = [("flag", "u1"), ("position", "<f8", (2,)), ("kind", "<i2")]
+    padded, packed = np.dtype(fields, align=True), np.dtype(fields)
+    assert padded.itemsize > packed.itemsize
+    path = tmp_path / "structs"
+    path.write_bytes(bytes(packed.itemsize * 33))
+    assert rawmmap.mmap(path, packed, shape).size == 33
+    with pytest.raises(ValueError, match=f"{packed.itemsize} bytes in place of {padded.itemsize}"):
+        rawmmap.mmap(path, padded, shape)
+
+
+@pytest.mark.parametrize("granularity", [2**12, 2**14, 2**16])
+@pytest.mark.parametrize("start", [0, 1, 4095, 4096, 16_385, 65_535, 65_536, 70_001])
+def test_windows_on_systems_with_larger_granularities(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, granularity: int, start: int
+) -> None:
+    path = tmp_path / "file"
+    data = np.arange(40_000, dtype="<u4").tobytes()
+    path.write_bytes(data)
+    for module in ("_window", "_mapping", "_mmap"):
+        monkeypatch.setattr(f"rawmmap.mapping.{module}.GRANULARITY", granularity)
+    for shape in (None, 5000):
+        a = rawmmap.mmap(path, "u1", shape, start)
+        assert a.tobytes() == data[start : start + a.size]
+        low, high = rawmmap.mapping_of(a).window
+        assert low == start // granularity * granularity
+        assert high == start + a.size
+    with path.open("rb") as file:
+        buffer, origin = rawmmap.mapping.map_window(file.fileno(), start, start + 100)
+    assert origin == low
+    assert buffer[start - origin :].tobytes() == data[start : start + 100]

@@ -166,10 +166,39 @@ def infer_shape(
     if over:
         raise ValueError(
             f"{about}the {left} bytes from offset {offset} to the end of the file hold {n} steps "
-            f"of {step} bytes along axis {major} and {over} bytes more; give the length, "
-            "or check dtype, shape and offset"
+            f"of {step} bytes along axis {major} and {over} bytes more; "
+            + _explain_remainder(plain_dtype(dtype), left, step)
         )
     return tuple(n if count == -1 else count for count in counts)
+
+
+def _explain_remainder(dtype: np.dtype[Any], left: int, step: int) -> str:
+    """Return the likely reason why `left` bytes are not whole steps, and what to do."""
+    packed = packed_size(dtype)
+    if packed < dtype.itemsize and left % (step // dtype.itemsize * packed) == 0:
+        return (
+            f"they are whole steps of the same fields without padding, which take {packed} bytes "
+            f"in place of {dtype.itemsize}: was the file written packed? Make the dtype without "
+            "align=True, or without gaps between its offsets"
+        )
+    # A record of one element is too short to tell markers from chance.
+    if step > dtype.itemsize and left % (step + 8) == 0:
+        return (
+            f"with 8 bytes more per step there are exactly {left // (step + 8)}: Fortran record "
+            "markers? Put 4 bytes before and after each step into a structured dtype, or start at "
+            "offset 4 and give strides"
+        )
+    return "give the length, or check dtype, shape and offset"
+
+
+def packed_size(dtype: np.dtype[Any]) -> int:
+    """Return the bytes of all fields of `dtype`, without what lies between them."""
+    if dtype.subdtype is not None:
+        base, shape = dtype.subdtype
+        return packed_size(base) * math.prod(shape)
+    if dtype.fields is None:
+        return dtype.itemsize
+    return sum(packed_size(dtype.fields[name][0]) for name in dtype.names or ())
 
 
 def check_shape(

@@ -4,7 +4,7 @@ The arrays are plain `numpy.ndarray`. Behind each lies one map of the system, wh
 long as the last array, memoryview or other object that shows its bytes; no file stays open for it
 on Python 3.13 and later (before, the interpreter keeps one descriptor for each map).
 
-This room is the only one that maps anything.
+This package is the only one that maps anything.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from rawmmap.errors import add_file_name
 from rawmmap.files import grow
 from rawmmap.files.opening import File, absolute_path, open_again
 from rawmmap.layout import Layout, as_shape
-from rawmmap.layout.pages import round_down
+from rawmmap.layout.pages import window as window_range
 from rawmmap.mapping._advice import (
     advise,
     check_writes_reach_file,
@@ -125,7 +125,7 @@ class Mapping:
     def window(self) -> tuple[int, int]:
         """Bytes of the file that are mapped: the first, and past the last; none where empty."""
         start, stop = self.layout.extent
-        return round_down(start, GRANULARITY) if start < stop else start, stop
+        return window_range(start, stop, GRANULARITY) if start < stop else (start, stop)
 
     @property
     def mode(self) -> str:
@@ -157,7 +157,7 @@ class Mapping:
         return resident(self.array)
 
     def resize(self, shape: Shape) -> None:
-        """Give the major axis another length, in the file and in memory; map anew.
+        """Give the major axis another length, in the file and in memory; map the file again.
 
         The file grows as it does for `mmap`, with its new blocks reserved unless the mapping was
         made with ``grow="sparse"``. It is cut only where it ends with this map: bytes behind the
@@ -176,7 +176,7 @@ class Mapping:
         io.UnsupportedOperation
             If the mapping is read-only, private or without a file.
         OSError
-            If the disk is full, or the file is no longer to be found. After any failure file and
+            If the disk is full, or the file was removed or replaced. After any failure file and
             mapping are as before.
         ValueError
             If another axis changes, a length is negative, or the mapping is closed.
@@ -184,7 +184,7 @@ class Mapping:
         self._check_open()
         if self._info.anonymous:
             raise io.UnsupportedOperation(
-                "anonymous memory has no file, and cannot be resized; make it anew"
+                "anonymous memory has no file, and cannot be resized; make another"
             )
         check_writes_reach_file(self._info, "resize")
         if self._info.status is None:

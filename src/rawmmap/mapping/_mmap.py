@@ -115,13 +115,14 @@ def mmap(
         If `mode` asks for more than the open file allows, the file cannot be read, or it is too
         short and may not be written.
     OSError
-        If `file` is no regular file, the disk is too full to lengthen it (it then is as it was
-        before), or the system has no room for another map.
+        If `file` is not a regular file, the disk is too full to lengthen it (the file then stays
+        as it was, for ``mode="w+"`` too), or the system allows no further map.
     TypeError
-        If the dtype holds pointers, or `file` is no file.
+        If the dtype holds pointers, `file` is not a file, or the arguments are in the order of
+        `numpy.memmap`, whose third is the mode.
     ValueError
-        If bytes are left over, the file is too short and ``grow=False``, or a number or a word is
-        none of those above. Arguments are checked before the file is touched.
+        If bytes are left over, the file is too short and ``grow=False``, or a number or a keyword
+        is not one of those above. Arguments are checked before the file is touched.
 
     See Also
     --------
@@ -141,6 +142,11 @@ def mmap(
     >>> rawmmap.mmap("waves.bin", "<f4", (-1, 3), offset=8)
     array([[1., 2., 3.],
            [4., 5., 6.]], dtype=float32)
+
+    To correct values in place, forbid the file to grow, so that a wrong shape cannot lengthen it:
+
+    >>> b = rawmmap.mmap("waves.bin", "<f4", (2, 3), offset=8, mode="r+", grow=False)
+    >>> b[0, 1] = 20
     """
     return bind(file, dtype, shape, offset, order, mode, grow, shared)[0]
 
@@ -148,7 +154,7 @@ def mmap(
 def anonymous(
     dtype: npt.DTypeLike, shape: Shape, *, order: str = "C", shared: bool = True
 ) -> npt.NDArray[Any]:
-    """Return an array of zeros in memory of its own, with no file behind it.
+    """Return an array of zeros in newly mapped memory, with no file behind it.
 
     Parameters
     ----------

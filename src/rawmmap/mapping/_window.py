@@ -16,6 +16,7 @@ import numpy.typing as npt
 from rawmmap.errors import ShrunkFileError
 from rawmmap.files.opening import Source
 from rawmmap.layout import Layout
+from rawmmap.layout.pages import window as window_range
 from rawmmap.mapping import _system
 from rawmmap.mapping._system import GRANULARITY
 
@@ -119,7 +120,7 @@ def map_window(
     shared: bool = False,
     writable: bool = True,
 ) -> tuple[npt.NDArray[np.uint8], int]:
-    """Map the bytes ``[start, stop)`` of an open regular file; for the rooms above, and cheap.
+    """Map the bytes ``[start, stop)`` of an open regular file, at little cost.
 
     Parameters
     ----------
@@ -145,11 +146,11 @@ def map_window(
     ShrunkFileError
         If the file ends before `stop`.
     OSError
-        If the system has no room for another map.
+        If the system allows no further map.
     """
     if stop <= start:
         raise ValueError(f"a window of the bytes {start} to {stop} is empty")
-    origin = start - start % GRANULARITY
+    origin, stop = window_range(start, stop, GRANULARITY)
     window = _new(fd, origin, stop, path, shared, writable)
     window.request = path, start, stop, shared, writable
     return np.frombuffer(window, _BYTE), origin
@@ -171,9 +172,8 @@ def map_file(info: MapInfo, fd: int) -> Window:
     ShrunkFileError, OSError
         As `map_window`.
     """
-    start = info.offset
-    origin = start - start % GRANULARITY
-    window = _new(fd, origin, info.end, info.path, info.shared, info.writable)
+    origin, end = window_range(info.offset, info.end, GRANULARITY)
+    window = _new(fd, origin, end, info.path, info.shared, info.writable)
     window.info = info
     return window
 
@@ -187,7 +187,7 @@ def map_to_end(fd: int, offset: int, path: str | None, shared: bool) -> Window:
         If there is nothing from the window of `offset` on, or this is no regular file.
     """
     # A length of zero is all there is to CPython, and an error to the system.
-    origin = offset - offset % GRANULARITY
+    origin, _ = window_range(offset, offset, GRANULARITY)
     return _new(fd, origin, origin, path, shared, not shared)
 
 
