@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rawmmap.layout.mosaic import Cell, Edges, Mosaic
 from rawmmap.layout.parts import Arrangement, Part, Values
 from rawmmap.layout.runs import Runs
 from rawmmap.layout.shapes import (
@@ -19,7 +20,10 @@ __all__ = [
     "MAX_BYTES",
     "Arrangement",
     "BasicKey",
+    "Cell",
+    "Edges",
     "Layout",
+    "Mosaic",
     "Part",
     "Runs",
     "Values",
