@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rawmmap import Layout, RawArray
-from rawmmap.array import NativeArray
+from rawmmap import access as accessing
+from rawmmap.layout.samples import native
+from rawmmap.sources import Files, open_source
 from tests.strategies import advanced_keys, basic_keys, filled, plain_dtypes, shapes
 
 ACCESS = ["auto", "map", "read"]
@@ -140,7 +143,7 @@ def test_large_and_sparse_selections(tmp_path: Path, access: Any, stride: int) -
 def test_selections_beyond_what_is_read_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, order: Any, limit: int
 ) -> None:
-    monkeypatch.setattr("rawmmap.sources.local._SLAB", limit)
+    monkeypatch.setattr(accessing, "TUNING", replace(accessing.TUNING, slab=limit))
     array = np.arange(40 * 50 * 60, dtype="<i4").reshape(40, 50, 60)
     path = write(tmp_path / "a.raw", array, 2, order)
     words: Any = {"offset": 2, "order": order}
@@ -316,7 +319,9 @@ def test_attributes_are_numpys(tmp_path: Path) -> None:
 
 def test_native_arrays_are_native(tmp_path: Path) -> None:
     array = np.arange(12, dtype=">i2").reshape(3, 4)
-    raw = NativeArray(write(tmp_path / "a.raw", array), ">i2", (3, 4))
+    source = open_source(write(tmp_path / "a.raw", array))
+    layout = Layout.dense(">i2", (3, 4))
+    raw = RawArray.of(Files.single(source), layout, native(layout.dtype))
     assert raw.dtype.isnative
     keys: list[Any] = [0, (slice(None), 1), (1, 1), ([0, 1], [1, 0])]
     for key in keys:

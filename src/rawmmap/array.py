@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 import os
+import pickle
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, Self, SupportsIndex, TypeVar, cast, get_args
@@ -11,8 +12,10 @@ from typing import Any, Literal, Self, SupportsIndex, TypeVar, cast, get_args
 import numpy as np
 import numpy.typing as npt
 
+from rawmmap import access as accessing
 from rawmmap.errors import ShortFileError
 from rawmmap.layout import (
+    Arrangement,
     BasicKey,
     Layout,
     as_shape,
@@ -21,8 +24,9 @@ from rawmmap.layout import (
     infer_shape,
     plain_dtype,
 )
-from rawmmap.layout.indexing import select
-from rawmmap.sources import Access, Source, open_source
+from rawmmap.layout.indexing import Selection, select
+from rawmmap.layout.samples import Samples, native
+from rawmmap.sources import Access, Files, Source, open_source
 
 __all__ = ["NativeArray", "RawArray"]
 
@@ -88,10 +92,11 @@ class RawArray:
     >>> folder.cleanup()
     """
 
-    __slots__ = ("_access", "_layout", "_mode", "_source")
+    __slots__ = ("_access", "_data", "_files", "_mode", "_samples")
 
-    _layout: Layout
-    _source: Source
+    _files: Files
+    _data: Arrangement
+    _samples: Samples | None
     _mode: str
     _access: Access
 
@@ -114,7 +119,7 @@ class RawArray:
         source = open_source(url, storage_options)
         with about(url):
             layout = resolve_layout(*checked, size=source.identity.size)
-        self._set(source, layout, mode, access)
+        self._set(Files.single(source), layout, None, mode, access)
         self._check()
 
     @classmethod
@@ -134,77 +139,131 @@ class RawArray:
     def from_source(
         cls,
         source: Source,
-        layout: Layout,
+        layout: Arrangement,
+        mode: Literal["r", "r+"] = "r",
+        access: Access = "auto",
+        samples: Samples | None = None,
+    ) -> Self:
+        """Return an array of one file that was looked at already."""
+        return cls.of(Files.single(source), layout, samples, mode, access)
+
+    @classmethod
+    def of(
+        cls,
+        files: Files,
+        data: Arrangement,
+        samples: Samples | None = None,
         mode: Literal["r", "r+"] = "r",
         access: Access = "auto",
     ) -> Self:
-        """Return an array of a source that is known already, such as one shared by variables."""
-        with about(source.url):
+        """Return an array of files that were looked at already.
+
+        Parameters
+        ----------
+        files : Files
+            What the parts of `data` lie in.
+        data : Layout, Mosaic or Values
+            Where the elements lie.
+        samples : Samples, optional
+            How stored elements become values; by default they are values.
+        mode, access
+            As for `RawArray`.
+
+        Raises
+        ------
+        ValueError
+            If a layout does not fit into its file.
+        """
+        with about(files.urls[0] if len(files) else ""):
             _check_words(mode, access)
-        array = _restore(cls, source, layout, mode, access)
+        array = _restore(cls, files, data, samples, mode, access)
         array._check()
         return array
 
-    def _set(self, source: Source, layout: Layout, mode: str, access: str) -> None:
-        self._source, self._layout = source, layout
+    def _set(
+        self, files: Files, data: Arrangement, samples: Samples | None, mode: str, access: str
+    ) -> None:
+        self._files, self._data, self._samples = files, data, samples
         self._mode, self._access = mode, cast("Access", access)
 
     def _check(self) -> None:
-        start, stop = self._layout.extent
-        size = self._source.identity.size
+        # The lengths of many files were checked when they were listed.
+        if not isinstance(self._data, Layout):
+            return
+        start, stop = self._data.extent
+        size = self._files[0].identity.size
         if stop > size and start != stop:
             raise ShortFileError(self.url, stop, size)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (type(self), self._source, self._layout, self._mode, self._access)
+        values = self._files, self._data, self._samples, self._mode, self._access
+        return _restore, (type(self), *values)
 
     def __dask_tokenize__(self) -> tuple[Any, ...]:
-        layout = self._layout
-        # What this array writes itself changes the file's state.
-        source = self._source if self._mode == "r" else self._source.reopened()
-        return (
-            type(self).__name__,
-            tuple(source.identity),
-            repr(dtype_words(layout.dtype)),
-            layout.shape,
-            layout.strides,
-            layout.offset,
-        )
+        # What this array writes itself changes the state of its files.
+        files = self._files if self._mode == "r" else self._files.reopen()
+        samples = repr(None if self._samples is None else (self._samples, self._samples.dtype.str))
+        return (type(self).__name__, tuple(map(tuple, files.identities)), self._words(), samples)
+
+    def _words(self) -> Any:
+        """Return plain values that tell the arrangement from any other."""
+        data = self._data
+        if isinstance(data, Layout):
+            return repr(dtype_words(data.dtype)), data.shape, data.strides, data.offset
+        return pickle.dumps(data)
+
+    @property
+    def data(self) -> Arrangement:
+        """Where the elements lie: a `Layout` in one file, or an arrangement of many parts."""
+        return self._data
+
+    @property
+    def files(self) -> Files:
+        """What the parts of `data` lie in."""
+        return self._files
 
     @property
     def layout(self) -> Layout:
-        """Where the elements lie in the file."""
-        return self._layout
+        """Where the elements lie in the file.
+
+        Raises
+        ------
+        ValueError
+            If the array has several parts, which no single layout describes.
+        """
+        if not isinstance(self._data, Layout):
+            raise ValueError(f"{self.url}: the array has several parts and no single layout")
+        return self._data
 
     @property
     def url(self) -> str:
-        """Where the file is: an absolute path or a URL."""
-        return self._source.url
+        """Where the file, or the first one of many, is: an absolute path or a URL."""
+        return self._files.urls[0]
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """Type of one element."""
-        return self._layout.dtype
+        return self._data.dtype if self._samples is None else self._samples.dtype
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Element counts."""
-        return self._layout.shape
+        return self._data.shape
 
     @property
     def ndim(self) -> int:
         """Number of axes."""
-        return self._layout.ndim
+        return self._data.ndim
 
     @property
     def size(self) -> int:
         """Number of elements."""
-        return self._layout.size
+        return self._data.size
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all elements, gaps between them not counted."""
-        return self._layout.nbytes
+        """Bytes of all values, gaps between stored elements not counted."""
+        return self.size * self.dtype.itemsize
 
     def __len__(self) -> int:
         if not self.shape:
@@ -230,28 +289,41 @@ class RawArray:
         OSError
             If the file is gone, or shrank since it was opened.
         """
-        part = select(self._layout, key)
-        if part.points:
-            found = self._source.take(part.layout, part.points, self._access)
-        else:
-            found = self._source.read(part.layout, self._access)
-        return part.arrange(found)
+        selection = select(cast("Layout", self._data), key)
+        return selection.arrange(self._decode(self._read(selection)))
+
+    def _read(self, selection: Selection) -> npt.NDArray[Any]:
+        layout = selection.layout
+        if selection.points:
+            return accessing.read_points(self._files[0], layout, selection.points, self._access)
+        return self._read_all(layout)
+
+    def _read_all(self, data: Arrangement) -> npt.NDArray[Any]:
+        if isinstance(data, Layout):
+            return accessing.read_layout(self._files[0], data, self._access)
+        fill = getattr(data, "fill_value", None)
+        return accessing.read(self._files, data.parts(), data.shape, data.dtype, self._access, fill)
+
+    def _decode(self, stored: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return stored if self._samples is None else self._samples.decode(stored)
 
     def load(self) -> npt.NDArray[Any]:
         """Return all elements; see `__getitem__`."""
-        return self._source.read(self._layout, self._access)
+        return self._decode(self._read_all(self._data))
 
     def part(self, key: BasicKey) -> Self:
         """Return ``self[key]`` as an array of the same kind, without reading anything.
 
         `key` holds integers, slices, ``...`` and ``None`` only.
         """
-        return _restore(type(self), self._source, self._layout[key], self._mode, self._access)
+        return self._with(self._data[key])
 
     def transpose(self, axes: Sequence[int]) -> Self:
         """Return the array with its axes in the order of `axes`, without reading anything."""
-        layout = self._layout.transpose(axes)
-        return _restore(type(self), self._source, layout, self._mode, self._access)
+        return self._with(self._data.transpose(axes))
+
+    def _with(self, data: Arrangement) -> Self:
+        return _restore(type(self), self._files, data, self._samples, self._mode, self._access)
 
     def __setitem__(self, key: Any, values: npt.ArrayLike) -> None:
         """Store `values`, which broadcast as in NumPy, and touch no other byte of the file.
@@ -267,14 +339,23 @@ class RawArray:
         """
         if self._mode != "r+":
             raise ValueError(f"{self.url}: it was opened with mode='r', and mode='r+' writes")
-        part = select(self._layout, key)
+        selection = select(cast("Layout", self._data), key)
         with about(self.url):
-            given = part.disarrange(_as_numpy_assigns(values, part.layout.dtype, part.ndim))
-        for layout, column in _solid(part.layout, given):
-            if part.points:
-                self._source.put(layout, part.points, column, self._access)
+            dtype = selection.layout.dtype
+            if self._samples is not None:
+                _check_writable(self._samples)
+                dtype = dtype if dtype.names else self._samples.dtype
+            stored = selection.disarrange(_as_numpy_assigns(values, dtype, selection.ndim))
+            if self._samples is not None and not dtype.names:
+                stored = self._samples.encode(stored)
+        if not isinstance(selection.layout, Layout):
+            accessing.write(self._files, selection.layout.parts(), stored)
+            return
+        for layout, column in _without_gaps(selection.layout, stored):
+            if selection.points:
+                accessing.write_points(self._files[0], layout, selection.points, column)
             else:
-                self._source.write(layout, column, self._access)
+                accessing.write_layout(self._files[0], layout, column)
 
     def __array__(
         self, dtype: npt.DTypeLike | None = None, copy: bool | None = None
@@ -286,42 +367,34 @@ class RawArray:
         return found.astype(self.dtype if dtype is None else dtype, copy=bool(copy))
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.url} {self._layout!r}>"
+        return f"<{type(self).__name__} {self.url} {self._data!r}>"
 
 
 class NativeArray(RawArray):
-    """A `RawArray` whose values come in the byte order of this machine."""
+    """A `RawArray` with ``samples=native(dtype)``, under its former name."""
 
     __slots__ = ()
 
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Type of one element, in native byte order."""
-        return self._layout.dtype.newbyteorder("=")
-
-    def __getitem__(self, key: Any) -> Any:
-        """As for `RawArray`; where the file's byte order is another one, a converted copy."""
-        return _native(super().__getitem__(key))
-
-    def load(self) -> npt.NDArray[Any]:
-        """Return all elements; see `__getitem__`."""
-        found: npt.NDArray[Any] = _native(super().load())
-        return found
+    def _set(
+        self, files: Files, data: Arrangement, samples: Samples | None, mode: str, access: str
+    ) -> None:
+        super()._set(files, data, samples or native(data.dtype), mode, access)
 
 
-def _native(found: Any) -> Any:
-    if found.dtype.isnative:
-        return found
-    return found.astype(found.dtype.newbyteorder("="))
-
-
-def _restore(cls: type[T], source: Source, layout: Layout, mode: str, access: str) -> T:
+def _restore(
+    cls: type[T],
+    files: Files,
+    data: Arrangement,
+    samples: Samples | None,
+    mode: str,
+    access: str,
+) -> T:
     """Return an array without a look at its file, which may be out of reach until it is read.
 
     A function of the module, since cloudpickle takes along the code of methods.
     """
     array = cls.__new__(cls)
-    array._set(source, layout, mode, access)
+    array._set(files, data, samples, mode, access)
     return array
 
 
@@ -356,17 +429,33 @@ def _as_numpy_assigns(values: Any, dtype: np.dtype[Any], ndim: int) -> npt.NDArr
     return given
 
 
-def _solid(layout: Layout, values: npt.NDArray[Any]) -> Iterator[tuple[Layout, npt.NDArray[Any]]]:
+def _check_writable(samples: Samples) -> None:
+    if not samples.writable:
+        raise TypeError(f"samples of type {samples.stored} can be read, but not written")
+
+
+def _without_gaps(
+    layout: Layout, values: npt.NDArray[Any]
+) -> Iterator[tuple[Layout, npt.NDArray[Any]]]:
     """Yield the parts of a layout whose elements have no gaps inside, and the values of each."""
-    dtype = layout.dtype
-    inner = [field[0] for field in (dtype.fields or {}).values()]
-    if dtype.names is None or (
-        sum(d.itemsize for d in inner) == dtype.itemsize and all(d.fields is None for d in inner)
-    ):
+    if not _has_gaps(layout.dtype):
         yield layout, values
         return
-    for name in dtype.names:
-        yield from _solid(layout.field(name), values[name])
+    for name in layout.dtype.names or ():
+        yield from _without_gaps(layout.field(name), values[name])
+
+
+def _has_gaps(dtype: np.dtype[Any]) -> bool:
+    """Return whether some bytes of an element belong to no field, or to several."""
+    if dtype.names is None:
+        return dtype.base.names is not None and _has_gaps(dtype.base)
+    fields: Any = dtype.fields
+    end = 0
+    for inner, start, *_ in sorted((fields[name] for name in dtype.names), key=lambda f: f[1]):
+        if start != end or _has_gaps(inner):
+            return True
+        end = start + inner.itemsize
+    return end != dtype.itemsize
 
 
 Words = tuple[np.dtype[Any], tuple[int, ...], int, str, tuple[int, ...] | None]

@@ -15,7 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rawmmap import RawArray, from_raw
+from rawmmap import Layout, RawArray, from_raw
+from rawmmap import access as accessing
+from rawmmap.sources import Source
 from rawmmap.sources.local import LocalFile
 from tests.clusters import client
 from tests.strategies import basic_keys
@@ -40,10 +42,10 @@ def opened(path: Path) -> da.Array:
     return from_raw(path, ">f4", (-1, *SHAPE[1:]), offset=20, chunks=(2, 20, -1))
 
 
-@pytest.mark.parametrize("access", ["auto", "map", "read"])
+@pytest.mark.parametrize("way", ["auto", "map", "read"])
 @pytest.mark.parametrize("scheduler", ["sync", "threads", "processes"])
-def test_schedulers(path: Path, array: np.ndarray, access: Any, scheduler: str) -> None:
-    x = from_raw(path, ">f4", SHAPE, offset=20, chunks=(2, 20, -1), access=access)
+def test_schedulers(path: Path, array: np.ndarray, way: Any, scheduler: str) -> None:
+    x = from_raw(path, ">f4", SHAPE, offset=20, chunks=(2, 20, -1), access=way)
     assert x.dtype == "=f4"
     assert x.dtype.isnative
     found = x.compute(scheduler=scheduler)
@@ -96,8 +98,8 @@ def test_it_is_one_blockwise_layer_and_reads_nothing(
     def never(*_: Any) -> Any:
         raise AssertionError("read while the graph was built")
 
-    monkeypatch.setattr(LocalFile, "read", never)
-    monkeypatch.setattr(LocalFile, "take", never)
+    for name in ("read", "map"):
+        monkeypatch.setattr(LocalFile, name, never)
     x = from_raw(path, ">f4", SHAPE, offset=20, chunks=(1, -1, -1))
     graph: Any = x.__dask_graph__()
     layers = graph.layers
@@ -118,13 +120,13 @@ def test_selections_reach_the_file(
     opened: da.Array, monkeypatch: pytest.MonkeyPatch, key: Any, expected: Any
 ) -> None:
     asked: list[int] = []
-    read = LocalFile.read
+    read = accessing.read_layout
 
-    def noted(self: LocalFile, layout: Any, access: Any) -> Any:
+    def noted(source: Source, layout: Layout, way: Any) -> Any:
         asked.append(layout.nbytes)
-        return read(self, layout, access)
+        return read(source, layout, way)
 
-    monkeypatch.setattr(LocalFile, "read", noted)
+    monkeypatch.setattr(accessing, "read_layout", noted)
     found = opened[key].compute(scheduler="sync")
     assert sum(asked) == found.nbytes
 

@@ -19,7 +19,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import rawmmap
-from rawmmap.sources.local import LocalFile
+from rawmmap import Layout
+from rawmmap import access as accessing
+from rawmmap.sources import Source
 from rawmmap.xarray.engine import RawmmapEntrypoint
 
 DIMS = ("time", "y", "x")
@@ -91,7 +93,7 @@ def test_indexing_that_others_get_wrong(path: Path, array: np.ndarray) -> None:
 def test_transposed_variables_are_read_in_slices(
     path: Path, array: np.ndarray, monkeypatch: pytest.MonkeyPatch, dims: Any
 ) -> None:
-    monkeypatch.setattr(LocalFile, "take", None)
+    monkeypatch.setattr(accessing, "read_points", None)
     key = {"time": [1, 3], "y": slice(1, None, 2)}
     expected = xr.DataArray(array.astype("f4"), dims=DIMS, name="data").isel(key).transpose(*dims)
     found = opened(path, **WORDS)["data"].isel(key).transpose(*dims)
@@ -278,13 +280,13 @@ def test_nothing_is_read_before_it_is_needed(
     path: Path, array: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[int] = []
-    read = LocalFile.read
+    read = accessing.read_layout
 
-    def noted(self: LocalFile, layout: Any, access: Any) -> Any:
+    def noted(source: Source, layout: Layout, way: Any) -> Any:
         asked.append(layout.nbytes)
-        return read(self, layout, access)
+        return read(source, layout, way)
 
-    monkeypatch.setattr(LocalFile, "read", noted)
+    monkeypatch.setattr(accessing, "read_layout", noted)
     ds = opened(path, **WORDS, attrs={"scale_factor": 2.0})
     column = ds["data"].isel(y=2).isel(x=slice(1, 3)).transpose()
     repr(ds), ds.sizes, ds.nbytes

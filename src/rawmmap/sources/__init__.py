@@ -1,8 +1,21 @@
-"""Places that bytes come from: one module per kind, behind one small interface."""
+"""Where bytes come from: one module per kind of source, behind one small interface."""
 
 from __future__ import annotations
 
-from rawmmap.sources.base import Access, Identity, Source
+from rawmmap.sources.base import Access, Expected, Identity, Range, Source
+from rawmmap.sources.files import Files
 from rawmmap.sources.opening import local_path, open_source
+from rawmmap.sources.tuning import TUNING, Tuning
 
-__all__ = ["Access", "Identity", "Source", "local_path", "open_source"]
+__all__ = [
+    "TUNING",
+    "Access",
+    "Expected",
+    "Files",
+    "Identity",
+    "Range",
+    "Source",
+    "Tuning",
+    "local_path",
+    "open_source",
+]

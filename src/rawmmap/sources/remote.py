@@ -1,28 +1,32 @@
-"""Files of other places, through fsspec: just the byte ranges that a selection needs."""
+"""Files of other systems, through fsspec: just the byte ranges that are asked for.
+
+Ranges that lie close together are fetched as one, and all ranges of a request, of one file or of
+many, concurrently. The state that the server tells of each file (its ETag or modification time) is
+asked for in the same step: an answer from a file that changed is an error.
+"""
 
 from __future__ import annotations
 
+import errno
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self, cast
+from typing import Any, NoReturn, Self
 
 import fsspec
 import numpy as np
 import numpy.typing as npt
 
 from rawmmap.errors import ShrunkFileError
-from rawmmap.layout import Layout
-from rawmmap.sources.base import Access, Identity, Points, Source
+from rawmmap.sources.base import Expected, Identity, Lengths, Source, Starts
 from rawmmap.sources.local import LocalFile
+from rawmmap.sources.tuning import TUNING
 
 __all__ = ["RemoteFile", "open_remote"]
 
-# Ranges closer than this are fetched as one: a request costs more than so many bytes.
-_GAP = 2**18
-
 # What file systems call the state of a file, the most telling first.
 _STATES = ("ETag", "etag", "LastModified", "last_modified", "mtime", "updated", "created")
+_CACHES = ("simplecache::", "filecache::")
 
 
 def open_remote(url: str, storage_options: Mapping[str, Any]) -> Source:
@@ -32,31 +36,36 @@ def open_remote(url: str, storage_options: Mapping[str, Any]) -> Source:
     ------
     FileNotFoundError
         If there is no such file.
+    OSError
+        If the server does not answer, or with an error.
     ValueError
         If fsspec does not know the protocol.
     """
-    if url.startswith(("simplecache::", "filecache::")):
+    if not url.startswith(_CACHES):
+        return RemoteFile.open(url, storage_options)
+    try:
         return LocalFile.open(fsspec.open_local(url, **storage_options))
-    return RemoteFile.open(url, storage_options)
+    except Exception as error:  # noqa: BLE001 - each file system has errors of its own
+        _raise_os_error(error, url, storage_options)
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """A file that fsspec reaches; every access fetches what it needs.
+    """A file that fsspec reaches.
 
     Parameters
     ----------
     url : str
         Where it is.
     identity : Identity
-        Its name, its size, and what the place tells of its state.
+        Its URL, its size, and what the server tells of its state.
     options : dict
-        Options for fsspec.
+        Options for fsspec; they may hold credentials and are never shown.
     """
 
     url: str
     identity: Identity
-    options: dict[str, Any] = field(hash=False)
+    options: dict[str, Any] = field(hash=False, repr=False)
 
     @classmethod
     def open(cls, url: str, storage_options: Mapping[str, Any]) -> Self:
@@ -67,73 +76,178 @@ class RemoteFile:
         FileNotFoundError
             If there is no such file.
         OSError
-            If the place does not tell the file's size.
+            If the server does not answer, or does not tell the file's size.
         """
-        fs, path = fsspec.url_to_fs(url, **storage_options)
         try:
+            fs, path = fsspec.url_to_fs(url, **storage_options)
+            fs.invalidate_cache(path)
             info = fs.info(path)
         except FileNotFoundError:
-            raise FileNotFoundError(2, "there is no such file; check the URL", url) from None
+            raise FileNotFoundError(
+                errno.ENOENT, "there is no such file; check the URL", url
+            ) from None
+        except Exception as error:  # noqa: BLE001 - each file system has errors of its own
+            _raise_os_error(error, url, storage_options)
         if info.get("type") == "directory":
-            raise IsADirectoryError(21, "this is a directory; name a file in it", url)
+            raise IsADirectoryError(errno.EISDIR, "this is a directory; name a file in it", url)
         if info.get("size") is None:
-            raise OSError(5, "the server does not tell the size; use simplecache::", url)
-        state = next((str(info[key]) for key in _STATES if info.get(key) is not None), None)
-        return cls(url, Identity(url, int(info["size"]), state, None), dict(storage_options))
+            raise OSError(errno.EIO, "the server does not tell the size; use simplecache::", url)
+        identity = Identity(url, int(info["size"]), _state_of(info))
+        return cls(url, identity, dict(storage_options))
 
-    def read(self, layout: Layout, access: Access) -> npt.NDArray[Any]:
-        """Return the elements of `layout`; `access` means nothing here."""
-        if not layout.size:
-            return np.empty(layout.shape, layout.dtype)
-        runs = layout.runs(_GAP)
-        return runs.packed.view(self._fetched(runs.starts(), runs.length))
+    @property
+    def maps(self) -> bool:
+        """False: there is nothing here to map."""
+        return False
 
-    def take(self, layout: Layout, points: Points, access: Access) -> npt.NDArray[Any]:
-        """Return ``array[points]``, a copy, where `points` pick along the leading axes."""
-        picked, rest = points[0].shape, layout.shape[len(points) :]
-        if 0 in picked or 0 in rest:
-            return np.empty(picked + rest, layout.dtype)
-        runs, starts = layout.point_runs(points, _GAP)
-        return runs.points(picked).view(self._fetched(starts, runs.length))
+    @property
+    def prefers_reads(self) -> bool:
+        """True: nothing else works."""
+        return True
 
-    def reopened(self) -> Self:
+    @property
+    def gap(self) -> int:
+        """Bytes between two ranges that are fetched faster than a second request is made."""
+        return TUNING.remote_gap
+
+    def reopen(self) -> Self:
         """Return the same file in its present state."""
         return self.open(self.url, self.options)
 
-    def write(self, layout: Layout, values: npt.NDArray[Any], access: Access) -> None:
-        """Refuse: places of other kinds replace files whole."""
+    def read(self, starts: Starts, lengths: Lengths) -> memoryview:
+        """Return the bytes of ranges, end to end; see `Source`."""
+        return self.read_together([(self, starts, lengths)])[0]
+
+    @staticmethod
+    def read_together(
+        requests: Sequence[tuple[RemoteFile, Starts, Lengths]],
+    ) -> list[memoryview]:
+        """Return the bytes of ranges of several files with equal options: one request for all."""
+        joined = [_Joined.of(starts, lengths) for _, starts, lengths in requests]
+        files = [file for file, _, _ in requests]
+        blocks = _fetch(files, joined)
+        results = []
+        for file, ranges in zip(files, joined, strict=True):
+            mine = [next(blocks_of) for blocks_of in [blocks] for _ in range(ranges.first.size)]
+            results.append(ranges.split(mine, file.url))
+        return results
+
+    def map(
+        self, start: int, stop: int, expected: Expected | None = None
+    ) -> tuple[npt.NDArray[Any], int]:
+        """Refuse: there is nothing here to map."""
+        raise io.UnsupportedOperation(f"{self.url}: only local files can be mapped")
+
+    def prefetch(self, starts: Starts, length: int) -> None:
+        """Do nothing: whatever is fetched would be fetched again."""
+
+    def write(self, starts: Starts, lengths: Lengths, buffer: memoryview) -> None:
+        """Refuse: other systems replace files as a whole."""
         raise io.UnsupportedOperation(f"{self.url}: only local files can be written to")
 
-    def put(self, layout: Layout, points: Points, values: npt.NDArray[Any], access: Access) -> None:
-        """Refuse, as `write` does."""
-        self.write(layout, values, access)
-
-    def _fetched(self, starts: npt.NDArray[np.int64], length: int) -> bytearray:
-        """Return the bytes of runs of equal length, end to end."""
-        fs, path = fsspec.url_to_fs(self.url, **self.options)
-        unique, where = np.unique(starts, return_inverse=True)
-        firsts, lasts, joined = _joined(unique, length)
-        blocks = fs.cat_ranges(
-            [path] * len(firsts), firsts.tolist(), lasts.tolist(), on_error="raise"
+    def check_same(self, info: Mapping[str, Any]) -> None:
+        """Refuse a file whose size or state is another than when it was opened."""
+        state, known = _state_of(info), self.identity.modified
+        size = info.get("size")
+        if (state == known or known is None) and size in (None, self.identity.size):
+            return
+        if size is not None and size < self.identity.size:
+            raise ShrunkFileError(self.url, self.identity.size, size)
+        raise OSError(
+            errno.ESTALE,
+            "another file has taken the place of this one since it was opened; open it again",
+            self.url,
         )
-        for first, last, block in zip(firsts.tolist(), lasts.tolist(), blocks, strict=True):
+
+
+@dataclass(frozen=True, slots=True)
+class _Joined:
+    """Ranges, joined where they lie close together.
+
+    Attributes
+    ----------
+    first, last : array of int
+        First bytes of the joined ranges, and past their last bytes.
+    starts, lengths : array of int
+        The ranges as they were asked for.
+    where : array of int
+        Which joined range holds each.
+    """
+
+    first: npt.NDArray[np.int64]
+    last: npt.NDArray[np.int64]
+    starts: npt.NDArray[np.int64]
+    lengths: npt.NDArray[np.int64]
+    where: npt.NDArray[np.intp]
+
+    @classmethod
+    def of(cls, starts: Starts, lengths: Lengths) -> Self:
+        begins = np.asarray(starts, np.int64)
+        counts = np.broadcast_to(np.asarray(lengths, np.int64), begins.shape)
+        order = np.argsort(begins, kind="stable")
+        low = begins[order]
+        high = np.maximum.accumulate(low + counts[order]) if low.size else low
+        apart = low[1:] - high[:-1] > TUNING.remote_gap
+        where = np.empty(begins.shape, np.intp)
+        where[order] = np.concatenate([[0], np.cumsum(apart)])[: low.size]
+        first = low[np.concatenate([[True], apart])[: low.size]]
+        last = high[np.concatenate([apart, [True]])[-low.size :]] if low.size else low
+        return cls(first, last, begins, counts, where)
+
+    def split(self, blocks: Sequence[bytes], url: str) -> memoryview:
+        """Return the bytes of the ranges that were asked for, end to end."""
+        for first, last, block in zip(self.first.tolist(), self.last.tolist(), blocks, strict=True):
             if len(block) != last - first:
-                raise ShrunkFileError(self.url, last, first + len(block))
-        result = bytearray(starts.size * length)
+                raise ShrunkFileError(url, last, first + len(block))
+        result = bytearray(int(self.lengths.sum()))
         at = 0
-        for number, first in zip(joined[where].tolist(), starts.tolist(), strict=True):
-            begin = first - int(firsts[number])
-            result[at : at + length] = blocks[number][begin : begin + length]
-            at += length
-        return result
+        offsets = self.starts - self.first[self.where]
+        for number, begin, n in zip(
+            self.where.tolist(), offsets.tolist(), self.lengths.tolist(), strict=True
+        ):
+            result[at : at + n] = memoryview(blocks[number])[begin : begin + n]
+            at += n
+        return memoryview(result)
 
 
-def _joined(
-    starts: npt.NDArray[np.int64], length: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.intp]]:
-    """Join ascending runs that lie close together; also return which range each went into."""
-    apart = np.diff(starts) > length + _GAP
-    group = np.concatenate([[0], np.cumsum(apart)])
-    firsts = starts[np.concatenate([[True], apart])]
-    lasts = starts[np.concatenate([apart, [True]])] + length
-    return firsts, lasts, cast("npt.NDArray[np.intp]", group)
+def _fetch(files: Sequence[RemoteFile], joined: Sequence[_Joined]) -> Any:
+    """Return an iterator over the bytes of all ranges, and check the state of every file."""
+    options = files[0].options
+    try:
+        fs = fsspec.url_to_fs(files[0].url, **options)[0]
+        paths = [fs._strip_protocol(file.url) for file in files]
+        every = [path for path, r in zip(paths, joined, strict=True) for _ in range(r.first.size)]
+        starts = [n for ranges in joined for n in ranges.first.tolist()]
+        stops = [n for ranges in joined for n in ranges.last.tolist()]
+        blocks = fs.cat_ranges(every, starts, stops, on_error="raise")
+        for file, path in zip(files, paths, strict=True):
+            fs.invalidate_cache(path)
+            file.check_same(fs.info(path))
+    except Exception as error:  # noqa: BLE001 - each file system has errors of its own
+        _raise_os_error(error, files[0].url, options)
+    return iter(blocks)
+
+
+def _state_of(info: Mapping[str, Any]) -> str | None:
+    return next((str(info[key]) for key in _STATES if info.get(key) is not None), None)
+
+
+def _raise_os_error(error: Exception, url: str, options: Mapping[str, Any]) -> NoReturn:
+    """Raise what a file system or a server reported as an `OSError` that shows no option."""
+    text = str(error)
+    secrets = sorted(_texts_of(options), key=len, reverse=True)
+    shown = any(secret in text for secret in secrets)
+    if not shown and isinstance(error, OSError | ValueError | ImportError):
+        raise error
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    raise OSError(errno.EIO, f"reading failed: {type(error).__name__}: {text}", url) from None
+
+
+def _texts_of(options: Any) -> set[str]:
+    """Return all texts in options, however deep, that are long enough to be secrets."""
+    if isinstance(options, Mapping):
+        return {text for value in options.values() for text in _texts_of(value)}
+    if isinstance(options, list | tuple | set):
+        return {text for value in options for text in _texts_of(value)}
+    return {options} if isinstance(options, str) and len(options) > 3 else set()

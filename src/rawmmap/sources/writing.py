@@ -9,6 +9,7 @@ import shutil
 from dataclasses import dataclass
 from typing import Any, Self
 
+import numpy as np
 import numpy.typing as npt
 
 from rawmmap.files.grow import lengthen, restore
@@ -236,7 +237,11 @@ class Tail:
 
 def _write(path: str, target: str, layout: Layout, values: npt.NDArray[Any]) -> None:
     try:
-        LocalFile.open(path).write(layout, values)
+        if layout.size:
+            runs = layout.runs()
+            data = np.empty(runs.nbytes, "u1")
+            runs.packed.view(data)[...] = values
+            LocalFile.open(path).write(runs.starts(), runs.length, data.data)
     except OSError as error:
         if error.filename != path or path == target:
             raise

@@ -1,0 +1,304 @@
+"""How a selection is fetched or stored: a plan over all parts of a request, and its execution.
+
+`plan` is pure. For each part it chooses one of four ways, by what was measured faster
+(`rawmmap.sources.tuning`):
+
+read
+    Just the byte ranges that hold the elements; the ranges of all parts are one request.
+map
+    A private window of the file, which costs no copy and dies with the array. Where a selection is
+    sparse, read-ahead is switched off and exactly its pages are asked for, before they are needed.
+sift
+    Everything between the first and the last element, some at a time, where the elements lie so
+    near each other that this is cheaper.
+copy
+    Elements that are known already, or missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from rawmmap.layout import Layout, Part, Runs
+from rawmmap.layout.parts import full_index
+from rawmmap.mapping import PAGE
+from rawmmap.sources import Access, Files, Range, Source
+from rawmmap.sources.tuning import TUNING, Tuning
+
+__all__ = ["Facts", "Points", "Step", "plan", "read", "read_layout", "read_points", "write"]
+
+Points = tuple[npt.NDArray[np.intp], ...]
+
+
+class Facts(NamedTuple):
+    """What a plan needs to know of a source.
+
+    Attributes
+    ----------
+    maps, prefers_reads, gap
+        As for `Source`.
+    """
+
+    maps: bool
+    prefers_reads: bool
+    gap: int
+
+    @classmethod
+    def of(cls, source: Source) -> Facts:
+        """Return the facts of a source."""
+        return cls(source.maps, source.prefers_reads, source.gap)
+
+
+class Step(NamedTuple):
+    """How one layout is fetched.
+
+    Attributes
+    ----------
+    way : {"map", "read", "sift"}
+        See the module.
+    layout : Layout
+        The elements.
+    runs : Runs or None
+        For "read": the ranges. For "map": the ranges to ask for, of a sparse selection.
+    """
+
+    way: Literal["map", "read", "sift"]
+    layout: Layout
+    runs: Runs | None = None
+
+
+def plan(layout: Layout, access: Access, facts: Facts, tuning: Tuning = TUNING) -> Step:
+    """Choose how to fetch the elements of a layout that is not empty."""
+    automatic = access == "auto" and facts.maps and not facts.prefers_reads
+    nbytes = layout.nbytes
+    if (access == "map" and facts.maps) or (automatic and nbytes > tuning.small):
+        return _plan_map(layout, tuning)
+    if layout.contiguous:
+        return Step("read", layout)
+    runs = layout.runs(facts.gap)
+    if automatic and (runs.nbytes > tuning.small or runs.count > tuning.few_runs):
+        return _plan_map(layout, tuning)
+    crowded = runs.count > tuning.few_runs and runs.steps[-1] <= tuning.near
+    wasteful = runs.nbytes > tuning.slab and runs.nbytes > 2 * nbytes
+    if facts.maps and (crowded or wasteful):
+        return Step("sift", layout)
+    return Step("read", layout, runs)
+
+
+def _plan_map(layout: Layout, tuning: Tuning) -> Step:
+    start, stop = layout.extent
+    if not _exceeds(stop - start, layout.nbytes, tuning) or stop - start <= PAGE:
+        return Step("map", layout)
+    runs = layout.runs(PAGE - 1)
+    # A run that starts anywhere touches one page more than its length fills.
+    wanted = runs.count * (runs.length // PAGE + 1) * PAGE
+    sparse = runs.count > 1 and wanted <= tuning.most_hinted
+    return Step("map", layout, runs if sparse and _exceeds(stop - start, wanted, tuning) else None)
+
+
+def _exceeds(extent: int, wanted: int, tuning: Tuning) -> bool:
+    return extent * tuning.sparse[1] > wanted * tuning.sparse[0]
+
+
+def read_layout(source: Source, layout: Layout, access: Access) -> npt.NDArray[Any]:
+    """Return the elements of a layout: writable, without any effect on the file."""
+    if 0 in layout.shape or not layout.dtype.itemsize:
+        return np.empty(layout.shape, layout.dtype)
+    return _execute(source, plan(layout, access, Facts.of(source)))
+
+
+def _execute(source: Source, step: Step) -> npt.NDArray[Any]:
+    way, layout, runs = step
+    if way == "map":
+        start, stop = layout.extent
+        expected = None if runs is None else (runs.batches(), runs.length)
+        buffer, origin = source.map(start, stop, expected)
+        return layout.shifted(-origin).view(buffer)
+    if way == "sift":
+        return _sift(source, layout)
+    if runs is None:
+        data = source.read((layout.offset,), layout.nbytes)
+        return np.ndarray(layout.shape, layout.dtype, data)
+    return runs.packed.view(source.read(runs.starts(), runs.length))
+
+
+def _sift(source: Source, layout: Layout) -> npt.NDArray[Any]:
+    """Return elements that lie near each other, by reading what is between them too."""
+    result = np.empty(layout.shape, layout.dtype)
+    for index, piece in _slabs(layout, TUNING.slab):
+        start, stop = piece.extent
+        result[index] = piece.shifted(-start).view(source.read((start,), stop - start))
+    return result
+
+
+def read_points(source: Source, layout: Layout, points: Points, access: Access) -> npt.NDArray[Any]:
+    """Return ``array[points]``, a copy, where `points` pick along the leading axes."""
+    picked = points[0].shape
+    rest = layout.shape[len(points) :]
+    if 0 in picked or 0 in rest:
+        return np.empty(picked + rest, layout.dtype)
+    runs, starts = layout.point_runs(points, source.gap)
+    if source.maps and (
+        access == "map"
+        or (
+            access == "auto"
+            and not source.prefers_reads
+            and (starts.size * runs.length > TUNING.small or starts.size > TUNING.few_runs)
+        )
+    ):
+        return _map_points(source, layout, points, runs, starts)
+    return runs.points(picked).view(source.read(starts, runs.length))
+
+
+def _map_points(
+    source: Source, layout: Layout, points: Points, runs: Runs, starts: npt.NDArray[np.int64]
+) -> npt.NDArray[Any]:
+    """Let NumPy pick from a window between the outermost of the points."""
+    lows = [int(p.min()) for p in points]
+    highs = [int(p.max()) for p in points]
+    near = layout[tuple(slice(a, b + 1) for a, b in zip(lows, highs, strict=True))]
+    start, stop = near.extent
+    sparse = stop - start > PAGE and _exceeds(stop - start, starts.size * PAGE, TUNING)
+    expected = (iter([starts]), runs.length) if sparse else None
+    buffer, origin = source.map(start, stop, expected)
+    shifted = tuple(p - low for p, low in zip(points, lows, strict=True))
+    array: npt.NDArray[Any] = near.shifted(-origin).view(buffer)[shifted]
+    return array
+
+
+def read(
+    files: Files,
+    parts: Iterable[Part],
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    access: Access,
+    fill_value: Any = None,
+) -> npt.NDArray[Any]:
+    """Return the array that parts make up.
+
+    Parameters
+    ----------
+    files : Files
+        What the layouts of the parts lie in.
+    parts : iterable of Part
+        They cover the result exactly once.
+    shape, dtype
+        Of the result.
+    access : {"auto", "map", "read"}
+        As for `RawArray`.
+    fill_value : scalar, optional
+        What stands for missing parts.
+
+    Returns
+    -------
+    numpy.ndarray
+        Writable, without any effect on the files; a view of a window where there is one part.
+    """
+    every = list(parts)
+    if len(every) == 1 and isinstance(every[0].data, Layout):
+        return read_layout(files[every[0].file], every[0].data, access)
+    result = np.empty(shape, dtype)
+    ranges: list[Range] = []
+    reads: list[tuple[Part, Step]] = []
+    for part in every:
+        data = part.data
+        if data is None:
+            result[part.index] = np.zeros((), dtype) if fill_value is None else fill_value
+        elif not isinstance(data, Layout):
+            result[part.index] = data.array
+        elif data.size:
+            step = plan(data, access, Facts.of(files[part.file]))
+            if step.way == "read":
+                ranges.append(_range_of(part.file, step))
+                reads.append((part, step))
+            else:
+                result[part.index] = _execute(files[part.file], step)
+    for (part, step), buffer in zip(reads, files.read(ranges), strict=True):
+        packed = Layout.dense(dtype, step.layout.shape) if step.runs is None else step.runs.packed
+        result[part.index] = packed.view(buffer)
+    return result
+
+
+def _range_of(file: int, step: Step) -> Range:
+    if step.runs is None:
+        return Range(file, (step.layout.offset,), step.layout.nbytes)
+    return Range(file, step.runs.starts(), step.runs.length)
+
+
+def write(files: Files, parts: Iterable[Part], values: npt.NDArray[Any]) -> None:
+    """Store values in the parts of an array, and touch no other byte.
+
+    Raises
+    ------
+    ValueError
+        If a part lies in no file; nothing is written then.
+    """
+    every = list(parts)
+    for part in every:
+        if not isinstance(part.data, Layout):
+            raise ValueError(
+                "a part of this selection lies in no file, but is missing or known already; "
+                "write to the other parts"
+            )
+    for part in every:
+        if isinstance(part.data, Layout):
+            write_layout(files[part.file], part.data, values[part.index])
+
+
+def write_layout(source: Source, layout: Layout, values: npt.NDArray[Any]) -> None:
+    """Store `values`, of the shape of `layout`, by positional writes of its runs."""
+    if not layout.nbytes:
+        return
+    for index, piece in _slabs(layout, TUNING.slab):
+        runs = piece.runs()
+        _scatter(source, runs.packed, runs.starts(), runs.length, values[index])
+
+
+def write_points(source: Source, layout: Layout, points: Points, values: npt.NDArray[Any]) -> None:
+    """Store ``array[points] = values``, where `points` pick along the leading axes."""
+    if not values.size:
+        return
+    runs, starts = layout.point_runs(points)
+    _scatter(source, runs.points(points[0].shape), starts, runs.length, values)
+
+
+def _scatter(
+    source: Source,
+    packed: Layout,
+    starts: npt.NDArray[np.int64],
+    length: int,
+    values: npt.NDArray[Any],
+) -> None:
+    """Write the elements of `values`, gathered into runs, at `starts`."""
+    if packed.contiguous:
+        data = np.ascontiguousarray(values, packed.dtype)
+    else:
+        data = np.empty(starts.size * length, "u1")
+        packed.view(data)[...] = values
+    source.write(starts, length, np.ravel(data).view(np.uint8).data)
+
+
+def _slabs(
+    layout: Layout, limit: int, index: tuple[slice, ...] = ()
+) -> Iterator[tuple[tuple[slice, ...], Layout]]:
+    """Cut a layout along its slowest axes until every piece lies within `limit` bytes."""
+    index = index or full_index(layout.shape)
+    start, stop = layout.extent
+    if stop - start <= limit or layout.size == 1:
+        yield index, layout
+        return
+    steps = [abs(s) if n > 1 else -1 for n, s in zip(layout.shape, layout.strides, strict=True)]
+    axis = steps.index(max(steps))
+    n = layout.shape[axis]
+    inner = stop - start - (n - 1) * steps[axis]
+    most = max((limit - inner) // max(steps[axis], 1) + 1, 1)
+    for first in range(0, n, most):
+        last = min(first + most, n)
+        piece = layout[(slice(None),) * axis + (slice(first, last),)]
+        base = index[axis].start
+        part = slice(base + first, base + last)
+        yield from _slabs(piece, limit, (*index[:axis], part, *index[axis + 1 :]))

@@ -1,0 +1,55 @@
+"""What the system tells of a file beyond `os.stat`: which use of an inode it is, and its mount."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import struct
+import sys
+
+__all__ = ["generation_of", "is_network_device"]
+
+if sys.platform != "win32":
+    import fcntl
+
+# FS_IOC_GETVERSION of <linux/fs.h>: _IOR('v', 1, long).
+_GET_GENERATION = 0x80007601 | struct.calcsize("l") << 16
+_MOUNTS = "/proc/self/mountinfo"
+_NETWORK = re.compile(
+    r"nfs\d?|cifs|smb\d?|smbfs|lustre|gpfs|beegfs|ceph|glusterfs|afs|9p|virtiofs|panfs|orangefs"
+    r"|pvfs2|ncpfs|fuse(\..*)?|fuseblk"
+)
+
+
+def generation_of(fd: int) -> int | None:
+    """Return the number that tells one use of an inode from the next, or None.
+
+    File systems use the inode number of a removed file again, ext4 at once, and give each use
+    another generation.
+    """
+    if not sys.platform.startswith("linux"):
+        return None
+    try:
+        answer = fcntl.ioctl(fd, _GET_GENERATION, bytes(8))
+    except OSError:  # not all file systems have it; some refuse it to other users
+        return None
+    return int.from_bytes(answer[:4], sys.byteorder)
+
+
+@functools.lru_cache(maxsize=256)
+def is_network_device(device: int) -> bool:
+    """Return whether the mount of a device number is a network or FUSE file system.
+
+    Maps of such files can fail long after they were made, and a failure kills the process.
+    """
+    name = f"{os.major(device)}:{os.minor(device)}" if hasattr(os, "major") else ""
+    try:
+        with open(_MOUNTS, encoding="utf-8", errors="surrogateescape") as mounts:
+            for line in mounts:
+                mount, _, kind = line.partition(" - ")
+                if mount.split(" ", 3)[2] == name:
+                    return _NETWORK.fullmatch(kind.split(" ", 1)[0]) is not None
+    except (OSError, IndexError):
+        pass
+    return False

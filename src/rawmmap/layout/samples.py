@@ -1,0 +1,65 @@
+"""How stored bytes become values, and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["ByteOrder", "Samples", "native"]
+
+
+class Samples(Protocol):
+    """A pair of functions between what a file stores and what users work with."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the values."""
+
+    @property
+    def stored(self) -> np.dtype[Any]:
+        """Type of the elements in the file."""
+
+    @property
+    def writable(self) -> bool:
+        """Whether `encode` works."""
+
+    def decode(self, stored: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return the values of stored elements, also of some fields of them."""
+
+    def encode(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return what to store for values of `dtype`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ByteOrder:
+    """Values in this machine's byte order of elements that may be stored in another one."""
+
+    stored: np.dtype[Any]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the values."""
+        return self.stored.newbyteorder("=")
+
+    @property
+    def writable(self) -> bool:
+        """True: every value can be stored."""
+        return True
+
+    def decode(self, stored: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return the values: the same array where the byte order is this machine's."""
+        if stored.dtype.isnative:
+            return stored
+        return stored.astype(stored.dtype.newbyteorder("="))
+
+    def encode(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return `values` in the byte order of the file."""
+        return values.astype(self.stored, copy=False)
+
+
+def native(dtype: np.dtype[Any]) -> ByteOrder | None:
+    """Return what gives elements of `dtype` this machine's byte order; None if they have it."""
+    return None if dtype.isnative else ByteOrder(dtype)

@@ -1,0 +1,174 @@
+"""`Files`: the many files that an array lies in, looked at when they are needed."""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from rawmmap.sources.base import Identity, Range, Source
+from rawmmap.sources.opening import local_path, open_source
+from rawmmap.sources.tuning import TUNING
+
+__all__ = ["Files"]
+
+# So many bits of each inode are kept: enough to tell a replaced file, and few bytes in a pickle.
+_BITS = np.uint32
+
+
+class Files:
+    """Files by number; none of them stays open, and few of them are remembered.
+
+    Parameters
+    ----------
+    urls : sequence of str
+        Where they are. A sequence that follows a rule is kept as it is.
+    storage_options : mapping, optional
+        Options for fsspec, for URLs of other systems; never shown.
+    inodes : array of int, optional
+        The inode of each, of which the lowest 32 bits count, from a listing.
+    digest : str
+        What tells the state of all of them, from the same listing.
+    """
+
+    __slots__ = ("_inodes", "_lock", "_options", "_sources", "digest", "urls")
+
+    def __init__(
+        self,
+        urls: Sequence[str],
+        storage_options: Mapping[str, Any] | None = None,
+        inodes: npt.NDArray[Any] | None = None,
+        digest: str = "",
+    ) -> None:
+        self.urls = urls
+        self.digest = digest
+        self._options = dict(storage_options or {})
+        self._inodes = None if inodes is None else np.asarray(inodes).astype(_BITS)
+        self._sources: OrderedDict[int, Source] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @classmethod
+    def of(
+        cls,
+        urls: Sequence[str | os.PathLike[str]],
+        storage_options: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """Return files as they are now: every one of them is looked at, but not opened.
+
+        Raises
+        ------
+        FileNotFoundError
+            If one does not exist.
+        """
+        names = [os.path.abspath(p) if (p := local_path(u)) else os.fsdecode(u) for u in urls]
+        if any(local_path(name) is None for name in names):
+            identities = [open_source(name, storage_options).identity for name in names]
+            return cls(names, storage_options, None, _digest(repr(identities).encode()))
+        states = np.array([_state_of(name) for name in names], np.int64).reshape(-1, 3)
+        text = "\0".join(names).encode(errors="surrogateescape")
+        return cls(names, storage_options, states[:, 2], _digest(text, states.tobytes()))
+
+    @classmethod
+    def single(cls, source: Source) -> Self:
+        """Return one file that was looked at already."""
+        files = cls.__new__(cls)
+        files._set_single(source)
+        return files
+
+    def _set_single(self, source: Source) -> None:
+        self.urls = (source.url,)
+        self.digest = ""
+        self._options = {}
+        self._inodes = None
+        self._sources = OrderedDict({0: source})
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self.urls)
+
+    def __getitem__(self, number: int) -> Source:
+        """Return the source of a file.
+
+        Raises
+        ------
+        OSError
+            If it is gone, or another file has taken its place since it was listed.
+        """
+        source = self._sources.get(number)
+        return self._open(number) if source is None else source
+
+    def _open(self, number: int) -> Source:
+        source = open_source(self.urls[number], self._options)
+        inode = source.identity.inode
+        listed = inode if self._inodes is None else int(self._inodes[number])
+        if inode is not None and listed is not None and (inode ^ listed) & 0xFFFFFFFF:
+            raise OSError(
+                errno.ESTALE,
+                "another file has taken the place of this one since it was opened; open it again",
+                source.url,
+            )
+        with self._lock:
+            self._sources[number] = source
+            while len(self._sources) > TUNING.open_sources:
+                self._sources.popitem(last=False)
+        return source
+
+    @property
+    def identities(self) -> tuple[Identity | str, ...]:
+        """What tells the present state of all files from any other, for tokens."""
+        if self.digest:
+            return (self.digest,)
+        return tuple(self[number].identity for number in range(len(self)))
+
+    def reopen(self) -> Files:
+        """Return the same files in their present state."""
+        if len(self) == 1:
+            return Files.single(self[0].reopen())
+        return Files.of(self.urls, self._options)
+
+    def read(self, ranges: Sequence[Range]) -> list[memoryview]:
+        """Return the bytes of ranges of several files; those of one kind in one request."""
+        results: list[memoryview | None] = [None] * len(ranges)
+        together: dict[Any, list[int]] = {}
+        for number, (file, starts, lengths) in enumerate(ranges):
+            source = self[file]
+            if hasattr(source, "read_together"):
+                together.setdefault(type(source), []).append(number)
+            else:
+                results[number] = source.read(starts, lengths)
+        for kind, numbers in together.items():
+            requests = [(self[ranges[n].file], *ranges[n][1:]) for n in numbers]
+            for number, data in zip(numbers, kind.read_together(requests), strict=True):
+                results[number] = data
+        return [data for data in results if data is not None]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if len(self.urls) == 1 and self._inodes is None and 0 in self._sources:
+            return _restore_single, (self._sources[0],)
+        return Files, (self.urls, self._options, self._inodes, self.digest)
+
+    def __repr__(self) -> str:
+        return f"<Files {self.urls[0] if len(self.urls) == 1 else f'{len(self.urls)} files'}>"
+
+
+def _restore_single(source: Source) -> Files:
+    return Files.single(source)
+
+
+def _state_of(path: str) -> tuple[int, int, int]:
+    status = os.stat(path)
+    return status.st_size, status.st_mtime_ns, status.st_ino & 0x7FFFFFFFFFFFFFFF
+
+
+def _digest(*data: bytes) -> str:
+    digest = blake2b(digest_size=16)
+    for part in data:
+        digest.update(part)
+    return digest.hexdigest()

@@ -1,0 +1,110 @@
+"""How parts of several files make up one result, and what a plan chooses."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rawmmap import Layout
+from rawmmap import access as accessing
+from rawmmap.access import Facts, plan
+from rawmmap.layout import Part, Values
+from rawmmap.sources import Files
+
+LOCAL = Facts(maps=True, prefers_reads=False, gap=4095)
+NETWORK = Facts(maps=True, prefers_reads=True, gap=4095)
+REMOTE = Facts(maps=False, prefers_reads=True, gap=2**18)
+
+
+@pytest.mark.parametrize(
+    ("layout", "access", "facts", "way"),
+    [
+        (Layout.dense("u1", 2**20), "auto", LOCAL, "read"),
+        (Layout.dense("u1", 2**20 + 1), "auto", LOCAL, "map"),
+        (Layout.dense("u1", 2**20 + 1), "auto", NETWORK, "read"),
+        (Layout.dense("u1", 1), "map", NETWORK, "map"),
+        (Layout.dense("u1", 2**30), "map", REMOTE, "read"),
+        (Layout.dense("u1", 2**30), "read", LOCAL, "read"),
+        (Layout("u1", 2**20, (2**15,), 0), "read", LOCAL, "sift"),
+        (Layout("u1", 2**20, (2**15,), 0), "auto", LOCAL, "map"),
+    ],
+)
+def test_ways(layout: Layout, access: Any, facts: Facts, way: str) -> None:
+    assert plan(layout, access, facts).way == way
+
+
+def test_sparse_windows_ask_for_their_pages() -> None:
+    runs = plan(Layout("u1", 10_000, (2**15,), 0), "auto", LOCAL).runs
+    assert runs is not None
+    assert (runs.count, runs.length) == (10_000, 1)
+    assert plan(Layout.dense("u1", 2**25), "auto", LOCAL).runs is None
+
+
+@pytest.fixture
+def arrays(tmp_path: Path) -> list[np.ndarray]:
+    every = [(np.arange(600_000) + i).astype(">i4").reshape(600, 1000) for i in range(3)]
+    for i, array in enumerate(every):
+        (tmp_path / f"{i}.raw").write_bytes(bytes(i) + array.tobytes())
+    return every
+
+
+@pytest.fixture
+def files(tmp_path: Path, arrays: list[np.ndarray]) -> Files:
+    return Files.of([tmp_path / f"{i}.raw" for i in range(3)])
+
+
+def parts_of(rows: int, columns: int) -> list[Part]:
+    """One row of cells: three files, missing values, known values."""
+    known = Values(np.full((rows, columns), 7, ">i4"))
+    cells: list[Any] = [
+        Layout.dense(">i4", (600, 1000), offset=i)[:rows, :columns] for i in range(3)
+    ]
+    cells += [None, known]
+    return [
+        Part(
+            (slice(0, rows), slice(i * columns, (i + 1) * columns)),
+            cell,
+            i if i < 3 else -1,
+        )
+        for i, cell in enumerate(cells)
+    ]
+
+
+@pytest.mark.parametrize("access", ["auto", "map", "read"])
+@pytest.mark.parametrize("size", [(3, 2), (600, 1000), (300, 1), (600, 3)])
+def test_parts_make_up_one_array(
+    files: Files, arrays: list[np.ndarray], access: Any, size: tuple[int, int]
+) -> None:
+    rows, columns = size
+    expected = np.concatenate(
+        [a[:rows, :columns] for a in arrays] + [np.full(size, -1, ">i4"), np.full(size, 7, ">i4")],
+        axis=1,
+    )
+    dtype = np.dtype(">i4")
+    found = accessing.read(files, parts_of(*size), expected.shape, dtype, access, -1)
+    assert found.dtype == dtype
+    np.testing.assert_array_equal(found, expected)
+    found[...] = 0
+
+
+def test_parts_are_written(files: Files, arrays: list[np.ndarray], tmp_path: Path) -> None:
+    parts = parts_of(5, 4)
+    values = np.arange(60, dtype="i4").reshape(5, 12)
+    accessing.write(files, parts[:3], values)
+    for i, array in enumerate(arrays):
+        array[:5, :4] = values[:, 4 * i : 4 * i + 4]
+        assert (tmp_path / f"{i}.raw").read_bytes() == bytes(i) + array.tobytes()
+    with pytest.raises(ValueError, match="no file"):
+        accessing.write(files, parts, np.zeros((5, 20)))
+    assert (tmp_path / "0.raw").read_bytes() == arrays[0].tobytes()
+
+
+def test_a_replaced_member_is_an_os_error(files: Files, tmp_path: Path) -> None:
+    (tmp_path / "new").write_bytes(bytes(2_400_002))
+    os.replace(tmp_path / "new", tmp_path / "1.raw")
+    with pytest.raises(OSError, match=r"another file.*1\.raw"):
+        accessing.read(files, parts_of(2, 2), (2, 10), np.dtype(">i4"), "auto", 0)
