@@ -320,7 +320,9 @@ def _bind_rest(
 
 def _bind_open(info: MapInfo, fd: int, size: int) -> BoundArray:
     """Lengthen the file if it is too short, map it, and empty it if that is the mode."""
-    nbytes = check_nbytes(info.dtype, info.shape, info.offset, info.order)
+    nbytes = info.dtype.itemsize * math.prod(info.shape)
+    if info.offset + nbytes > MAX_BYTES:  # only now known of an offset that is a file's position
+        check_nbytes(info.dtype, info.shape, info.offset, info.order)
     if not nbytes:
         if info.mode == "w+":
             os.ftruncate(fd, 0)
@@ -408,7 +410,7 @@ def _check_numbers(dtype: np.dtype[Any], counts: tuple[int, ...], offset: int, o
     if offset < 0:
         raise ValueError(f"offset {offset} is negative; it counts bytes from the file's start")
     if min(counts, default=0) < 0:
-        # In a file that ends at `offset` there is room for any shape that is good.
+        # A file that ends at `offset` makes every valid shape an empty one.
         counts = infer_shape(dtype, counts, size=offset, offset=offset, order=order)
     check_nbytes(dtype, counts, offset, order)
 

@@ -42,6 +42,7 @@ __all__ = [
 Grow = bool | Literal["sparse"]
 
 _BYTE = np.dtype(np.uint8)
+_WRITING = ("r+", "w+")
 #: The memory of empty arrays that were asked for: by it they are told from arrays of others.
 EMPTY = bytearray()
 
@@ -88,7 +89,7 @@ class MapInfo(NamedTuple):
 
     @property
     def writable(self) -> bool:
-        return not self.shared or self.mode == "r+" or self.mode == "w+"
+        return not self.shared or self.mode in _WRITING
 
 
 class Window(mmap.mmap):
@@ -172,8 +173,9 @@ def map_file(info: MapInfo, fd: int) -> Window:
     ShrunkFileError, OSError
         As `map_window`.
     """
-    origin, end = window_range(info.offset, info.end, GRANULARITY)
-    window = _new(fd, origin, end, info.path, info.shared, info.writable)
+    path, _, _, dtype, shape, offset, _, mode, shared, _ = info  # properties take time
+    origin, end = window_range(offset, offset + dtype.itemsize * math.prod(shape), GRANULARITY)
+    window = _new(fd, origin, end, path, shared, not shared or mode in _WRITING)
     window.info = info
     return window
 
@@ -184,7 +186,7 @@ def map_to_end(fd: int, offset: int, path: str | None, shared: bool) -> Window:
     Raises
     ------
     OSError
-        If there is nothing from the window of `offset` on, or this is no regular file.
+        If the file ends before the window of `offset`, or is not a regular file.
     """
     # A length of zero is all there is to CPython, and an error to the system.
     origin, _ = window_range(offset, offset, GRANULARITY)
@@ -258,12 +260,12 @@ def _new(fd: int, start: int, stop: int, path: str | None, shared: bool, writabl
     try:
         if sys.platform == "win32":
             window = Window(fd, stop - start, access=_ACCESS[shared, writable], offset=start)
+        elif sys.version_info >= (3, 13):
+            window = Window(
+                fd, stop - start, _FLAGS[shared], _PROTECTION[writable], offset=start, trackfd=False
+            )
         else:
-            flags, protection = _FLAGS[shared], _PROTECTION[writable]
-            if sys.version_info >= (3, 13):
-                window = Window(fd, stop - start, flags, protection, offset=start, trackfd=False)
-            else:
-                window = Window(fd, stop - start, flags, protection, offset=start)
+            window = Window(fd, stop - start, _FLAGS[shared], _PROTECTION[writable], offset=start)
     except OSError as error:
         raise mapping_error(error, start, stop, path) from None
     except ValueError:
