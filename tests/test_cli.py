@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import xarray as xr
 from click.testing import CliRunner, Result
 
 from rawmmap import demo
@@ -273,3 +274,42 @@ def test_help_loads_neither_dask_nor_xarray() -> None:
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"
+
+
+def test_errors_are_in_the_words_of_the_command(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(bytes(240))
+    result = run("info", path)
+    assert result.exit_code == 1
+    assert "--dtype, --shape and --dims" in result.output
+    assert "dtype=," not in result.output
+    result = run("info", path, "--dtype", "f4", "--shape", "2,3", "--dims", "x")
+    assert result.exit_code == 1
+    assert "2 axes of shape (2, 3)" in result.output
+
+
+def test_info_shows_what_no_variable_covers(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(bytes(240))
+    result = run("info", path, "--dtype", "<f4", "--shape", "10", "--offset", "8")
+    assert "covered: 40 of 240 bytes (16.7 %)" in result.output
+    assert "not covered: bytes 0 to 8 (8 bytes)" in result.output
+    assert "not covered: bytes 48 to 240 (192 bytes)" in result.output
+
+
+def test_describe_takes_all_that_keywords_can_say(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    records = np.zeros(5, [("u", "<f4", (2, 3)), ("v", "<i2", 4)])
+    records["v"] = np.arange(20).reshape(5, 4)
+    path.write_bytes(b"12345678" + records.tobytes())
+    variables = {
+        "u": {"dtype": "<f4", "shape": [2, 3], "dims": ["y", "x"]},
+        "v": {"dtype": "<i2", "shape": 4, "dims": "n", "attrs": {"units": "V"}},
+    }
+    text = json.dumps(variables)
+    result = run("describe", path, "--variables", text, "--record-dim", "time", "--offset", "8")
+    assert result.exit_code == 0, result.output
+    with xr.open_dataset(path, engine="rawmmap") as ds:
+        np.testing.assert_array_equal(ds["v"].values, records["v"])
+        assert ds["v"].attrs["units"] == "V"
+        assert ds["u"].dims == ("time", "y", "x")

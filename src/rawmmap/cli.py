@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import json
 import math
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,6 +63,19 @@ def _dtype(ctx: click.Context, param: click.Parameter, value: str | None) -> Any
         raise click.BadParameter(f"{value!r} is not a NumPy dtype such as >f4: {error}") from None
 
 
+def _json(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
+    """Return an object in JSON."""
+    if value is None:
+        return None
+    try:
+        found = json.loads(value)
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r} is not JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise click.BadParameter(f'{value!r} is not a JSON object such as {{"units": "m"}}')
+    return found
+
+
 def _size(ctx: click.Context, param: click.Parameter, value: str) -> int:
     """Return a number of bytes, given with or without a unit, such as ``256MiB``."""
     from dask.utils import parse_bytes
@@ -83,7 +98,25 @@ _DESCRIPTION = (
     ),
     click.option("--offset", type=int, metavar="BYTES", help="Bytes before the data."),
     click.option("--order", type=click.Choice(["C", "F"]), help="C: last axis fastest; F: first."),
+    click.option(
+        "--strides", callback=_shape, metavar="BYTES,BYTES", help="Bytes between elements."
+    ),
     click.option("--name", metavar="NAME", help="Name of the variable."),
+    click.option("--attrs", callback=_json, metavar="JSON", help="Attributes of the variable."),
+    click.option(
+        "--variables",
+        callback=_json,
+        metavar="JSON",
+        help='Several variables: \'{"u": {"dtype": ">f4", "shape": [3, 4]}}\'.',
+    ),
+    click.option("--record-dim", metavar="NAME", help="Dimension of records up to the file's end."),
+    click.option("--record-nbytes", type=int, metavar="BYTES", help="Bytes of one record."),
+    click.option(
+        "--fields", callback=_json, metavar="JSON", help="Dims and attrs of fields of the dtype."
+    ),
+    click.option(
+        "--overlap", is_flag=True, default=None, help="Let variables share bytes of the file."
+    ),
     click.option("--format", metavar="FORMAT", help="Reader of the description: sidecar, npy, ..."),
 )
 
@@ -95,6 +128,24 @@ def _description(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def _in_own_words(message: str) -> str:
+    """Return an error of the library with the command's options in the place of its keywords."""
+    message = message.replace("rawmmap.describe(path, dtype=..., ...)", "rawmmap describe PATH ...")
+    for name in _option_names():
+        option = "--" + name.replace("_", "-")
+        message = re.sub(rf"(?<![\w(.{{-]){name}=(?=[\s,;:.)]|$)", option, message)
+        message = re.sub(rf"(?<![\w(.{{-]){name}=", f"{option} ", message)
+    return message
+
+
+def _option_names() -> list[str]:
+    """Return the names of the options that describe a file."""
+    command = click.Command("options")
+    for option in _DESCRIPTION:
+        option(command)
+    return [param.name for param in command.params if param.name]
+
+
 @contextmanager
 def _errors() -> Iterator[None]:
     """Show what the library refuses as a message of one line and exit code 1, not a traceback."""
@@ -103,7 +154,7 @@ def _errors() -> Iterator[None]:
     except (RawmmapError, OSError, TypeError, ValueError) as error:
         if os.environ.get("RAWMMAP_TRACEBACK"):
             raise
-        message = " ".join(str(error).split())
+        message = _in_own_words(" ".join(str(error).split()))
         raise click.ClickException(message or type(error).__name__) from error
 
 
@@ -170,7 +221,7 @@ def _chunks(ds: xr.Dataset) -> Iterator[str]:
         preferred = variable.encoding.get("preferred_chunks")
         if not preferred or name in ds.xindexes:
             continue
-        lengths = [preferred.get(dim, variable.sizes[dim]) for dim in variable.dims]
+        lengths = [int(preferred.get(dim, variable.sizes[dim])) for dim in variable.dims]
         count = math.prod(
             math.ceil(n / c) if c else 1 for n, c in zip(variable.shape, lengths, strict=True)
         )

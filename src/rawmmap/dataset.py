@@ -21,6 +21,7 @@ from rawmmap.description import Description, Keywords
 from rawmmap.description import Variable as DescribedVariable
 from rawmmap.description.keywords import suggest
 from rawmmap.errors import ShortFileError
+from rawmmap.formats.compression import HEAD_BYTES, check_uncompressed, may_be_compressed
 from rawmmap.formats.registry import find
 from rawmmap.layout import Arrangement, Layout, Values
 from rawmmap.layout.overlap import find_uncovered
@@ -282,6 +283,8 @@ def open_described(
         description = find(name, format, keywords)
         source = open_source(description.path, storage_options)
         identity = source.identity
+        if may_be_compressed(source.url):
+            check_uncompressed(source.url, read_head(source))
         if description.state in (None, (identity.node, identity.modified)):
             return RawDataset(replace(description, state=None), source, access, dropped)
     raise BlockingIOError(
@@ -289,6 +292,12 @@ def open_described(
         f"the file was replaced {_TRIES} times while it was being opened; try again",
         description.path,
     )
+
+
+def read_head(source: Source) -> bytes:
+    """Return the first bytes of a file, by which compressed ones are known."""
+    head = Layout.dense("u1", min(HEAD_BYTES, source.identity.size))
+    return bytes(np.asarray(RawArray.from_source(source, head)))
 
 
 def _shown(path: Any) -> str:

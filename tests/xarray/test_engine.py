@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import json
+import lzma
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -500,3 +504,19 @@ def test_any_chunks_are_as_good(path: Path, array: np.ndarray, chunks: Any) -> N
     ds = opened(path, **WORDS, chunks=chunks)
     np.testing.assert_array_equal(ds["data"].values, array)
     np.testing.assert_array_equal(ds["data"].chunk(time=2).values, array)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "compress", "name"),
+    [(".gz", gzip.compress, "gzip"), (".bz2", bz2.compress, "bzip2"), (".xz", lzma.compress, "xz")],
+)
+def test_compressed_files_are_refused(
+    tmp_path: Path, suffix: str, compress: Callable[[bytes], bytes], name: str
+) -> None:
+    path = tmp_path / f"a.bin{suffix}"
+    path.write_bytes(compress(os.urandom(999)))
+    with pytest.raises(ValueError, match=f"compressed with {name}"):
+        opened(path, dtype="u1", shape=-1, dims="x")
+    # The suffix alone says nothing.
+    path.write_bytes(bytes(8))
+    assert opened(path, dtype="u1", shape=-1, dims="x").sizes == {"x": 8}
