@@ -28,7 +28,7 @@ LAYERS: list[set[str]] = [
     {"guess", "drawing", "testing", "exports"},
     {"dask"},
     {"xarray"},
-    {"cli", "demo", "__main__"},
+    {"output", "cli", "demo", "__main__"},
 ]
 
 #: The top-level package: it holds no code of its own and loads the layers by name, late.

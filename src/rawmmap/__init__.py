@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rawmmap.array import RawArray
-    from rawmmap.dask import from_raw, to_raw
+    from rawmmap.dask import from_raw
     from rawmmap.dataset import RawDataset, open
     from rawmmap.errors import DescriptionError, RawmmapError, ShortFileError, ShrunkFileError
     from rawmmap.exports import to_envi, to_hdf5, to_npy, to_vrt
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         mmap,
         resident,
     )
+    from rawmmap.output import to_raw
     from rawmmap.xarray.describe import describe
     from rawmmap.xarray.live import map_dataset
 
@@ -81,7 +82,7 @@ _HOMES = {
     "to_envi": "exports",
     "to_hdf5": "exports",
     "to_npy": "exports",
-    "to_raw": "dask",
+    "to_raw": "output",
     "to_vrt": "exports",
 }
 

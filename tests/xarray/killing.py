@@ -91,7 +91,8 @@ def each_step(folder: Path, words: Any) -> None:
     assert seen == sorted(seen), seen
     assert set(seen) == {1, 2}, seen
     assert len(seen) > 10, seen
-    assert not list(folder.glob(".*.pending")), "a pending sidecar is left over"
+    assert '"next"' not in Path(f"{path}.json").read_text(), "a replacement is left half done"
+    assert not list(folder.glob(".*.lock")), "a lock is left over"
 
 
 def random_moments(folder: Path, rounds: int) -> None:

@@ -104,11 +104,10 @@ def test_what_a_killed_writer_left_of_a_record_is_overwritten(tmp_path: Path) ->
     xr.testing.assert_equal(opened(path), joined(first, part(3, 2)))
 
 
-def test_records_that_fail_are_taken_back(tmp_path: Path, monkeypatch: Any) -> None:
+def test_records_that_fail_are_taken_back(tmp_path: Path) -> None:
     path = tmp_path / "a.bin"
     first = start(path, unlimited_dims="t")
     before = path.read_bytes()
-    monkeypatch.setattr("rawmmap.dask.appending._BATCH", 1)
 
     def failing(block: Any, block_info: Any = None) -> Any:
         if block_info and block_info[0]["chunk-location"][0] == 2:

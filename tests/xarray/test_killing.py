@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -46,15 +47,17 @@ def test_a_file_and_its_sidecar_are_opened_together(tmp_path: Path) -> None:
     assert len(seen) > 10
 
 
-def test_a_sidecar_that_somebody_edits_counts(tmp_path: Path) -> None:
+def test_the_next_sidecar_counts_for_the_draft_alone(tmp_path: Path) -> None:
     path, own = tmp_path / "a.bin", tmp_path / "a.bin.json"
     rawmmap.to_raw(version(1), path)
-    pending = tmp_path / f".a.bin.json.{path.stat().st_ino}.pending"
-    pending.write_text(own.read_text().replace('"number": 1', '"number": 2'))
-    for newer, number in [(pending, 2), (own, 1)]:
-        for file in (own, pending):
-            os.utime(file, ns=(0, 10 if file == newer else 5))
+    document = json.loads(own.read_text())
+    coming = own.read_text().replace('"number": 1', '"number": 2')
+    status = path.stat()
+    state = {"inode": status.st_ino, "size": status.st_size, "mtime_ns": status.st_mtime_ns}
+    for word, number in [(None, 2), ("inode", 1), ("size", 1), ("mtime_ns", 1)]:
+        changed = state if word is None else state | {word: state[word] + 1}
+        own.write_text(json.dumps(document | {"next": changed | {"sidecar": json.loads(coming)}}))
         assert xr.open_dataset(path, engine="rawmmap").attrs["number"] == number
-    rawmmap.describe(path, format="sidecar")
-    assert xr.open_dataset(path, engine="rawmmap").attrs["number"] == 1
-    assert not pending.exists()
+        rawmmap.describe(path, format="sidecar")
+        assert xr.open_dataset(path, engine="rawmmap").attrs["number"] == number
+        assert "next" not in json.loads(own.read_text())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rawmmap.dask.reading import as_dask, chunk_shape, from_raw
-from rawmmap.dask.writing import store, to_raw
+from rawmmap.dask.store import store
+from rawmmap.dask.to_raw import to_raw
 
 __all__ = ["as_dask", "chunk_shape", "from_raw", "store", "to_raw"]

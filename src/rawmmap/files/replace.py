@@ -3,30 +3,77 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import secrets
+import tempfile
 from collections.abc import Iterator
 
-__all__ = ["draft_path", "install", "replacing", "sync"]
+__all__ = [
+    "create_draft",
+    "draft_path",
+    "hidden_path",
+    "install",
+    "replacing",
+    "scratch_path",
+    "sync",
+    "take_mode",
+]
+
+_CREATE = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+
+
+def hidden_path(target: str, ending: str) -> str:
+    """Return the path of a hidden file beside `target`; no glob on the target's suffix finds it.
+
+    The name is short, whatever the length of the target's: the system takes 255 bytes.
+    """
+    folder, name = os.path.split(os.path.realpath(target))
+    digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
+    return os.path.join(folder, f".rawmmap-{digest}.{ending}")
 
 
 def draft_path(target: str) -> str:
-    """Return a new name beside `target`, which no glob on the target's suffix would find."""
-    folder, name = os.path.split(os.path.realpath(target))
-    return os.path.join(folder, f".{name}.{secrets.token_hex(4)}.part")
+    """Return a new hidden path beside `target`."""
+    return hidden_path(target, f"{secrets.token_hex(6)}.part")
+
+
+def scratch_path(target: str) -> str:
+    """Return a new hidden path beside `target` or, if its folder is read-only, of the system's."""
+    draft = draft_path(target)
+    folder, name = os.path.split(draft)
+    return draft if os.access(folder, os.W_OK) else os.path.join(tempfile.gettempdir(), name)
+
+
+def create_draft(draft: str, target: str, size: int = 0) -> None:
+    """Create a file of `size` zeros that nobody can read who may not read `target`.
+
+    A draft that exists already keeps its bytes.
+    """
+    fd = os.open(draft, _CREATE, 0o600 if os.path.exists(target) else 0o666)
+    try:
+        if os.fstat(fd).st_size != size:
+            os.ftruncate(fd, size)
+    finally:
+        os.close(fd)
 
 
 def install(draft: str, target: str) -> None:
-    """Put a finished draft in the place of `target`, once all of it is on disk.
+    """Rename a complete draft to `target`, once all of it is on disk.
 
     A link keeps pointing where it did, and an existing file's permissions are kept.
     """
     real = os.path.realpath(target)
-    with contextlib.suppress(FileNotFoundError):
-        os.chmod(draft, os.stat(real).st_mode & 0o7777)
+    take_mode(draft, real)
     sync(draft)
     os.replace(draft, real)
     sync(os.path.dirname(real))
+
+
+def take_mode(draft: str, target: str) -> None:
+    """Give a draft the permissions of `target`, if that exists."""
+    with contextlib.suppress(FileNotFoundError):
+        os.chmod(draft, os.stat(target).st_mode & 0o7777)
 
 
 def sync(path: str) -> None:
@@ -43,9 +90,10 @@ def sync(path: str) -> None:
 
 @contextlib.contextmanager
 def replacing(target: str) -> Iterator[str]:
-    """Give the path of a draft; install it at the end, or remove it after a failure."""
+    """Yield the path of an empty draft; install it at the end, or remove it after a failure."""
     draft = draft_path(target)
     try:
+        create_draft(draft, target)
         yield draft
         install(draft, target)
     except BaseException:

@@ -17,7 +17,7 @@ from rawmmap.description import Description, Keywords
 from rawmmap.errors import DescriptionError
 from rawmmap.formats import sidecar
 from rawmmap.formats.npy import NpyReader
-from rawmmap.formats.sidecar import journal
+from rawmmap.formats.sidecar.next import choose
 from rawmmap.sources import local_path, open_source
 
 __all__ = ["Reader", "find", "recognised"]
@@ -41,10 +41,10 @@ class _SidecarReader:
     name = "sidecar"
 
     def recognises(self, path: str) -> bool:
-        return sidecar.is_sidecar(journal.newest(path)) or sidecar.is_sidecar(path)
+        return _is_described(path) or sidecar.is_sidecar(path)
 
     def read(self, path: str) -> Description:
-        if sidecar.is_sidecar(journal.newest(path)) or not sidecar.is_sidecar(path):
+        if _is_described(path) or not sidecar.is_sidecar(path):
             return self._of_data(path)
         found = sidecar.read(path)
         # The caller named the sidecar only: what it leads to must be as near as it looks.
@@ -60,8 +60,7 @@ class _SidecarReader:
 
     def _of_data(self, path: str) -> Description:
         own = sidecar.beside(path)
-        raw, node = journal.load(path)
-        state = None if node is None else (node, os.stat(path).st_mtime_ns)
+        raw, state = _matching(path)
         found = replace(sidecar.loads(raw, own), state=state)
         if os.path.basename(found.path) not in (
             os.path.basename(path),
@@ -72,6 +71,33 @@ class _SidecarReader:
                 '"file" in the sidecar'
             )
         return found
+
+
+def _is_described(path: str) -> bool:
+    return sidecar.is_sidecar(sidecar.beside(path))
+
+
+def _matching(path: str) -> tuple[bytes, tuple[int, int] | None]:
+    """Return the text that describes the data file, and the state of that: inode and mtime_ns.
+
+    Another process may replace both meanwhile: the text is true if the sidecar has not changed
+    since before the state of the data was looked at.
+    """
+    own = sidecar.beside(path)
+    while True:
+        before = os.stat(own)
+        raw = sidecar.read_bytes(own)
+        try:
+            data = os.stat(path)
+        except FileNotFoundError:
+            data = None
+        now = os.stat(own)
+        if (before.st_ino, before.st_mtime_ns) == (now.st_ino, now.st_mtime_ns):
+            break
+    text = choose(raw, data)
+    if text is None:
+        raise DescriptionError(f"{path}: its sidecar {own} describes another file")
+    return text, None if data is None else (data.st_ino, data.st_mtime_ns)
 
 
 _OWN: tuple[Reader, ...] = (_SidecarReader(), NpyReader())

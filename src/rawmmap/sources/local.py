@@ -23,7 +23,7 @@ from rawmmap.mapping import PAGE, advise_window, map_window
 from rawmmap.sources.base import Expected, Identity, Lengths, Starts
 from rawmmap.sources.tuning import TUNING
 
-__all__ = ["LocalFile", "explain_errors", "explained"]
+__all__ = ["LocalFile", "explain_errors"]
 
 # The clock that file systems stamp changes with is not finer than this, in nanoseconds.
 _TICK = 2 * 10**9
@@ -268,6 +268,3 @@ def _prefetch(fd: int, batches: Iterator[npt.NDArray[np.int64]], length: int) ->
         if number == 0 and io.is_cached(fd, starts[::step].tolist()):
             return
         io.prefetch(fd, starts.tolist(), length)
-
-
-explained = explain_errors

@@ -16,8 +16,8 @@ from rawmmap.description import Description, Keywords, LayoutTemplate, Variable
 from rawmmap.description.keywords import suggest
 from rawmmap.description.model import iterate_fields
 from rawmmap.formats import sidecar
-from rawmmap.formats.sidecar import journal
 from rawmmap.layout import Layout, Values
+from rawmmap.writing import write_sidecar
 from rawmmap.xarray.engine import check_dims_known
 from rawmmap.xarray.writing.encoding import encode
 
@@ -86,7 +86,7 @@ def describe(
     text = sidecar.dumps(_flattened(description, description.resolve(size)))
     # What is written must be readable, whatever the keywords were.
     sidecar.loads(text, sidecar.beside(description.path)).resolve(size)
-    return Path(journal.write_sidecar(description.path, text))
+    return Path(write_sidecar(description.path, text))
 
 
 def _with_coords(

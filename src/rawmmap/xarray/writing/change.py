@@ -11,20 +11,13 @@ import numpy as np
 from dask.delayed import Delayed, delayed
 from xarray import Dataset, Variable
 
-from rawmmap.dask.appending import append_records
-from rawmmap.dask.writing import known, store
+from rawmmap.dask.store import store
+from rawmmap.dask.to_raw import as_array
 from rawmmap.description import Description, LayoutTemplate, Records
 from rawmmap.description.arrange import plan
 from rawmmap.formats import sidecar
-from rawmmap.formats.sidecar.journal import (
-    LongerFile,
-    LongerTail,
-    check_sidecar,
-    load,
-    write_sidecar,
-)
 from rawmmap.layout import Layout, Values
-from rawmmap.sources.writing import Overwrite, Tail
+from rawmmap.writing import Append, Draft, InPlace, State, WritePlan, write_sidecar
 from rawmmap.xarray.writing.covering import check_covered
 from rawmmap.xarray.writing.create import described, pieces_of, write_encoded
 from rawmmap.xarray.writing.encoding import Encoded, encode, unlimited
@@ -45,7 +38,6 @@ def add(
 ) -> Delayed | None:
     """Add variables to a file, or replace those that it has."""
     existing = Existing.open(target)
-    before, _ = load(target)
     records = existing.description.records
     _check_growing(existing, set() if unlimited_dims is None else unlimited(ds, unlimited_dims))
     new = encode(ds, encoding, dimensions=existing.sizes)
@@ -68,7 +60,7 @@ def add(
             records.dim if records else None,
             compute,
             coords,
-            existing.source.identity,
+            existing.state,
         )
     size = existing.source.identity.size
     planned, end = plan(target, {n: described(v) for n, v in new.variables.items()}, {}, None, size)
@@ -78,8 +70,11 @@ def add(
         coords=coords,
         attrs=attrs,
     )
-    goal = LongerFile(Overwrite.of(target, end), sidecar.dumps(whole), before)
-    return store(goal, pieces_of(new.variables, planned.resolve(end).variables), compute)
+    draft = Draft.to_be_copied(target, end - size)
+    pieces = pieces_of(new.variables, planned.resolve(end).variables)
+    batches = [(array, layout.shifted(-size)) for array, layout in pieces]
+    transaction = Append(draft, size, existing.state, sidecar.dumps(whole))
+    return store(WritePlan(transaction, batches), compute)
 
 
 def _check_growing(existing: Existing, growing: Collection[Hashable]) -> None:
@@ -105,20 +100,20 @@ def _add_values(
             f"variables can be added to the sidecar only, if they are small and new: {what}; write "
             "the whole dataset to another path, with mode='w'"
         )
-    task = delayed(_write_values, pure=False)(whole, load(whole.path)[0], new.variables)
+    task = delayed(_write_values, pure=False)(whole, existing.state, new.variables)
     if not compute:
         return task  # type: ignore[no-any-return]
     task.compute(scheduler="sync")
     return None
 
 
-def _write_values(whole: Description, before: bytes, new: Mapping[str, Variable]) -> None:
+def _write_values(whole: Description, before: State, new: Mapping[str, Variable]) -> None:
     held = {
         name: replace(described(variable), data=Values(variable.data))
         for name, variable in new.items()
     }
     text = sidecar.dumps(replace(whole, variables={**whole.variables, **held}))
-    check_sidecar(whole.path, before)
+    before.check(whole.path)
     write_sidecar(whole.path, text)
 
 
@@ -191,20 +186,19 @@ def _append_records(
     # What a killed writer has left of a record is overwritten.
     start = records.offset + first * records.nbytes
     placed = existing.description.resolve(start + count * records.nbytes).variables
-    columns = []
+    pieces = []
     for name, variable in new.items():
         axis = variable.dims.index(records.dim)
         if isinstance(layout := placed[name].data, Layout):
             part = layout[(slice(None),) * axis + (slice(first, None),)]
-            columns.append((known(variable.data), axis, part))
-    identity = existing.source.identity
-    goal = Tail(existing.description.path, start, count * records.nbytes, identity)
-    return append_records(goal, columns, records.nbytes, compute)
+            pieces.append((as_array(variable.data), part.shifted(-start)))
+    draft = Draft.to_be_copied(existing.description.path, count * records.nbytes)
+    return store(WritePlan(Append(draft, start, existing.state), pieces), compute)
 
 
-def _longer(existing: Existing, new: Mapping[str, Variable], dim: str) -> Tail | None:
+def _longer(existing: Existing, new: Mapping[str, Variable], dim: str) -> Append | None:
     """Return the end of the file, if the one variable that gets longer fills it to there."""
-    description, identity = existing.description, existing.source.identity
+    description, size = existing.description, existing.source.identity.size
     name, *others = new
     old, layout = description.variables[name], existing.placed[name].data
     template = old.data
@@ -216,34 +210,29 @@ def _longer(existing: Existing, new: Mapping[str, Variable], dim: str) -> Tail |
     slowest = layout.transpose([axis, *(a for a in range(layout.ndim) if a != axis)])
     dense = Layout.dense(layout.dtype, layout.shape, offset=layout.offset, order=template.order)
     step = slowest.strides[0]
-    fills = (
-        layout.offset + layout.nbytes == identity.size
-        and step * layout.shape[axis] == layout.nbytes
-    )
+    fills = layout.offset + layout.nbytes == size and step * layout.shape[axis] == layout.nbytes
     if layout != dense or not fills or not step:
         return None
     count = new[name].sizes[dim]
-    goal = Tail(description.path, identity.size, count * step, identity)
+    goal = Append(Draft.to_be_copied(description.path, count * step), size, existing.state)
     if template.grows:
         return goal
     longer_template = template.with_length(axis, template.shape[axis] + count)
     longer = {**description.variables, name: replace(old, data=longer_template)}
     text = sidecar.dumps(replace(description, variables=longer))
-    before, _ = load(description.path)
-    return LongerTail(goal.target, goal.start, goal.nbytes, identity, text, before)
+    return replace(goal, text=text)
 
 
 def _append_in_place(
-    existing: Existing, new: Mapping[str, Variable], dim: str, goal: Tail, compute: bool
+    existing: Existing, new: Mapping[str, Variable], dim: str, goal: Append, compute: bool
 ) -> Delayed | None:
     """Lengthen the one variable that ends with the file."""
     ((name, variable),) = new.items()
-    layout, axis = existing.placed[name].data, variable.dims.index(dim)
+    layout = existing.placed[name].data
     assert isinstance(layout, Layout)
     shape = tuple(variable.sizes[d] for d in variable.dims)
-    part = Layout(layout.dtype, shape, layout.strides, goal.start)
-    columns = [(known(variable.data), axis, part)]
-    return append_records(goal, columns, layout.strides[axis], compute)
+    part = Layout(layout.dtype, shape, layout.strides, 0)
+    return store(WritePlan(goal, [(as_array(variable.data), part)]), compute)
 
 
 def _append_anew(
@@ -268,7 +257,7 @@ def _append_anew(
         record_dim,
         compute,
         description.coords,
-        existing.source.identity,
+        existing.state,
     )
 
 
@@ -285,7 +274,7 @@ def overwrite(
             "there; mode 'a' adds variables"
         )
     ds, slices = _located(existing, ds, region)
-    pieces = []
+    arrays, parts = [], []
     for name, variable in existing.encoded(ds).items():
         layout = existing.placed[name].data
         if not isinstance(layout, Layout):
@@ -293,8 +282,12 @@ def overwrite(
         part = layout[tuple(slices.get(dim, slice(None)) for dim in variable.dims)]
         lengths = dict(zip(variable.dims, part.shape, strict=True))
         _check_lengths(existing, name, variable, lengths)
-        pieces.append((known(variable.data), part))
-    return store(Overwrite.of(target, 0), pieces, compute)
+        arrays.append(as_array(variable.data))
+        parts.append(part)
+    transaction = InPlace.of(target, parts, existing.state)
+    return store(
+        WritePlan(transaction, list(zip(arrays, transaction.layouts, strict=True))), compute
+    )
 
 
 def _located(existing: Existing, ds: Dataset, region: Any) -> tuple[Dataset, dict[Any, slice]]:

@@ -10,15 +10,14 @@ import numpy as np
 from dask.delayed import Delayed
 from xarray import Dataset, Variable
 
-from rawmmap.dask.writing import Piece, known, store
+from rawmmap.dask.store import store
+from rawmmap.dask.to_raw import as_array
 from rawmmap.description import LayoutTemplate
 from rawmmap.description import Variable as Described
 from rawmmap.description.arrange import plan
 from rawmmap.formats import sidecar
-from rawmmap.formats.sidecar.journal import NewFile
 from rawmmap.layout import Layout
-from rawmmap.sources import Identity
-from rawmmap.sources.writing import Replacement
+from rawmmap.writing import Draft, Replace, State, WritePlan
 from rawmmap.xarray.writing.encoding import encode, unlimited
 
 __all__ = ["described", "pieces_of", "write_encoded", "write_new"]
@@ -53,14 +52,15 @@ def write_encoded(
     record_dim: str | None,
     compute: bool,
     coords: frozenset[str] = frozenset(),
-    old: Identity | None = None,
+    old: State | None = None,
 ) -> Delayed | None:
     """Write encoded variables into a file of their own; parts of them may come from the old one."""
     wanted = {name: described(variable) for name, variable in variables.items()}
     description, size = plan(target, wanted, attrs, record_dim)
     text = sidecar.dumps(replace(description, coords=coords & set(wanted)))
-    goal = NewFile(Replacement.of(target, size), text, old)
-    return store(goal, pieces_of(variables, description.resolve(size).variables), compute)
+    transaction = Replace(Draft.beside(target, size), text, old)
+    batches = pieces_of(variables, description.resolve(size).variables)
+    return store(WritePlan(transaction, batches), compute)
 
 
 def described(variable: Variable) -> Described:
@@ -69,10 +69,12 @@ def described(variable: Variable) -> Described:
     return Described(tuple(map(str, variable.dims)), template, variable.attrs)
 
 
-def pieces_of(variables: Mapping[str, Variable], placed: Mapping[str, Described]) -> list[Piece]:
+def pieces_of(
+    variables: Mapping[str, Variable], placed: Mapping[str, Described]
+) -> list[tuple[Any, Layout]]:
     """Return every array with its place in the file."""
     return [
-        (known(variable.data), layout)
+        (as_array(variable.data), layout)
         for name, variable in variables.items()
         if isinstance(layout := placed[name].data, Layout)
     ]

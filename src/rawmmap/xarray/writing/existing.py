@@ -22,9 +22,9 @@ from rawmmap.description import Description, Keywords
 from rawmmap.description import Variable as Described
 from rawmmap.errors import DescriptionError
 from rawmmap.formats import sidecar
-from rawmmap.formats.sidecar import journal
 from rawmmap.layout import Layout
 from rawmmap.sources import Source
+from rawmmap.writing import State, settle
 from rawmmap.xarray.engine import RawStore
 from rawmmap.xarray.writing.encoding import encode, in_chunks
 from rawmmap.xarray.writing.packing import checked
@@ -46,24 +46,29 @@ class Existing:
         Its bytes.
     store : RawStore
         Its variables.
+    state : State
+        What file and sidecar were just before.
     """
 
     description: Description
     source: Source
     store: RawStore
+    state: State
 
     @classmethod
     def open(cls, path: str) -> Self:
         """Look at a file that has a sidecar."""
         if not os.path.exists(path):
             raise FileNotFoundError(2, os.strerror(2), path)
-        if not os.path.exists(journal.newest(path)):
+        settle(path)
+        state = State.of(path)
+        if not os.path.exists(sidecar.beside(path)):
             raise DescriptionError(
                 f"{path} has no sidecar, {sidecar.beside(path)}, to change: describe it first, by "
                 "rawmmap.describe(path, ...)"
             )
         raw = open_described(path, Keywords(), "sidecar")
-        return cls(raw.template, raw.source, RawStore(raw))
+        return cls(raw.template, raw.source, RawStore(raw), state)
 
     @property
     def placed(self) -> Mapping[str, Described]:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from dask.delayed import Delayed
 from xarray import DataArray, Dataset
 
-from rawmmap.dask.writing import local_target, others
+from rawmmap.dask.to_raw import local_target
 from rawmmap.formats import sidecar
 from rawmmap.formats.sidecar.values import encode_attrs
 from rawmmap.xarray.writing.change import add, append, overwrite
@@ -29,8 +29,6 @@ _ARRAY_VARIABLE = "__xarray_dataarray_variable__"
 _ARRAY_NAME = "__xarray_dataarray_name__"
 
 
-@others.register(Dataset)
-@others.register(DataArray)
 def to_raw(
     ds: Dataset | DataArray,
     path: str | os.PathLike[str],

@@ -1,0 +1,182 @@
+"""The one driver of writing: a plan, carried out now or by a `Delayed`."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import signal
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import dask
+import dask.array as da
+import numpy as np
+import numpy.typing as npt
+from dask.delayed import Delayed, delayed
+
+from rawmmap.dask.reading import Slices
+from rawmmap.layout import Layout
+from rawmmap.writing import Transaction, WritePlan
+
+__all__ = ["store"]
+
+
+class DelayedWrite(Delayed):
+    """A write that cleans up if it is computed by itself and fails."""
+
+    __slots__ = ("_transaction",)
+
+    def __init__(self, committed: Delayed, transaction: Transaction) -> None:
+        super().__init__(committed.key, committed.dask)  # type: ignore[no-untyped-call]
+        self._transaction = transaction
+
+    def compute(self, **keywords: Any) -> None:
+        """Write the file; `keywords` as for ``dask.compute``."""
+        self._transaction.check()
+        with _rolled_back(self._transaction):
+            super().compute(**keywords)  # type: ignore[no-untyped-call]
+
+
+def store(plan: WritePlan, compute: bool) -> Delayed | None:
+    """Write arrays, each where its layout says, and commit them.
+
+    Parameters
+    ----------
+    plan : WritePlan
+        The arrays, and the transaction that takes them. Their elements must not overlap.
+    compute : bool
+        Whether to write now.
+
+    Returns
+    -------
+    dask.delayed.Delayed or None
+        With ``compute=False``, what writes the file once it is computed.
+    """
+    if not compute:
+        return _store_later(plan)
+    plan.transaction.check()
+    with _rolled_back(plan.transaction):
+        _store_now(plan)
+    return None
+
+
+def _store_now(plan: WritePlan) -> None:
+    transaction, batches = plan
+    transaction.begin()
+    lazy = []
+    for array, layout in batches:
+        if isinstance(array, da.Array):
+            lazy.append(_write_chunks(transaction, array, layout))
+        else:
+            _write(array, transaction, None, layout)
+    if lazy:
+        dask.compute(lazy)
+    transaction.commit()
+
+
+def _store_later(plan: WritePlan) -> DelayedWrite:
+    transaction, batches = plan
+    begun = delayed(_begin, pure=False)(transaction)
+    written = [
+        _write_chunks(begun, array, layout)
+        if isinstance(array, da.Array)
+        else delayed(_write, pure=False)(array, begun, None, layout)
+        for array, layout in batches
+    ]
+    return DelayedWrite(delayed(_commit, pure=False)(begun, written), transaction)
+
+
+@contextlib.contextmanager
+def _rolled_back(transaction: Transaction) -> Iterator[None]:
+    """Roll back after a failure; being interrupted or terminated is one.
+
+    Tasks that are still at work write into a draft that has no name any more.
+    """
+    try:
+        with _raising_when_terminated():
+            yield
+    except BaseException:
+        transaction.rollback()
+        raise
+
+
+@contextlib.contextmanager
+def _raising_when_terminated() -> Iterator[None]:
+    """Let SIGTERM raise `SystemExit`, where it would end the process without any clean-up."""
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, _exit)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _exit(number: int, frame: Any) -> None:
+    raise SystemExit(128 + number)
+
+
+def _begin(transaction: Transaction) -> Transaction:
+    transaction.begin()
+    return transaction
+
+
+def _commit(transaction: Transaction, written: Any) -> None:
+    try:
+        transaction.commit()
+    except BaseException:
+        transaction.rollback()
+        raise
+
+
+def _write_chunks(transaction: Transaction | Delayed, array: da.Array, layout: Layout) -> da.Array:
+    """Return what, once computed, has written one array."""
+    written: da.Array = da.map_blocks(
+        _write,
+        array,
+        transaction,
+        Slices(array.chunks),
+        layout=layout,
+        chunks=tuple((1,) * n for n in array.numblocks),
+        dtype=np.uint8,
+        meta=np.empty((0,) * array.ndim, np.uint8),
+        name=f"rawmmap-write-{dask.base.tokenize(array.name, layout, secrets.token_hex())}",
+    )
+    return written
+
+
+def _write(
+    block: Any, transaction: Transaction, where: tuple[slice, ...] | None, layout: Layout
+) -> npt.NDArray[np.uint8]:
+    """Write one chunk, and return as little as Dask can put together."""
+    part = layout if where is None else layout[where]
+    transaction.write(part, _check_block(block, part))
+    return np.ones((1,) * part.ndim, np.uint8)
+
+
+def _check_block(block: Any, part: Layout) -> npt.NDArray[Any]:
+    """Refuse what is not as it was announced: NumPy would repeat or cut it without a word."""
+    check_unmasked(block)
+    values = np.asarray(block)
+    if values.shape != part.shape:
+        raise ValueError(f"a chunk of shape {part.shape} came out as {values.shape}")
+    wanted = part.dtype
+    if values.dtype.kind == wanted.kind and wanted.kind in "SU" and values.dtype != wanted:
+        width = np.strings.str_len(values).max(initial=0)
+        if width > wanted.itemsize // np.dtype(f"{wanted.kind}1").itemsize:
+            raise ValueError(f"text of {width} characters does not fit into {wanted}")
+    return values
+
+
+def check_unmasked(array: Any) -> None:
+    """Refuse a masked array."""
+    kind = array._meta if isinstance(array, da.Array) else array
+    if isinstance(kind, np.ma.MaskedArray):
+        how = "da.ma.filled(x, value)" if kind is not array else "x.filled(value)"
+        raise TypeError(
+            f"a masked array cannot be written, since a flat file cannot keep its mask: fill it "
+            f"first, by {how}"
+        )

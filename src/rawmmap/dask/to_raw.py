@@ -1,0 +1,147 @@
+"""Arrays into flat files: `to_raw`."""
+
+from __future__ import annotations
+
+import numbers
+import os
+from typing import Any, Literal, SupportsIndex
+
+import dask.array as da
+import numpy as np
+import numpy.typing as npt
+from dask.delayed import Delayed
+
+from rawmmap.array import RawArray
+from rawmmap.dask.reading import as_dask
+from rawmmap.dask.store import check_unmasked, store
+from rawmmap.layout import Layout
+from rawmmap.sources import local_path
+from rawmmap.writing import Draft, InPlace, Replace, State, WritePlan, settle
+from rawmmap.writing.describing import check_description_kept
+
+__all__ = ["as_array", "local_target", "to_raw"]
+
+
+def to_raw(
+    x: Any,
+    path: str | os.PathLike[str],
+    *,
+    dtype: npt.DTypeLike | None = None,
+    offset: SupportsIndex = 0,
+    order: Literal["C", "F"] = "C",
+    mode: Literal["w", "r+"] = "w",
+    compute: bool = True,
+) -> Delayed | None:
+    """Write an array into one flat file, chunk by chunk and in parallel.
+
+    Parameters
+    ----------
+    x : array-like
+        Usually a Dask array; each of its chunks is computed, written and forgotten. A DataArray or
+        Dataset is written with its sidecar, as ``x.rawmmap.to_raw(path)`` does, and takes that
+        method's keywords.
+    path : path-like
+        The file.
+    dtype : dtype-like, optional
+        Type of the elements in the file, byte order included; by default that of `x`.
+    offset : int
+        Byte of the file at which the first element goes. With mode "w", zeros lie before it.
+    order : {"C", "F"}
+        ``"C"``: the last axis is the fastest; ``"F"``: the first one is. Chunks that are contiguous
+        in the file are written fastest.
+    mode : {"w", "r+"}
+        ``"w"``: a new file, or the replacement of an old one, which stays as it was until all of
+        the new one is on disk. ``"r+"``: into an existing file, which grows if need be and keeps
+        every other byte.
+    compute : bool
+        Whether to write now. Otherwise nothing happens until the result is computed.
+
+    Returns
+    -------
+    dask.delayed.Delayed or None
+        With ``compute=False``, what writes the file once it is computed.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such folder or, with mode "r+", no such file.
+    TypeError
+        If the dtype holds pointers, or the array is masked: call its ``filled()`` first.
+    ValueError
+        If a keyword has none of its values, the array's shape is unknown, or the file has a
+        sidecar that would no longer be true. Nothing is written then.
+    OSError
+        If the disk is full or fails, or another write came between. The file is then as it was.
+
+    Notes
+    -----
+    Chunks go into a hidden file beside the target, which needs that much space on the disk. With
+    mode "w" it is then renamed to the target, with mode "r+" it is copied into it. So several
+    writers of one file, in threads or processes, come one after the other, and the file that `x`
+    is lazily read from may be the target.
+
+    Under the process and distributed schedulers, the workers must see the file under the same path.
+    Peak memory is that of the chunks at work. A computation that is killed leaves its hidden file,
+    ``.rawmmap-*.part``, at the most; so may one of ``compute=False`` whose chunks fail while it is
+    computed together with others, by `dask.compute`.
+
+    Examples
+    --------
+    >>> import dask.array as da, numpy as np, os, tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> path = os.path.join(folder.name, "a.raw")
+    >>> to_raw(da.arange(6, chunks=2).reshape(2, 3), path, dtype=">i2")
+    >>> np.fromfile(path, ">i2")
+    array([0, 1, 2, 3, 4, 5], dtype='>i2')
+    >>> folder.cleanup()
+    """
+    target = local_target(path)
+    if mode not in ("w", "r+"):
+        raise ValueError(f"{target}: mode must be 'w' or 'r+', not {mode!r}")
+    array = as_array(x)
+    layout = Layout.dense(
+        array.dtype if dtype is None else dtype, array.shape, offset=offset, order=order
+    )
+    plan = _into_existing if mode == "r+" else _new_file
+    return store(plan(target, array, layout), compute)
+
+
+def _new_file(target: str, array: Any, layout: Layout) -> WritePlan:
+    transaction = Replace(Draft.beside(target, layout.offset + layout.nbytes))
+    return WritePlan(transaction, [(array, layout)])
+
+
+def _into_existing(target: str, array: Any, layout: Layout) -> WritePlan:
+    settle(target)
+    planned = State.of(target)
+    end = layout.offset + layout.nbytes
+    transaction = InPlace.of(target, [layout], planned, size=end, may_grow=True)
+    transaction.check()
+    check_description_kept(target, layout)
+    return WritePlan(transaction, [(array, transaction.layouts[0])])
+
+
+def local_target(path: str | os.PathLike[str]) -> str:
+    """Return the absolute path of a file to be written, unless it is of another place."""
+    name = os.fsdecode(path)
+    local = local_path(name)
+    if local is None:
+        raise ValueError(f"{name}: only local files can be written; copy it there afterwards")
+    return os.path.abspath(local)
+
+
+def as_array(x: Any) -> Any:
+    """Return any array as a NumPy or Dask array of known shape, without copying or loading it."""
+    check_unmasked(x)
+    if isinstance(x, RawArray):
+        return as_dask(x)
+    if not isinstance(x, da.Array):
+        if isinstance(x, np.ndarray) or not (hasattr(x, "dtype") and hasattr(x, "shape")):
+            return np.asarray(x)
+        x = da.from_array(x, chunks="auto", name=False)
+    if any(not isinstance(n, numbers.Integral) for n in x.shape):
+        raise ValueError(
+            f"shape {x.shape} is not known until the array is computed; call "
+            "x.compute_chunk_sizes() first"
+        )
+    return x

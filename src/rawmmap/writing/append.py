@@ -1,0 +1,110 @@
+"""Bytes at the end of a file."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy.typing as npt
+
+from rawmmap.files.io import open_for_writing, reserve
+from rawmmap.files.lock import locked
+from rawmmap.layout import Layout
+from rawmmap.sources.local import explain_errors
+from rawmmap.writing.draft import Draft
+from rawmmap.writing.positional import copy_bytes
+from rawmmap.writing.sidecars import write_text
+from rawmmap.writing.state import ChangedFileError, State
+
+__all__ = ["Append", "lengthening"]
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """New bytes at the end of a file, and then a sidecar that tells of them, if need be.
+
+    They are copied in order, so that a reader sees complete records only.
+
+    Parameters
+    ----------
+    draft : Draft
+        The new bytes.
+    start : int
+        Byte of the target at which the first one goes; what lies behind it is overwritten.
+    planned : State
+        What the target was when this was planned.
+    text : str, optional
+        The new sidecar.
+    """
+
+    draft: Draft
+    start: int
+    planned: State
+    text: str | None = None
+
+    def check(self) -> None:
+        """Refuse a target that was changed since."""
+        self.planned.check(self.draft.target)
+
+    def begin(self) -> None:
+        """Create the draft."""
+        self.check()
+        self.draft.create()
+
+    def write(self, layout: Layout, values: npt.NDArray[Any]) -> None:
+        """Store an array in the draft."""
+        self.draft.write(layout, values)
+
+    def commit(self) -> None:
+        """Lengthen the target, and replace the sidecar; after a failure it has its old length."""
+        target = self.draft.target
+        with locked(target):
+            if not self.draft.exists:
+                self._check_committed()
+                return
+            self.check()
+            with lengthening(target, self.start, self.start + self.draft.size) as fd:
+                with self.draft.open() as source:
+                    copy_bytes(source, fd, self.start)
+                os.fsync(fd)
+                if self.text is not None:
+                    write_text(target, self.text)
+        self.draft.remove()
+
+    def _check_committed(self) -> None:
+        """Accept that a scheduler has lost the result of a commit and repeats it."""
+        if os.stat(self.draft.target).st_size < self.start + self.draft.size:
+            raise ChangedFileError(
+                errno.ESTALE, "another write came between; call to_raw again", self.draft.target
+            )
+
+    def rollback(self) -> None:
+        """Remove the draft."""
+        self.draft.remove()
+
+
+@contextlib.contextmanager
+def lengthening(target: str, start: int, stop: int) -> Iterator[int]:
+    """Open a file to write its bytes ``[start, stop)``; after a failure it has its old length.
+
+    The blocks behind its end are reserved first: a full disk is an error before the file is any
+    longer. The caller holds the lock, so that nobody else of ours is writing when it is cut.
+    """
+    fd = open_for_writing(target)
+    try:
+        size = os.fstat(fd).st_size
+        try:
+            with explain_errors(target, start, stop, "writing"):
+                if stop > size:
+                    reserve(fd, max(start, size), stop)
+                yield fd
+        except BaseException:
+            # Cutting a file to the length it has gives back what was reserved behind its end.
+            os.ftruncate(fd, size)
+            raise
+    finally:
+        os.close(fd)

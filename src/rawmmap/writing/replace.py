@@ -1,0 +1,85 @@
+"""A new file in the place of an old one."""
+
+from __future__ import annotations
+
+import errno
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import numpy.typing as npt
+
+from rawmmap.files.lock import locked
+from rawmmap.files.replace import install
+from rawmmap.layout import Layout
+from rawmmap.writing.draft import Draft
+from rawmmap.writing.sidecars import check_replaceable, install_both
+from rawmmap.writing.state import ChangedFileError, State
+
+__all__ = ["Replace"]
+
+
+@dataclass(frozen=True, slots=True)
+class Replace:
+    """A new file, renamed to its target when all of it is on disk; with its sidecar, if any.
+
+    Parameters
+    ----------
+    draft : Draft
+        The new file.
+    text : str, optional
+        Its sidecar. Without one the target must not be described, then either.
+    keeps : State, optional
+        What the old file was, if parts of it are in the new one: it must not have been changed.
+    """
+
+    draft: Draft
+    text: str | None = None
+    keeps: State | None = None
+
+    def check(self) -> None:
+        """Refuse a target that cannot be replaced, or was changed though parts of it are kept."""
+        _check_regular(self.draft.target)
+        if self.keeps is not None:
+            self.keeps.check(self.draft.target, "exact")
+        check_replaceable(self.draft.target, self.text)
+
+    def begin(self) -> None:
+        """Create the draft."""
+        self.check()
+        self.draft.create()
+
+    def write(self, layout: Layout, values: npt.NDArray[Any]) -> None:
+        """Store an array in the draft."""
+        self.draft.write(layout, values)
+
+    def commit(self) -> None:
+        """Rename the draft to the target, once all of it is on disk."""
+        with locked(self.draft.target):
+            if not self.draft.exists:
+                self._check_committed()
+                return
+            self.check()
+            if self.text is None:
+                install(self.draft.path, self.draft.target)
+            else:
+                install_both(self.draft.path, self.draft.target, self.text)
+
+    def _check_committed(self) -> None:
+        """Accept that a scheduler has lost the result of a commit and repeats it."""
+        target = self.draft.target
+        if not os.path.exists(target) or os.stat(target).st_size != self.draft.size:
+            raise ChangedFileError(
+                errno.ESTALE, "another write came between; call to_raw again", target
+            )
+
+    def rollback(self) -> None:
+        """Remove the draft."""
+        self.draft.remove()
+
+
+def _check_regular(target: str) -> None:
+    if os.path.isdir(target):
+        raise IsADirectoryError(errno.EISDIR, "this is a directory; name a file in it", target)
+    if os.path.exists(target) and not os.path.isfile(target):
+        raise OSError(errno.EINVAL, "only a regular file can be replaced", target)

@@ -1,0 +1,124 @@
+"""A data file and its sidecar, changed together though no system renames two files at once.
+
+While both are replaced, the sidecar says itself what is coming: beside the description of the old
+data it holds that of the new one as ``"next"``, with the inode, the size and the modification time
+of the draft. The rename of the draft decides which of the two is true, and then the sidecar is
+replaced by the new one alone. Readers choose by what the data file is; see
+`rawmmap.formats.sidecar.next`. Every function here that changes something expects its caller to
+hold the lock of the target, but for `write_sidecar` and `settle`, which take it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+
+from rawmmap.errors import DescriptionError
+from rawmmap.files.lock import locked
+from rawmmap.files.replace import create_draft, draft_path, install, sync, take_mode
+from rawmmap.formats import sidecar
+from rawmmap.formats.sidecar.next import announce, announces, choose
+
+__all__ = ["check_replaceable", "install_both", "settle", "write_sidecar", "write_text"]
+
+
+def check_replaceable(target: str, text: str | None) -> None:
+    """Refuse to make a description untrue, or to replace a file that is not a sidecar.
+
+    Parameters
+    ----------
+    target : str
+        The data file that is replaced.
+    text : str or None
+        Its new sidecar; None if it gets none.
+    """
+    path = sidecar.beside(target)
+    if not os.path.lexists(path):
+        return
+    ours = sidecar.is_sidecar(path)
+    if text is not None and not ours:
+        raise FileExistsError(
+            errno.EEXIST,
+            "this is not a sidecar of rawmmap, and would be replaced by one: move it away, or "
+            f"write to another path than {target}",
+            path,
+        )
+    if text is None and ours and _present_text(target) is not None:
+        raise DescriptionError(
+            f"{target}: {path} describes this file, and would no longer be true; write a dataset, "
+            "remove the sidecar first, or write to another path"
+        )
+
+
+def install_both(draft: str, target: str, text: str) -> None:
+    """Replace a data file by a draft, and its sidecar by `text`."""
+    real, path = os.path.realpath(target), os.path.realpath(sidecar.beside(target))
+    take_mode(draft, real)
+    sync(draft)
+    before = _present_text(target)
+    _replace(path, announce(before, os.stat(draft), text))
+    try:
+        os.replace(draft, real)
+    except BaseException:
+        _restore(path, before)
+        raise
+    sync(os.path.dirname(real))
+    _replace(path, text.encode())
+
+
+def _restore(path: str, before: bytes | None) -> None:
+    if before is not None:
+        _replace(path, before)
+    else:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+
+
+def write_text(target: str, text: str) -> str:
+    """Replace the sidecar of a data file, at once or not at all, and return its path."""
+    check_replaceable(target, text)
+    path = sidecar.beside(target)
+    _replace(path, text.encode())
+    return path
+
+
+def write_sidecar(target: str, text: str) -> str:
+    """Replace the sidecar of a data file under the lock of its name, and return its path."""
+    with locked(target):
+        return write_text(target, text)
+
+
+def settle(target: str) -> None:
+    """Complete what a writer that was killed between its two renames has left."""
+    if not announces(sidecar.beside(target)):
+        return
+    with locked(target):
+        path = os.path.realpath(sidecar.beside(target))
+        if announces(path):
+            _restore(path, _present_text(target))
+
+
+def _present_text(target: str) -> bytes | None:
+    """Return the text that is true of the data file as it is now."""
+    path = sidecar.beside(target)
+    if not sidecar.is_sidecar(path):
+        return None
+    try:
+        status = os.stat(target)
+    except FileNotFoundError:
+        status = None
+    return choose(sidecar.read_bytes(path), status)
+
+
+def _replace(path: str, text: bytes) -> None:
+    draft = draft_path(path)
+    try:
+        create_draft(draft, path)
+        with open(draft, "r+b") as file:
+            file.write(text)
+        install(draft, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(draft)
+        raise
