@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
 from rawmmap import Layout
 from rawmmap import access as accessing
-from rawmmap.access import Facts, plan
+from rawmmap.access import plan
 from rawmmap.layout import Part, Values
 from rawmmap.sources import Files
+
+
+class Facts(NamedTuple):
+    maps: bool
+    prefers_reads: bool
+    gap: int
+
 
 LOCAL = Facts(maps=True, prefers_reads=False, gap=4095)
 NETWORK = Facts(maps=True, prefers_reads=True, gap=4095)

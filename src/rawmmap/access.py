@@ -18,7 +18,7 @@ copy
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -34,23 +34,20 @@ __all__ = ["Facts", "Points", "Step", "plan", "read", "read_layout", "read_point
 Points = tuple[npt.NDArray[np.intp], ...]
 
 
-class Facts(NamedTuple):
-    """What a plan needs to know of a source.
+class Facts(Protocol):
+    """What a plan needs to know of a source; each source is its own facts."""
 
-    Attributes
-    ----------
-    maps, prefers_reads, gap
-        As for `Source`.
-    """
+    @property
+    def maps(self) -> bool:
+        """As for `Source`."""
 
-    maps: bool
-    prefers_reads: bool
-    gap: int
+    @property
+    def prefers_reads(self) -> bool:
+        """As for `Source`."""
 
-    @classmethod
-    def of(cls, source: Source) -> Facts:
-        """Return the facts of a source."""
-        return cls(source.maps, source.prefers_reads, source.gap)
+    @property
+    def gap(self) -> int:
+        """As for `Source`."""
 
 
 class Step(NamedTuple):
@@ -108,7 +105,7 @@ def read_layout(source: Source, layout: Layout, access: Access) -> npt.NDArray[A
     """Return the elements of a layout: writable, without any effect on the file."""
     if 0 in layout.shape or not layout.dtype.itemsize:
         return np.empty(layout.shape, layout.dtype)
-    return _execute(source, plan(layout, access, Facts.of(source)))
+    return _execute(source, plan(layout, access, source))
 
 
 def _execute(source: Source, step: Step) -> npt.NDArray[Any]:
@@ -211,7 +208,7 @@ def read(
         elif not isinstance(data, Layout):
             result[part.index] = data.array
         elif data.size:
-            step = plan(data, access, Facts.of(files[part.file]))
+            step = plan(data, access, files[part.file])
             if step.way == "read":
                 ranges.append(_range_of(part.file, step))
                 reads.append((part, step))

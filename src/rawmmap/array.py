@@ -24,7 +24,7 @@ from rawmmap.layout import (
     infer_shape,
     plain_dtype,
 )
-from rawmmap.layout.indexing import Selection, select
+from rawmmap.layout.indexing import select
 from rawmmap.layout.samples import Samples, native
 from rawmmap.sources import Access, Files, Source, open_source
 
@@ -290,13 +290,12 @@ class RawArray:
             If the file is gone, or shrank since it was opened.
         """
         selection = select(cast("Layout", self._data), key)
-        return selection.arrange(self._decode(self._read(selection)))
-
-    def _read(self, selection: Selection) -> npt.NDArray[Any]:
         layout = selection.layout
         if selection.points:
-            return accessing.read_points(self._files[0], layout, selection.points, self._access)
-        return self._read_all(layout)
+            stored = accessing.read_points(self._files[0], layout, selection.points, self._access)
+        else:
+            stored = self._read_all(layout)
+        return selection.arrange(stored if self._samples is None else self._samples.decode(stored))
 
     def _read_all(self, data: Arrangement) -> npt.NDArray[Any]:
         if isinstance(data, Layout):
@@ -304,12 +303,10 @@ class RawArray:
         fill = getattr(data, "fill_value", None)
         return accessing.read(self._files, data.parts(), data.shape, data.dtype, self._access, fill)
 
-    def _decode(self, stored: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        return stored if self._samples is None else self._samples.decode(stored)
-
     def load(self) -> npt.NDArray[Any]:
         """Return all elements; see `__getitem__`."""
-        return self._decode(self._read_all(self._data))
+        stored = self._read_all(self._data)
+        return stored if self._samples is None else self._samples.decode(stored)
 
     def part(self, key: BasicKey) -> Self:
         """Return ``self[key]`` as an array of the same kind, without reading anything.

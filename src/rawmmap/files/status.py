@@ -8,7 +8,7 @@ import re
 import struct
 import sys
 
-__all__ = ["generation_of", "is_network_device"]
+__all__ = ["generation_of", "is_network_device", "real_path_of"]
 
 if sys.platform != "win32":
     import fcntl
@@ -35,6 +35,16 @@ def generation_of(fd: int) -> int | None:
     except OSError:  # not all file systems have it; some refuse it to other users
         return None
     return int.from_bytes(answer[:4], sys.byteorder)
+
+
+def real_path_of(fd: int) -> str | None:
+    """Return the path of an open file without links, or None where the system does not tell."""
+    try:
+        path = os.readlink(f"/proc/self/fd/{fd}")
+    except OSError:
+        return None
+    # Of a file that was removed since, or lies outside of this root, the text is not a path.
+    return path if path.startswith("/") and not path.endswith(" (deleted)") else None
 
 
 @functools.lru_cache(maxsize=256)

@@ -11,14 +11,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import repeat
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from rawmmap.errors import ShrunkFileError
 from rawmmap.files import io
-from rawmmap.files.status import generation_of, is_network_device
+from rawmmap.files.status import generation_of, is_network_device, real_path_of
 from rawmmap.mapping import PAGE, advise_window, map_window
 from rawmmap.sources.base import Expected, Identity, Lengths, Starts
 from rawmmap.sources.tuning import TUNING
@@ -47,6 +47,10 @@ class LocalFile:
         has another time.
     """
 
+    maps: ClassVar[bool] = True
+    # A page is read as a whole.
+    gap: ClassVar[int] = PAGE - 1
+
     url: str
     identity: Identity
     prefers_reads: bool = False
@@ -66,7 +70,6 @@ class LocalFile:
             If it is a directory, a pipe, or anything else that has no bytes at positions.
         """
         try:
-            _check_regular(os.stat(path), path)
             fd = io.open_for_reading(path)
         except FileNotFoundError:
             raise FileNotFoundError(
@@ -80,9 +83,9 @@ class LocalFile:
             status = os.fstat(fd)
             _check_regular(status, path)
             generation = generation_of(fd)
+            real = real_path_of(fd) or os.path.realpath(path)
         finally:
             os.close(fd)
-        real = os.path.realpath(path)
         absolute = os.path.abspath(path)
         old = time.time_ns() - status.st_ctime_ns > _TICK
         return cls(
@@ -92,16 +95,6 @@ class LocalFile:
             is_network_device(status.st_dev),
             status.st_ctime_ns if old else None,
         )
-
-    @property
-    def maps(self) -> bool:
-        """True: files of the system can be mapped."""
-        return True
-
-    @property
-    def gap(self) -> int:
-        """Bytes between two ranges within a page, which is read as a whole."""
-        return PAGE - 1
 
     def reopen(self) -> Self:
         """Return the same file in its present state."""
@@ -199,6 +192,8 @@ class LocalFile:
 
     def _read_equal(self, fd: int, positions: Any, length: int) -> memoryview:
         view = _memory(len(positions) * length)
+        if len(positions) == 1 and io.read_at(fd, view, positions[0]) == length:
+            return view
         at = 0
         for position in positions:
             self._read_all(fd, view[at : at + length], position)

@@ -11,7 +11,7 @@ import errno
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NoReturn, Self
+from typing import Any, ClassVar, NoReturn, Self
 
 import fsspec
 import numpy as np
@@ -63,6 +63,10 @@ class RemoteFile:
         Options for fsspec; they may hold credentials and are never shown.
     """
 
+    maps: ClassVar[bool] = False
+    prefers_reads: ClassVar[bool] = True
+    gap: ClassVar[int] = TUNING.remote_gap
+
     url: str
     identity: Identity
     options: dict[str, Any] = field(hash=False, repr=False)
@@ -94,21 +98,6 @@ class RemoteFile:
             raise OSError(errno.EIO, "the server does not tell the size; use simplecache::", url)
         identity = Identity(url, int(info["size"]), _state_of(info))
         return cls(url, identity, dict(storage_options))
-
-    @property
-    def maps(self) -> bool:
-        """False: there is nothing here to map."""
-        return False
-
-    @property
-    def prefers_reads(self) -> bool:
-        """True: nothing else works."""
-        return True
-
-    @property
-    def gap(self) -> int:
-        """Bytes between two ranges that are fetched faster than a second request is made."""
-        return TUNING.remote_gap
 
     def reopen(self) -> Self:
         """Return the same file in its present state."""
