@@ -8,12 +8,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from rawmmap import Layout
+from rawmmap import Layout, RawArray
 from rawmmap import access as accessing
 from rawmmap.access import plan
 from rawmmap.layout import Part, Values
+from rawmmap.layout.mosaic import Mosaic
+from rawmmap.layout.samples import native
 from rawmmap.sources import Files
+from tests.strategies import advanced_keys, basic_keys
 
 
 class Facts(NamedTuple):
@@ -115,3 +120,66 @@ def test_a_replaced_member_is_an_os_error(files: Files, tmp_path: Path) -> None:
     os.replace(tmp_path / "new", tmp_path / "1.raw")
     with pytest.raises(OSError, match=r"another file.*1\.raw"):
         accessing.read(files, parts_of(2, 2), (2, 10), np.dtype(">i4"), "auto", 0)
+
+
+SERIES = (3, 2, 4, 5)
+
+
+@pytest.fixture(scope="module")
+def series(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, np.ndarray]:
+    """Two files of six that exist, and the array that they make up."""
+    folder = tmp_path_factory.mktemp("series")
+    array = np.arange(120, dtype=">i2").reshape(SERIES)
+    for i, member in enumerate(array.reshape(6, 4, 5)):
+        (folder / f"{i}.raw").write_bytes(b"head" + member.tobytes())
+    return folder, array
+
+
+@given(st.data(), st.sampled_from(["auto", "map", "read"]), st.booleans())
+def test_every_key_of_a_series(
+    series: tuple[Path, np.ndarray], data: st.DataObject, access: Any, advanced: bool
+) -> None:
+    folder, array = series
+    expected = array.copy()
+    expected[1, 0] = -3
+    numbers = [0, 1, -1, 3, 4, 5]
+    mosaic = Mosaic.stack(
+        Layout.dense(">i2", SERIES[2:], offset=4), SERIES[:2], numbers, fill_value=-3
+    )
+    files = Files.of([folder / f"{i}.raw" for i in range(6)])
+    raw = RawArray.of(files, mosaic, native(mosaic.dtype), access=access)
+    key = data.draw(advanced_keys(SERIES) if advanced else basic_keys(SERIES))
+    try:
+        wanted = expected[key]
+    except IndexError:
+        with pytest.raises(IndexError):
+            raw[key]
+        return
+    found = raw[key]
+    assert found.shape == wanted.shape
+    assert found.dtype == "=i2"
+    np.testing.assert_array_equal(found, wanted)
+
+
+@given(st.data(), st.booleans())
+def test_every_assignment_to_a_series(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, advanced: bool
+) -> None:
+    folder = tmp_path_factory.mktemp("written")
+    array = np.zeros(SERIES, ">i2")
+    for i in range(6):
+        (folder / f"{i}.raw").write_bytes(b"head" + bytes(40))
+    mosaic = Mosaic.stack(Layout.dense(">i2", SERIES[2:], offset=4), SERIES[:2])
+    files = Files.of([folder / f"{i}.raw" for i in range(6)])
+    raw = RawArray.of(files, mosaic, native(mosaic.dtype), "r+")
+    key = data.draw(advanced_keys(SERIES) if advanced else basic_keys(SERIES))
+    try:
+        values = np.arange(np.size(array[key])).reshape(np.shape(array[key]))
+    except IndexError:
+        with pytest.raises(IndexError):
+            raw[key] = 0
+        return
+    array[key] = values
+    raw[key] = values
+    for i, member in enumerate(array.reshape(6, 4, 5)):
+        assert (folder / f"{i}.raw").read_bytes() == b"head" + member.tobytes()

@@ -24,12 +24,26 @@ import numpy as np
 import numpy.typing as npt
 
 from rawmmap.layout import Layout, Part, Runs
+from rawmmap.layout.mosaic import Mosaic
 from rawmmap.layout.parts import full_index
 from rawmmap.mapping import PAGE
 from rawmmap.sources import Access, Files, Range, Source
 from rawmmap.sources.tuning import TUNING, Tuning
 
-__all__ = ["Facts", "Points", "Step", "plan", "read", "read_layout", "read_points", "write"]
+__all__ = [
+    "Facts",
+    "Points",
+    "Step",
+    "plan",
+    "read",
+    "read_layout",
+    "read_point_parts",
+    "read_points",
+    "write",
+    "write_layout",
+    "write_point_parts",
+    "write_points",
+]
 
 Points = tuple[npt.NDArray[np.intp], ...]
 
@@ -220,6 +234,31 @@ def read(
     return result
 
 
+def read_point_parts(
+    files: Files, data: Mosaic, points: Points, access: Access
+) -> npt.NDArray[Any]:
+    """Return ``array[points]``, a copy, from the cells of a mosaic."""
+    picked, rest = points[0].shape, data.shape[len(points) :]
+    result = np.empty((points[0].size, *rest), data.dtype)
+    ranges: list[Range] = []
+    reads: list[tuple[Any, Layout]] = []
+    for chosen, part, inside in data.point_parts(points):
+        target: Any = (chosen, *part.index)
+        if part.data is None:
+            result[target] = data.filling()
+        elif not isinstance(part.data, Layout):
+            result[target] = part.data.array[inside]
+        elif files[part.file].maps:
+            result[target] = read_points(files[part.file], part.data, inside, access)
+        elif part.data.size:
+            runs, starts = part.data.point_runs(inside, files[part.file].gap)
+            ranges.append(Range(part.file, starts, runs.length))
+            reads.append((target, runs.points(inside[0].shape)))
+    for (target, packed), buffer in zip(reads, files.read(ranges), strict=True):
+        result[target] = packed.view(buffer)
+    return result.reshape(picked + rest)
+
+
 def _range_of(file: int, step: Step) -> Range:
     if step.runs is None:
         return Range(file, (step.layout.offset,), step.layout.nbytes)
@@ -235,32 +274,72 @@ def write(files: Files, parts: Iterable[Part], values: npt.NDArray[Any]) -> None
         If a part lies in no file; nothing is written then.
     """
     every = list(parts)
-    for part in every:
-        if not isinstance(part.data, Layout):
-            raise ValueError(
-                "a part of this selection lies in no file, but is missing or known already; "
-                "write to the other parts"
-            )
+    _check_in_files(every)
     for part in every:
         if isinstance(part.data, Layout):
             write_layout(files[part.file], part.data, values[part.index])
 
 
+def _check_in_files(parts: Iterable[Part]) -> None:
+    if not all(isinstance(part.data, Layout) for part in parts):
+        raise ValueError(
+            "a part of this selection lies in no file, but is missing or known already; "
+            "write to the other parts"
+        )
+
+
 def write_layout(source: Source, layout: Layout, values: npt.NDArray[Any]) -> None:
     """Store `values`, of the shape of `layout`, by positional writes of its runs."""
-    if not layout.nbytes:
-        return
-    for index, piece in _slabs(layout, TUNING.slab):
-        runs = piece.runs()
-        _scatter(source, runs.packed, runs.starts(), runs.length, values[index])
+    for column, stored in _without_gaps(layout, values):
+        if column.nbytes:
+            for index, piece in _slabs(column, TUNING.slab):
+                runs = piece.runs()
+                _scatter(source, runs.packed, runs.starts(), runs.length, stored[index])
 
 
 def write_points(source: Source, layout: Layout, points: Points, values: npt.NDArray[Any]) -> None:
     """Store ``array[points] = values``, where `points` pick along the leading axes."""
+    for column, stored in _without_gaps(layout, values):
+        if stored.size:
+            runs, starts = column.point_runs(points)
+            _scatter(source, runs.points(points[0].shape), starts, runs.length, stored)
+
+
+def write_point_parts(files: Files, data: Mosaic, points: Points, values: npt.NDArray[Any]) -> None:
+    """Store ``array[points] = values`` in the cells of a mosaic; see `write`."""
     if not values.size:
         return
-    runs, starts = layout.point_runs(points)
-    _scatter(source, runs.points(points[0].shape), starts, runs.length, values)
+    flat = values.reshape(-1, *values.shape[points[0].ndim :])
+    every = list(data.point_parts(points))
+    _check_in_files([part for _, part, _ in every])
+    for chosen, part, inside in every:
+        if isinstance(part.data, Layout):
+            chosen_values: Any = (chosen, *part.index)
+            write_points(files[part.file], part.data, inside, flat[chosen_values])
+
+
+def _without_gaps(
+    layout: Layout, values: npt.NDArray[Any]
+) -> Iterator[tuple[Layout, npt.NDArray[Any]]]:
+    """Yield the parts of a layout whose elements have no gaps inside, and the values of each."""
+    if not _has_gaps(layout.dtype):
+        yield layout, values
+        return
+    for name in layout.dtype.names or ():
+        yield from _without_gaps(layout.field(name), values[name])
+
+
+def _has_gaps(dtype: np.dtype[Any]) -> bool:
+    """Return whether some bytes of an element belong to no field, or to several."""
+    if dtype.names is None:
+        return dtype.base.names is not None and _has_gaps(dtype.base)
+    fields: Any = dtype.fields
+    end = 0
+    for inner, start, *_ in sorted((fields[name] for name in dtype.names), key=lambda f: f[1]):
+        if start != end or _has_gaps(inner):
+            return True
+        end = start + inner.itemsize
+    return end != dtype.itemsize
 
 
 def _scatter(

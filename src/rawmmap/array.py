@@ -25,6 +25,7 @@ from rawmmap.layout import (
     plain_dtype,
 )
 from rawmmap.layout.indexing import select
+from rawmmap.layout.mosaic import Mosaic
 from rawmmap.layout.samples import Samples, native
 from rawmmap.sources import Access, Files, Source, open_source
 
@@ -187,7 +188,7 @@ class RawArray:
         self._mode, self._access = mode, cast("Access", access)
 
     def _check(self) -> None:
-        # The lengths of many files were checked when they were listed.
+        # Whoever makes an arrangement of many files checks their lengths once, in a listing.
         if not isinstance(self._data, Layout):
             return
         start, stop = self._data.extent
@@ -291,16 +292,18 @@ class RawArray:
         """
         selection = select(cast("Layout", self._data), key)
         layout = selection.layout
-        if selection.points:
+        if not selection.points:
+            stored = self._read_all(layout)
+        elif isinstance(layout, Layout):
             stored = accessing.read_points(self._files[0], layout, selection.points, self._access)
         else:
-            stored = self._read_all(layout)
+            stored = accessing.read_point_parts(self._files, layout, selection.points, self._access)
         return selection.arrange(stored if self._samples is None else self._samples.decode(stored))
 
     def _read_all(self, data: Arrangement) -> npt.NDArray[Any]:
         if isinstance(data, Layout):
             return accessing.read_layout(self._files[0], data, self._access)
-        fill = getattr(data, "fill_value", None)
+        fill = data.filling() if isinstance(data, Mosaic) else None
         return accessing.read(self._files, data.parts(), data.shape, data.dtype, self._access, fill)
 
     def load(self) -> npt.NDArray[Any]:
@@ -345,14 +348,13 @@ class RawArray:
             stored = selection.disarrange(_as_numpy_assigns(values, dtype, selection.ndim))
             if self._samples is not None and not dtype.names:
                 stored = self._samples.encode(stored)
-        if not isinstance(selection.layout, Layout):
-            accessing.write(self._files, selection.layout.parts(), stored)
-            return
-        for layout, column in _without_gaps(selection.layout, stored):
-            if selection.points:
-                accessing.write_points(self._files[0], layout, selection.points, column)
-            else:
-                accessing.write_layout(self._files[0], layout, column)
+        data = selection.layout
+        if not selection.points:
+            accessing.write(self._files, data.parts(), stored)
+        elif isinstance(data, Layout):
+            accessing.write_points(self._files[0], data, selection.points, stored)
+        else:
+            accessing.write_point_parts(self._files, data, selection.points, stored)
 
     def __array__(
         self, dtype: npt.DTypeLike | None = None, copy: bool | None = None
@@ -429,30 +431,6 @@ def _as_numpy_assigns(values: Any, dtype: np.dtype[Any], ndim: int) -> npt.NDArr
 def _check_writable(samples: Samples) -> None:
     if not samples.writable:
         raise TypeError(f"samples of type {samples.stored} can be read, but not written")
-
-
-def _without_gaps(
-    layout: Layout, values: npt.NDArray[Any]
-) -> Iterator[tuple[Layout, npt.NDArray[Any]]]:
-    """Yield the parts of a layout whose elements have no gaps inside, and the values of each."""
-    if not _has_gaps(layout.dtype):
-        yield layout, values
-        return
-    for name in layout.dtype.names or ():
-        yield from _without_gaps(layout.field(name), values[name])
-
-
-def _has_gaps(dtype: np.dtype[Any]) -> bool:
-    """Return whether some bytes of an element belong to no field, or to several."""
-    if dtype.names is None:
-        return dtype.base.names is not None and _has_gaps(dtype.base)
-    fields: Any = dtype.fields
-    end = 0
-    for inner, start, *_ in sorted((fields[name] for name in dtype.names), key=lambda f: f[1]):
-        if start != end or _has_gaps(inner):
-            return True
-        end = start + inner.itemsize
-    return end != dtype.itemsize
 
 
 Words = tuple[np.dtype[Any], tuple[int, ...], int, str, tuple[int, ...] | None]

@@ -240,3 +240,28 @@ def test_a_file_that_shrank_is_an_os_error(truncated: tuple[Path, da.Array]) -> 
 def test_raw_arrays_stay_lazy_in_dask_itself(path: Path, array: np.ndarray) -> None:
     x = da.from_array(RawArray(path, ">f4", SHAPE, offset=20), chunks=(2, -1, -1))
     np.testing.assert_array_equal((x + 1).compute(), array + 1)
+
+
+def test_a_list_of_files_is_a_leading_axis(tmp_path: Path) -> None:
+    array = np.arange(60, dtype=">i4").reshape(3, 4, 5)
+    paths = [tmp_path / f"{i}.raw" for i in range(3)]
+    for path, member in zip(paths, array, strict=True):
+        path.write_bytes(b"head" + member.tobytes())
+    x = from_raw(paths, ">i4", (-1, 5), offset=4)
+    assert x.chunks == ((1, 1, 1), (4,), (5,))
+    np.testing.assert_array_equal(x.compute(), array)
+    np.testing.assert_array_equal(x[::-1, 1:, ::2].compute(), array[::-1, 1:, ::2])
+    assert from_raw(paths, ">i4", (-1, 5), offset=4).name == x.name
+    assert from_raw(paths[::-1], ">i4", (-1, 5), offset=4).name != x.name
+    with pytest.raises(ValueError, match="empty list"):
+        from_raw([], ">i4", 3)
+    os.truncate(paths[1], 80)
+    with pytest.raises(ValueError, match=r"1\.raw: 84 bytes are needed"):
+        from_raw(paths, ">i4", (-1, 5), offset=4)
+
+
+def test_any_name_suits_strict_tokens(path: Path) -> None:
+    with dask.config.set({"tokenize.ensure-deterministic": True}):
+        x = from_raw(path, ">f4", SHAPE, offset=20, name=False)
+        assert x.name != from_raw(path, ">f4", SHAPE, offset=20, name=False).name
+        assert from_raw(path, ">f4", SHAPE, offset=20).name

@@ -124,3 +124,47 @@ def test_refusals(url: str) -> None:
     raw = RawArray(url, "u1", 8, mode="r+")
     with pytest.raises(OSError, match="only local files"):
         raw[0] = 1
+
+
+def test_a_file_that_changed_is_refused(array: np.ndarray) -> None:
+    url = "memory://rawmmap-changed/a.raw"
+    fsspec.filesystem("memory").pipe(url, array.tobytes())
+    raw = RawArray(url, ">f4", SHAPE)
+    fsspec.filesystem("memory").pipe(url, array[::-1].tobytes())
+    with pytest.raises(OSError, match=r"another file.*memory://rawmmap-changed"):
+        raw[0]
+    fsspec.filesystem("memory").rm("/rawmmap-changed", recursive=True)
+
+
+def test_options_are_shown_nowhere(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    options = {"nested": {"token": "s3cr3t-key"}}
+    raw = RawArray(url, ">f4", SHAPE, offset=20, storage_options=options)
+    assert "s3cr3t" not in repr(raw) + repr(raw.files) + repr(raw.files[0])
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("bad token s3cr3t-key")
+
+    monkeypatch.setattr(MemoryFileSystem, "cat_ranges", refuse)
+    with pytest.raises(OSError, match=r"RuntimeError: bad token \*\*\*.*a\.raw") as caught:
+        raw[0]
+    assert caught.value.__suppress_context__
+
+
+def test_several_files_are_one_request(monkeypatch: pytest.MonkeyPatch, array: np.ndarray) -> None:
+    fs = fsspec.filesystem("memory")
+    urls = [f"memory://rawmmap-several/{i}.raw" for i in range(len(array))]
+    for url, member in zip(urls, array, strict=True):
+        fs.pipe(url, member.tobytes())
+    requests: list[int] = []
+    ranges = MemoryFileSystem.cat_ranges
+
+    def noted(self: Any, paths: Any, starts: Any, ends: Any, **words: Any) -> Any:
+        requests.append(len(paths))
+        return ranges(self, paths, starts, ends, **words)
+
+    monkeypatch.setattr(MemoryFileSystem, "cat_ranges", noted)
+    x = from_raw(urls, ">f4", SHAPE[1:], chunks=(-1, -1, -1))
+    np.testing.assert_array_equal(x[:, 3, 4].compute(scheduler="sync"), array[:, 3, 4])
+    np.testing.assert_array_equal(x[[0, 2]].compute(scheduler="sync"), array[[0, 2]])
+    assert requests[0] == len(array)
+    fs.rm("/rawmmap-several", recursive=True)

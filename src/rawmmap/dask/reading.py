@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, SupportsIndex
 
@@ -17,17 +18,19 @@ from dask.highlevelgraph import HighLevelGraph
 from dask.layers import ArraySliceDep
 from dask.utils import parse_bytes
 
-from rawmmap.array import NativeArray, RawArray, Url
+from rawmmap.array import RawArray, Url
 from rawmmap.layout import Layout
 from rawmmap.layout.chunks import auto_chunks
+from rawmmap.layout.mosaic import Mosaic
+from rawmmap.layout.samples import native
 from rawmmap.mapping import PAGE
-from rawmmap.sources import Access
+from rawmmap.sources import Access, Files
 
 __all__ = ["Slices", "as_dask", "chunk_shape", "from_raw"]
 
 
 def from_raw(
-    url: Url,
+    url: Url | Sequence[Url],
     dtype: npt.DTypeLike,
     shape: SupportsIndex | Sequence[SupportsIndex],
     *,
@@ -44,7 +47,9 @@ def from_raw(
 
     Parameters
     ----------
-    url, dtype, shape, offset, order, strides, access, storage_options
+    url : path-like or list of path-like
+        The file, or several of equal contents: then a leading axis counts them.
+    dtype, shape, offset, order, strides, access, storage_options
         As for `RawArray`.
     chunks : int, tuple, dict, str
         As Dask takes them. ``"auto"``: contiguous slabs of about Dask's ``array.chunk-size``, cut
@@ -88,9 +93,11 @@ def from_raw(
     """
     if byteorder not in ("native", "file"):
         raise ValueError(f"byteorder must be 'native' or 'file', not {byteorder!r}")
-    kind = NativeArray if byteorder == "native" else RawArray
-    array = kind(
-        url,
+    first: Any = url[0] if isinstance(url, list | tuple) and url else url
+    if isinstance(first, list | tuple):
+        raise ValueError("an empty list of files: name one at least")
+    array = RawArray(
+        first,
         dtype,
         shape,
         offset=offset,
@@ -99,7 +106,13 @@ def from_raw(
         access=access,
         storage_options=storage_options,
     )
-    return as_dask(array, chunks, name)
+    files, data = array.files, array.data
+    if isinstance(url, list | tuple):
+        files = Files.of(url, storage_options)
+        files.check_sizes(array.layout.extent[1])
+        data = Mosaic.stack(array.layout, (len(files),))
+    samples = native(data.dtype) if byteorder == "native" else None
+    return as_dask(RawArray.of(files, data, samples, "r", access), chunks, name)
 
 
 def as_dask(
@@ -107,12 +120,12 @@ def as_dask(
 ) -> da.Array:
     """Return a Dask array of a `RawArray`, as one Blockwise layer."""
     if isinstance(chunks, str):
-        chunks = chunk_shape(array.layout, chunks)
+        chunks = _chunks_of(array, chunks)
     bounds = normalize_chunks(chunks, array.shape, dtype=array.dtype)
     if name is None:
         name = f"rawmmap-{tokenize(array, bounds)}"
     elif name is False:
-        name = f"rawmmap-{tokenize(object())}"
+        name = f"rawmmap-{uuid.uuid4().hex}"
     axes = tuple(range(array.ndim))
     # Dask fuses later slices into its own `getter`, and so a selection reaches the file; it does
     # not look into functions that it does not know.
@@ -121,6 +134,18 @@ def as_dask(
     )
     graph = HighLevelGraph.from_collections(name, layer)
     return da.Array(graph, name, bounds, meta=np.empty((0,) * array.ndim, array.dtype))
+
+
+def _chunks_of(array: RawArray, limit: str) -> Any:
+    """Return chunks within the pieces of an array, cut as `chunk_shape` cuts a layout."""
+    data = array.data
+    if isinstance(data, Layout):
+        return chunk_shape(data, limit)
+    part = next(iter(data.parts()), None)
+    if part is None or not isinstance(part.data, Layout):
+        return limit
+    chunks = chunk_shape(part.data, limit)
+    return tuple(min(n, c) if n else c for n, c in zip(data.shape, chunks, strict=True))
 
 
 def chunk_shape(layout: Layout, limit: str = "auto") -> tuple[int, ...]:

@@ -13,6 +13,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from rawmmap.errors import ShortFileError
 from rawmmap.sources.base import Identity, Range, Source
 from rawmmap.sources.opening import local_path, open_source
 from rawmmap.sources.tuning import TUNING
@@ -38,7 +39,7 @@ class Files:
         What tells the state of all of them, from the same listing.
     """
 
-    __slots__ = ("_inodes", "_lock", "_options", "_sources", "digest", "urls")
+    __slots__ = ("_inodes", "_lock", "_options", "_sizes", "_sources", "digest", "urls")
 
     def __init__(
         self,
@@ -51,6 +52,8 @@ class Files:
         self.digest = digest
         self._options = dict(storage_options or {})
         self._inodes = None if inodes is None else np.asarray(inodes).astype(_BITS)
+        # Needed only until the files are known to be long enough, and not pickled.
+        self._sizes: npt.NDArray[np.int64] | None = None
         self._sources: OrderedDict[int, Source] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -73,7 +76,9 @@ class Files:
             return cls(names, storage_options, None, _digest(repr(identities).encode()))
         states = np.array([_state_of(name) for name in names], np.int64).reshape(-1, 3)
         text = "\0".join(names).encode(errors="surrogateescape")
-        return cls(names, storage_options, states[:, 2], _digest(text, states.tobytes()))
+        files = cls(names, storage_options, states[:, 2], _digest(text, states.tobytes()))
+        files._sizes = states[:, 0]
+        return files
 
     @classmethod
     def single(cls, source: Source) -> Self:
@@ -87,6 +92,7 @@ class Files:
         self.digest = ""
         self._options = {}
         self._inodes = None
+        self._sizes = None
         self._sources = OrderedDict({0: source})
         self._lock = threading.Lock()
 
@@ -119,6 +125,22 @@ class Files:
             while len(self._sources) > TUNING.open_sources:
                 self._sources.popitem(last=False)
         return source
+
+    def check_sizes(self, needed: int) -> None:
+        """Refuse files of fewer than `needed` bytes, as far as their sizes are known.
+
+        Raises
+        ------
+        ShortFileError
+            Which names the first one.
+        """
+        if self._sizes is None:
+            sizes = np.array([self[number].identity.size for number in range(len(self))], np.int64)
+        else:
+            sizes = self._sizes
+        short = np.flatnonzero(sizes < needed)
+        if short.size:
+            raise ShortFileError(self.urls[short[0]], needed, int(sizes[short[0]]))
 
     @property
     def identities(self) -> tuple[Identity | str, ...]:

@@ -7,6 +7,7 @@ asked for in the same step: an answer from a file that changed is an error.
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import io
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ from typing import Any, ClassVar, NoReturn, Self
 import fsspec
 import numpy as np
 import numpy.typing as npt
+from fsspec.asyn import sync
 
 from rawmmap.errors import ShrunkFileError
 from rawmmap.sources.base import Expected, Identity, Lengths, Source, Starts
@@ -208,17 +210,41 @@ def _fetch(files: Sequence[RemoteFile], joined: Sequence[_Joined]) -> Any:
         every = [path for path, r in zip(paths, joined, strict=True) for _ in range(r.first.size)]
         starts = [n for ranges in joined for n in ranges.first.tolist()]
         stops = [n for ranges in joined for n in ranges.last.tolist()]
-        blocks = fs.cat_ranges(every, starts, stops, on_error="raise")
-        for file, path in zip(files, paths, strict=True):
-            fs.invalidate_cache(path)
-            file.check_same(fs.info(path))
-    except Exception as error:  # noqa: BLE001 - each file system has errors of its own
+        blocks, states = _ask(fs, paths, (every, starts, stops))
+        for file, info in zip(files, states, strict=True):
+            file.check_same(info)
+    except OSError as error:
         _raise_os_error(error, files[0].url, options)
+    except Exception as error:  # noqa: BLE001 - each file system has errors of its own
+        _raise_os_error(_as_os_error(error), files[0].url, options)
     return iter(blocks)
+
+
+def _ask(
+    fs: Any, paths: Sequence[str], ranges: tuple[list[str], list[int], list[int]]
+) -> tuple[Sequence[bytes], Sequence[Mapping[str, Any]]]:
+    """Return the bytes of ranges and the states of files, asked for at the same time."""
+    for path in paths:
+        fs.invalidate_cache(path)
+    if not fs.async_impl or fs.asynchronous:
+        blocks = fs.cat_ranges(*ranges, on_error="raise")
+        return blocks, [fs.info(path) for path in paths]
+
+    async def ask() -> Any:
+        return await asyncio.gather(
+            fs._cat_ranges(*ranges, on_error="raise"), *(fs._info(path) for path in paths)
+        )
+
+    blocks, *states = sync(fs.loop, ask)
+    return blocks, states
 
 
 def _state_of(info: Mapping[str, Any]) -> str | None:
     return next((str(info[key]) for key in _STATES if info.get(key) is not None), None)
+
+
+def _as_os_error(error: Exception) -> OSError:
+    return OSError(errno.EIO, f"reading failed: {type(error).__name__}: {error}")
 
 
 def _raise_os_error(error: Exception, url: str, options: Mapping[str, Any]) -> NoReturn:
@@ -226,11 +252,15 @@ def _raise_os_error(error: Exception, url: str, options: Mapping[str, Any]) -> N
     text = str(error)
     secrets = sorted(_texts_of(options), key=len, reverse=True)
     shown = any(secret in text for secret in secrets)
-    if not shown and isinstance(error, OSError | ValueError | ImportError):
+    if not shown and isinstance(error, ValueError | ImportError):
+        raise error
+    if not shown and isinstance(error, OSError) and error.filename is not None:
         raise error
     for secret in secrets:
         text = text.replace(secret, "***")
-    raise OSError(errno.EIO, f"reading failed: {type(error).__name__}: {text}", url) from None
+    kind = type(error) if type(error) in (FileNotFoundError, PermissionError) else OSError
+    number = getattr(error, "errno", None) or errno.EIO
+    raise kind(number, f"reading failed: {type(error).__name__}: {text}", url) from None
 
 
 def _texts_of(options: Any) -> set[str]:
