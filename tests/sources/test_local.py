@@ -107,6 +107,7 @@ def test_many_files_remember_few_sources(tmp_path: Path) -> None:
     again = pickle.loads(pickle.dumps(files))
     assert again.identities == files.identities
     assert again[150].identity == files[150].identity
+    assert len(pickle.dumps(files)) < 10 * len(paths)
     before = files.identities
     os.utime(paths[7], ns=(1, 1))
     assert Files.of(paths).identities != before

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import threading
+import zlib
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
@@ -22,6 +23,9 @@ __all__ = ["Files"]
 
 # So many bits of each inode are kept: enough to tell a replaced file, and few bytes in a pickle.
 _BITS = np.uint32
+
+# More names than this are compressed in pickles.
+_FEW = 64
 
 
 class Files:
@@ -174,10 +178,30 @@ class Files:
     def __reduce__(self) -> tuple[Any, ...]:
         if len(self.urls) == 1 and self._inodes is None and 0 in self._sources:
             return _restore_single, (self._sources[0],)
-        return Files, (self.urls, self._options, self._inodes, self.digest)
+        urls: Any = self.urls
+        inodes: Any = self._inodes
+        if isinstance(urls, list) and len(urls) > _FEW:
+            urls = _pack("\0".join(urls).encode(errors="surrogateescape"))
+        if inodes is not None:
+            # Files that were made together have inodes that follow each other.
+            inodes = _pack(np.diff(inodes, prepend=inodes.dtype.type(0)).tobytes())
+        return _restore, (urls, self._options, inodes, self.digest)
 
     def __repr__(self) -> str:
         return f"<Files {self.urls[0] if len(self.urls) == 1 else f'{len(self.urls)} files'}>"
+
+
+def _pack(data: bytes) -> bytes:
+    return zlib.compress(data, 1)
+
+
+def _restore(urls: Any, options: Mapping[str, Any], inodes: Any, digest: str) -> Files:
+    if isinstance(urls, bytes):
+        urls = zlib.decompress(urls).decode(errors="surrogateescape").split("\0")
+    if inodes is not None:
+        steps = np.frombuffer(zlib.decompress(inodes), _BITS)
+        inodes = np.cumsum(steps, dtype=_BITS)
+    return Files(urls, options, inodes, digest)
 
 
 def _restore_single(source: Source) -> Files:
