@@ -21,6 +21,7 @@ import xarray as xr
 import xarray.testing.strategies as xrst
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 import rawmmap
 from rawmmap import Layout
@@ -404,7 +405,7 @@ def test_guessing_claims_no_other_json(tmp_path: Path) -> None:
         ({"dtype": "f4", "shape": (400,)}, ValueError, "1600 bytes are needed.* has 860 "),
         ({"dtype": "f4", "shape": (-1, 4)}, ValueError, "860 bytes.*12 bytes more"),
         ({"dtype": "f4", "shape": (2, 2), "dims": "x"}, ValueError, "2 axes.*1 dims"),
-        ({"dtype": "f4", "shape": (2, 2), "dims": ("x", "x")}, ValueError, "twice"),
+        ({"dtype": "f4", "shape": (2, 2, 2), "dims": ("x", "x", "x")}, ValueError, "repeats"),
         ({"dtype": "f4", "offset": 861, "shape": -1}, ValueError, "861.*860"),
         ({"dtype": "f4", "offset": -1}, ValueError, "-1"),
         ({"variables": {"a": {"shape": 3}}}, ValueError, "'a' has no dtype"),
@@ -520,3 +521,47 @@ def test_compressed_files_are_refused(
     # The suffix alone says nothing.
     path.write_bytes(bytes(8))
     assert opened(path, dtype="u1", shape=-1, dims="x").sizes == {"x": 8}
+
+
+class TestBlocks:
+    """A dimension that is named twice is one axis that is stored in blocks."""
+
+    @pytest.fixture
+    def blocks(self, tmp_path: Path) -> tuple[xr.Dataset, np.ndarray]:
+        stored = np.arange(3 * 2 * 4, dtype=">i4").reshape(3, 2, 4)
+        (tmp_path / "a.bin").write_bytes(b"head" + stored.tobytes())
+        words: dict[str, Any] = {"dtype": ">i4", "shape": (-1, 2, 4), "offset": 4}
+        ds = opened(tmp_path / "a.bin", **words, dims=("time", "channel", "time"))
+        return ds, stored.transpose(0, 2, 1).reshape(12, 2)
+
+    def test_values(self, blocks: tuple[xr.Dataset, np.ndarray]) -> None:
+        ds, expected = blocks
+        assert ds["data"].dims == ("time", "channel")
+        np.testing.assert_array_equal(ds["data"].values, expected)
+        np.testing.assert_array_equal(ds["data"].T.values, expected.T)
+
+    @given(hnp.basic_indices((12, 2), allow_newaxis=False))
+    def test_selections(self, blocks: tuple[xr.Dataset, np.ndarray], key: Any) -> None:
+        ds, expected = blocks
+        np.testing.assert_array_equal(ds["data"][key].values, expected[key])
+
+    def test_points(self, blocks: tuple[xr.Dataset, np.ndarray]) -> None:
+        ds, expected = blocks
+        times, channels = np.array([11, 0, 5, 5, 3]), np.array([0, 1, 1, 0, 0])
+        picked = ds["data"].isel(time=("p", times), channel=("p", channels))
+        np.testing.assert_array_equal(picked.values, expected[times, channels])
+        np.testing.assert_array_equal(
+            ds["data"].isel(time=[7, 1, 2], channel=[1]).values, expected[[7, 1, 2]][:, [1]]
+        )
+
+    @pytest.mark.parametrize("chunks", [{}, {"time": 5}, {"channel": 1, "time": 3}])
+    def test_chunks(self, blocks: tuple[xr.Dataset, np.ndarray], chunks: Any) -> None:
+        ds, expected = blocks
+        np.testing.assert_array_equal(ds.chunk(chunks)["data"].values, expected)
+        assert float(ds.chunk(chunks)["data"].sum()) == expected.sum()
+
+    def test_a_live_dataset_needs_one_piece(self, tmp_path: Path) -> None:
+        path = tmp_path / "a.bin"
+        path.write_bytes(bytes(24))
+        with pytest.raises(ValueError, match="'data' lies in several pieces"):
+            rawmmap.map_dataset(path, dtype="u1", shape=(2, 3, 4), dims=("t", "c", "t"))

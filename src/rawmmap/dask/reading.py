@@ -19,7 +19,7 @@ from dask.layers import ArraySliceDep
 from dask.utils import parse_bytes
 
 from rawmmap.array import RawArray, Url
-from rawmmap.layout import Layout
+from rawmmap.layout import Arrangement, Layout
 from rawmmap.layout.chunks import auto_chunks
 from rawmmap.layout.mosaic import Mosaic
 from rawmmap.layout.samples import native
@@ -120,7 +120,7 @@ def as_dask(
 ) -> da.Array:
     """Return a Dask array of a `RawArray`, as one Blockwise layer."""
     if isinstance(chunks, str):
-        chunks = _chunks_of(array, chunks)
+        chunks = chunk_shape(array.data, chunks)
     bounds = normalize_chunks(chunks, array.shape, dtype=array.dtype)
     if name is None:
         name = f"rawmmap-{tokenize(array, bounds)}"
@@ -136,20 +136,12 @@ def as_dask(
     return da.Array(graph, name, bounds, meta=np.empty((0,) * array.ndim, array.dtype))
 
 
-def _chunks_of(array: RawArray, limit: str) -> Any:
-    """Return chunks within the pieces of an array, cut as `chunk_shape` cuts a layout."""
-    data = array.data
-    if isinstance(data, Layout):
-        return chunk_shape(data, limit)
-    part = next(iter(data.parts()), None)
-    if part is None or not isinstance(part.data, Layout):
-        return limit
-    chunks = chunk_shape(part.data, limit)
-    return tuple(min(n, c) if n else c for n, c in zip(data.shape, chunks, strict=True))
+def chunk_shape(data: Arrangement, limit: str = "auto") -> tuple[int, ...]:
+    """Return chunk lengths that are contiguous slabs of at most `limit`, by default Dask's.
 
-
-def chunk_shape(layout: Layout, limit: str = "auto") -> tuple[int, ...]:
-    """Return chunk lengths that are contiguous slabs of at most `limit`, by default Dask's."""
+    An array in many pieces is cut as if its pieces followed each other in C order.
+    """
+    layout = data if isinstance(data, Layout) else Layout.dense(data.dtype, data.shape)
     most = config.get("array.chunk-size") if limit == "auto" else limit
     most = most if isinstance(most, numbers.Integral) else parse_bytes(most)
     return auto_chunks(layout.shape, layout.strides, layout.dtype.itemsize, int(most), PAGE)

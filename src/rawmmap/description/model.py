@@ -10,7 +10,7 @@ import numpy as np
 
 from rawmmap.description.template import LayoutTemplate
 from rawmmap.errors import DescriptionError
-from rawmmap.layout import Arrangement, Layout
+from rawmmap.layout import Arrangement, Layout, Mosaic
 from rawmmap.layout.overlap import find_overlap, overlaps_itself
 
 __all__ = ["Description", "Records", "Variable"]
@@ -229,10 +229,21 @@ class Description:
 def merge_repeated(variable: Variable, subject: str) -> Variable:
     """Return a variable with one axis for a dimension that is named twice, as for blocks."""
     dims = variable.dims
-    repeated = sorted({dim for dim in dims if dims.count(dim) > 1})
+    repeated = [dim for i, dim in enumerate(dims) if dim in dims[:i]]
     if not repeated:
         return variable
-    raise DescriptionError(f"{subject}dims={dims} names the dimension {repeated[0]!r} twice")
+    dim, data = repeated[0], variable.data
+    if len(repeated) > 1 or not isinstance(data, Layout):
+        raise DescriptionError(
+            f"{subject}dims={dims} repeats more than one name; only one axis can be in blocks"
+        )
+    outer = dims.index(dim)
+    inner = dims.index(dim, outer + 1)
+    return replace(
+        variable,
+        dims=dims[:inner] + dims[inner + 1 :],
+        data=Mosaic.blocks(data, outer, inner),
+    )
 
 
 def check_lengths(path: str, variables: Mapping[str, Variable]) -> None:
