@@ -280,7 +280,7 @@ def open_described(
         [drop_variables] if isinstance(drop_variables, str) else drop_variables or ()
     )
     for _ in range(_TRIES):
-        description = find(name, format, keywords)
+        description = find(name, format, keywords, storage_options)
         source = open_source(description.path, storage_options)
         identity = source.identity
         if may_be_compressed(source.url):

@@ -181,7 +181,7 @@ HOSTILE: dict[str, tuple[Any, str]] = {
         ),
         "40 dimensions; 32",
     ),
-    "dim twice": (changed("variables", "grid", "dims", to=["x", "x"]), "twice"),
+    "dim twice": (changed("variables", "grid", "dims", to=["x", "x"]), "length"),
     "number as dim": (changed("variables", "grid", "dims", to=["x", 1]), "list of strings"),
     "order": (changed("variables", "grid", "order", to="K"), '"order" is'),
     "stride past the start": (changed("variables", "mask", "strides", to=[-9]), "before the start"),

@@ -386,7 +386,7 @@ def test_guessing_claims_no_other_json(tmp_path: Path) -> None:
     path.write_bytes(bytes(4))
     (tmp_path / "a.raw.json").write_text('{"name": "somebody else\'s"}')
     assert not RawmmapEntrypoint().guess_can_open(path)
-    with pytest.raises(ValueError, match="it is no sidecar of rawmmap"):
+    with pytest.raises(ValueError, match="not a sidecar of rawmmap"):
         opened(path)
 
 

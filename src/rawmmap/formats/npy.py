@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.lib import format as npy
 from rawmmap.description.model import Description, Variable
 from rawmmap.description.template import LayoutTemplate
 from rawmmap.errors import DescriptionError
+from rawmmap.formats.probe import Probe
 from rawmmap.layout import plain_dtype
 
 __all__ = ["NpyReader"]
@@ -21,14 +21,11 @@ class NpyReader:
 
     name = "npy"
 
-    def recognises(self, path: str) -> bool:
+    def recognises(self, probe: Probe) -> bool:
         """Return whether the file starts as a ``.npy`` file does."""
-        if not os.path.isfile(path):
-            return False  # a pipe would make us wait
-        with open(path, "rb") as file:
-            return file.read(len(npy.MAGIC_PREFIX)) == npy.MAGIC_PREFIX
+        return probe.head.startswith(npy.MAGIC_PREFIX)
 
-    def read(self, path: str) -> Description:
+    def read(self, probe: Probe) -> Description:
         """Return the description of the one array in the file, named ``data``.
 
         Raises
@@ -36,17 +33,18 @@ class NpyReader:
         DescriptionError
             If the header is malformed, or the dtype holds objects.
         """
-        with open(path, "rb") as file:
+        with probe.open() as file:
             try:
                 shape, fortran, dtype = self._header(file)
                 plain_dtype(dtype)
-            except (TypeError, ValueError) as error:
-                raise DescriptionError(f"{path}: {error}") from error
+                _check_lengths(shape)
+            except (TypeError, ValueError, EOFError) as error:
+                raise DescriptionError(f"{probe.name}: {error}") from error
             offset = file.tell()
         dims = tuple(f"dim_{i}" for i in range(len(shape)))
         order = "F" if fortran else "C"
         template = LayoutTemplate(dtype, shape, offset, order)
-        return Description(path, {"data": Variable(dims, template)}, unnamed=True)
+        return Description(probe.name, {"data": Variable(dims, template)}, unnamed=True)
 
     @staticmethod
     def _header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
@@ -58,3 +56,8 @@ class NpyReader:
         if version == (2, 0):
             return npy.read_array_header_2_0(file)
         raise ValueError(f".npy version {version} is none of (1, 0) and (2, 0)")
+
+
+def _check_lengths(shape: tuple[int, ...]) -> None:
+    if any(n < 0 for n in shape):
+        raise ValueError(f"the header has the shape {shape}, with a negative length")

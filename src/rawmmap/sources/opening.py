@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, BinaryIO
 
 from rawmmap.sources.base import Source
 from rawmmap.sources.local import LocalFile
 
-__all__ = ["local_path", "open_source"]
+__all__ = ["local_path", "open_source", "open_stream"]
 
 _LOCAL = ("file://", "local://")
 
@@ -43,3 +43,15 @@ def open_source(
     from rawmmap.sources.remote import open_remote
 
     return open_remote(os.fsdecode(url), dict(storage_options or {}))
+
+
+def open_stream(
+    url: str | bytes | os.PathLike[Any], storage_options: Mapping[str, Any] | None = None
+) -> BinaryIO:
+    """Return a file, local or remote, open for reading from its start; the caller closes it."""
+    path = local_path(url)
+    if path is not None:
+        return open(path, "rb")
+    from rawmmap.sources.remote import open_remote_stream
+
+    return open_remote_stream(os.fsdecode(url), dict(storage_options or {}))

@@ -12,7 +12,7 @@ import errno
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NoReturn, Self
+from typing import Any, BinaryIO, ClassVar, NoReturn, Self, cast
 
 import fsspec
 import numpy as np
@@ -24,7 +24,7 @@ from rawmmap.sources.base import Expected, Identity, Lengths, Source, Starts
 from rawmmap.sources.local import LocalFile
 from rawmmap.sources.tuning import TUNING
 
-__all__ = ["RemoteFile", "open_remote"]
+__all__ = ["RemoteFile", "open_remote", "open_remote_stream"]
 
 # What file systems call the state of a file, the most telling first.
 _STATES = ("ETag", "etag", "LastModified", "last_modified", "mtime", "updated", "created")
@@ -49,6 +49,12 @@ def open_remote(url: str, storage_options: Mapping[str, Any]) -> Source:
         return LocalFile.open(fsspec.open_local(url, **storage_options))
     except Exception as error:  # noqa: BLE001 - each file system has errors of its own
         _raise_os_error(error, url, storage_options)
+
+
+def open_remote_stream(url: str, storage_options: Mapping[str, Any]) -> BinaryIO:
+    """Return a file of another place, open for reading from its start."""
+    fs, path = fsspec.url_to_fs(url, **storage_options)
+    return cast("BinaryIO", fs.open(path, "rb"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ from rawmmap.dataset import RawDataset, open_described, values_of
 from rawmmap.description import Keywords
 from rawmmap.description import Variable as Described
 from rawmmap.description.keywords import suggest
-from rawmmap.formats.registry import recognised
+from rawmmap.formats.probe import Probe
+from rawmmap.formats.registry import recognise
 from rawmmap.sources import Access
 from rawmmap.xarray.lazy import LazyArray
 
@@ -176,6 +177,7 @@ class RawmmapEntrypoint(BackendEntrypoint):
     def guess_can_open(self, filename_or_obj: Any) -> bool:
         """Return whether a sidecar or a header describes the file; never raises."""
         try:
-            return recognised(os.fspath(filename_or_obj)) is not None
+            reader = recognise(Probe(os.fspath(filename_or_obj)))
+            return reader is not None
         except Exception:  # noqa: BLE001 - whatever is wrong, it is not ours to open
             return False

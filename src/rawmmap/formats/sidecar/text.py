@@ -13,8 +13,8 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, BinaryIO
 
 from rawmmap.description.checks import (
     as_integer,
@@ -45,8 +45,10 @@ __all__ = [
     "beside",
     "dumps",
     "is_sidecar",
+    "is_sidecar_text",
     "loads",
     "read",
+    "read_bounded",
     "read_bytes",
     "sidecar_path",
 ]
@@ -84,12 +86,22 @@ def is_sidecar(path: str) -> bool:
             return False  # a pipe would make us wait
         with open(path, "rb") as file:
             head = file.read(_HEAD)
-            if not head.removeprefix(codecs.BOM_UTF8).lstrip().startswith((b"{", b"[")):
-                return False
-            # Our own writer puts the mark first, but objects in JSON have no order.
-            return bool(_MARK.search(head) or _MARK.search(head + file.read(_SEARCHED)))
+        return is_sidecar_text(head, lambda: open(path, "rb"))
     except (OSError, ValueError):
         return False
+
+
+def is_sidecar_text(head: bytes, open_file: Callable[[], BinaryIO]) -> bool:
+    """Return whether a file that starts with `head` is a sidecar; read more of it if need be."""
+    if not head.removeprefix(codecs.BOM_UTF8).lstrip().startswith((b"{", b"[")):
+        return False
+    # Our own writer puts the mark first, but objects in JSON have no order.
+    if _MARK.search(head):
+        return True
+    if len(head) < _HEAD:
+        return False
+    with open_file() as file:
+        return bool(_MARK.search(file.read(_SEARCHED)))
 
 
 def dumps(description: Description) -> str:
@@ -171,7 +183,12 @@ def read(path: str) -> Description:
 def read_bytes(path: str) -> bytes:
     """Return the text of a sidecar, unless it is too long for one."""
     with open(path, "rb") as file:
-        raw = file.read(_LARGEST + 1)
+        return read_bounded(file, path)
+
+
+def read_bounded(file: BinaryIO, path: str) -> bytes:
+    """Return the text of an open sidecar, unless it is too long for one."""
+    raw = file.read(_LARGEST + 1)
     if len(raw) > _LARGEST:
         raise DescriptionError(
             f"{path}: a sidecar has at most {_LARGEST} bytes; put values into the data file"
@@ -260,7 +277,9 @@ def _data_path(top: Mapping[str, Any], path: str) -> str:
     name = top.get("file", default)
     if not isinstance(name, str) or not name:
         raise TypeError(f'"file" is the name of a file, not {name!r}')
-    if name in (".", "..") or any(c in name for c in "/\\:\0"):
+    # A colon leads to another drive on Windows, and is a letter like others elsewhere.
+    forbidden = "/\\:\0" if os.name == "nt" else "/\\\0"
+    if name in (".", "..") or any(c in name for c in forbidden):
         raise ValueError(
             f'"file" is {name!r}: a sidecar names only files in its own folder; open the data file '
             "with keywords instead"

@@ -1,0 +1,87 @@
+"""A first look at a file: what all readers of headers share, so that it is read once for all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, BinaryIO
+
+from rawmmap.sources import Source, local_path, open_source, open_stream
+
+__all__ = ["HEAD_BYTES", "Probe"]
+
+#: How many of the first bytes of a file readers recognise it by.
+HEAD_BYTES = 4096
+
+
+class Probe:
+    """A file, local or remote, that readers look at to recognise it.
+
+    Parameters
+    ----------
+    name : str
+        Path or URL.
+    storage_options : mapping, optional
+        Options for fsspec, for URLs.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    OSError
+        If it is not a regular file, or cannot be reached.
+
+    Attributes
+    ----------
+    name : str
+        Path or URL.
+    size : int
+        Bytes of the file.
+    head : bytes
+        Its first 4096 bytes, read once.
+    """
+
+    def __init__(self, name: str, storage_options: Mapping[str, Any] | None = None) -> None:
+        self.name = name
+        self._options = dict(storage_options or {})
+        self._source: Source = open_source(name, self._options)
+        self.size = self._source.identity.size
+
+    @property
+    def path(self) -> str | None:
+        """The path of a local file; None for a URL of another place."""
+        return local_path(self.name)
+
+    @cached_property
+    def head(self) -> bytes:
+        """The first 4096 bytes of the file, or all of a shorter one."""
+        n = min(self.size, HEAD_BYTES)
+        return bytes(self._source.read((0,), n)) if n else b""
+
+    def sibling(self, suffix: str, *, replace: bool = False) -> Probe | None:
+        """Return the file of the same name with a suffix appended, or None if there is none.
+
+        Parameters
+        ----------
+        suffix : str
+            Such as ``".hdr"``.
+        replace : bool
+            Put it in the place of the last suffix instead.
+        """
+        stem = os.path.splitext(self.name)[0] if replace else self.name
+        return self.neighbour(stem + suffix)
+
+    def neighbour(self, name: str) -> Probe | None:
+        """Return another file of the same place, or None if there is none."""
+        try:
+            return Probe(name, self._options)
+        except (OSError, ValueError):
+            return None
+
+    def open(self) -> BinaryIO:
+        """Return the file, open for reading; the caller closes it."""
+        return open_stream(self.name, self._options)
+
+    def __repr__(self) -> str:
+        return f"<Probe {self.name}: {self.size} bytes>"

@@ -1,0 +1,120 @@
+"""The sidecar as a format among the others."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+from rawmmap.description import Description
+from rawmmap.errors import DescriptionError
+from rawmmap.formats.probe import Probe
+from rawmmap.formats.sidecar.next import choose
+from rawmmap.formats.sidecar.text import (
+    SUFFIX,
+    beside,
+    is_sidecar_text,
+    loads,
+    read_bounded,
+    read_bytes,
+)
+
+__all__ = ["SidecarReader"]
+
+
+class SidecarReader:
+    """Reads the sidecar of a data file; the probe may be of either."""
+
+    name = "sidecar"
+
+    def recognises(self, probe: Probe) -> bool:
+        """Return whether the file is a sidecar, or has one beside it, by content."""
+        return _is_sidecar(_sidecar_of(probe)) or _is_sidecar(probe)
+
+    def read(self, probe: Probe) -> Description:
+        """Return the description of the data file.
+
+        Raises
+        ------
+        DescriptionError
+            If the sidecar is malformed, or describes another file.
+        """
+        if _is_sidecar(_sidecar_of(probe)) or not _is_sidecar(probe):
+            return _read_for(probe.name, probe)
+        with probe.open() as file:
+            description = loads(read_bounded(file, probe.name), probe.name)
+        if probe.path is not None:
+            _check_folder(probe.name, description.path)
+            if _is_same(beside(description.path), probe.name):
+                return _read_for(description.path, probe)
+        return description
+
+
+def _sidecar_of(probe: Probe) -> Probe | None:
+    """Return the sidecar of a data file: beside a link, else beside its target."""
+    if probe.path is None:
+        return probe.sibling(SUFFIX)
+    return probe.neighbour(beside(probe.name))
+
+
+def _is_sidecar(probe: Probe | None) -> bool:
+    if probe is None:
+        return False
+    return is_sidecar_text(probe.head, probe.open)
+
+
+def _read_for(name: str, probe: Probe) -> Description:
+    """Return the description of a data file by its sidecar, whatever happens to both meanwhile."""
+    if probe.path is None:
+        path = name + SUFFIX
+        sidecar = probe.sibling(SUFFIX)
+        if sidecar is None:
+            raise FileNotFoundError(2, "there is no sidecar", path)
+        with sidecar.open() as file:
+            text, state = read_bounded(file, path), None
+    else:
+        path = beside(name)
+        text, state = _read_matching(name, path)
+    description = replace(loads(text, path), state=state)
+    known = {os.path.basename(name), os.path.basename(os.path.realpath(name))}
+    if os.path.basename(description.path) not in known:
+        raise DescriptionError(
+            f"{path} describes {description.path}, not {name}; open that file, or correct "
+            '"file" in the sidecar'
+        )
+    return description
+
+
+def _read_matching(name: str, path: str) -> tuple[bytes, tuple[int, int] | None]:
+    """Return the text that describes the data file, and the state of that: inode and mtime_ns.
+
+    Another process may replace both meanwhile: the text is true if the sidecar has not changed
+    since before the state of the data was looked at.
+    """
+    while True:
+        before = os.stat(path)
+        raw = read_bytes(path)
+        try:
+            data = os.stat(name)
+        except FileNotFoundError:
+            data = None
+        now = os.stat(path)
+        if (before.st_ino, before.st_mtime_ns) == (now.st_ino, now.st_mtime_ns):
+            break
+    text = choose(raw, data)
+    if text is None:
+        raise DescriptionError(f"{name}: its sidecar {path} describes another file")
+    return text, None if data is None else (data.st_ino, data.st_mtime_ns)
+
+
+def _check_folder(sidecar: str, data: str) -> None:
+    """Refuse a link out of the folder: the caller has named the sidecar only."""
+    real = os.path.realpath(data)
+    if os.path.dirname(real) != os.path.dirname(os.path.realpath(sidecar)):
+        raise DescriptionError(
+            f"{sidecar}: {data} is a link out of the sidecar's folder, to {real}; open the data "
+            "file itself if that is meant"
+        )
+
+
+def _is_same(path: str, other: str) -> bool:
+    return os.path.realpath(path) == os.path.realpath(other)
