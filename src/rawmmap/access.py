@@ -31,6 +31,7 @@ from rawmmap.sources import Access, Files, Range, Source
 from rawmmap.sources.tuning import TUNING, Tuning
 
 __all__ = [
+    "TUNING",
     "Facts",
     "Points",
     "Step",

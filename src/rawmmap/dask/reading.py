@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import numbers
 import uuid
 from collections.abc import Mapping, Sequence
@@ -139,12 +140,21 @@ def as_dask(
 def chunk_shape(data: Arrangement, limit: str = "auto") -> tuple[int, ...]:
     """Return chunk lengths that are contiguous slabs of at most `limit`, by default Dask's.
 
-    An array in many pieces is cut as if its pieces followed each other in C order.
+    Chunks of an array in many files lie within one file each. The pieces of one file are cut as if
+    they followed each other in C order.
     """
-    layout = data if isinstance(data, Layout) else Layout.dense(data.dtype, data.shape)
+    layout = data if isinstance(data, Layout) else _chunked_layout(data)
     most = config.get("array.chunk-size") if limit == "auto" else limit
     most = most if isinstance(most, numbers.Integral) else parse_bytes(most)
     return auto_chunks(layout.shape, layout.strides, layout.dtype.itemsize, int(most), PAGE)
+
+
+def _chunked_layout(data: Arrangement) -> Layout:
+    """Return a layout whose chunks suit an array in many pieces."""
+    first = list(itertools.islice(data.parts(), 2))
+    if len(first) == 2 and first[0].file != first[1].file and isinstance(first[0].data, Layout):
+        return first[0].data
+    return Layout.dense(data.dtype, data.shape)
 
 
 class Slices(ArraySliceDep):

@@ -56,6 +56,9 @@ class Probe:
     @cached_property
     def head(self) -> bytes:
         """The first 4096 bytes of the file, or all of a shorter one."""
+        if self.path is not None:
+            with self.open() as file:
+                return file.read(HEAD_BYTES)
         n = min(self.size, HEAD_BYTES)
         return bytes(self._source.read((0,), n)) if n else b""
 

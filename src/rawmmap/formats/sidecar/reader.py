@@ -57,9 +57,10 @@ def _sidecar_of(probe: Probe) -> Probe | None:
 
 
 def _is_sidecar(probe: Probe | None) -> bool:
-    if probe is None:
-        return False
-    return is_sidecar_text(probe.head, probe.open)
+    try:
+        return probe is not None and is_sidecar_text(probe.head, probe.open)
+    except FileNotFoundError:
+        return False  # It was removed since.
 
 
 def _read_for(name: str, probe: Probe) -> Description:
