@@ -124,7 +124,8 @@ def _into_existing(target: str, array: Any, layout: Layout) -> WritePlan:
 def local_target(path: str | os.PathLike[str]) -> str:
     """Return the absolute path of a file to be written, unless it is of another place."""
     name = os.fsdecode(path)
-    local = local_path(name)
+    # What has no scheme is a path, whatever characters are in it.
+    local = local_path(name) if "://" in name else name
     if local is None:
         raise ValueError(f"{name}: only local files can be written; copy it there afterwards")
     return os.path.abspath(local)

@@ -92,18 +92,19 @@ class RawmmapAccessor:
         is not the record axis, unless its one variable ends with the file, and for mode "a" where
         the file has records: they write the file anew, if no byte but zeros would be lost by that.
 
-        Mode "r+" and regions are not safe onto the very file that the data is lazily read from:
-        chunks may then read what others have written. Load such data first, or use mode "w".
+        Whatever the mode, chunks go into a hidden file beside the target first, and the target
+        changes in one short step once all of them are there: after a failure it is as it was, and
+        the file that the data is lazily read from may be the target. That step goes record by
+        record where a dimension is lengthened, so that whoever opens the file meanwhile sees
+        complete ones. Only a process that is killed in just that step leaves a part of it.
 
-        Otherwise mode "a" adds at the end of the file and replaces the sidecar last; the room of
-        variables that it replaces is free only once the file is written with mode "w". Records are
-        appended in order and whole, so that whoever opens the file meanwhile sees complete ones;
-        at least one of them must fit into memory. After a failure the file has its old length. A
-        region is overwritten in place, and what was written before a failure stays.
+        Mode "a" adds at the end of the file and replaces the sidecar last; the space of variables
+        that it replaces is free only once the file is written with mode "w".
 
         Chunks are computed and written in parallel, under any of Dask's schedulers, whose workers
-        must see the file under the same path; several processes may write regions of one file that
-        do not overlap. Appending is for one process at a time.
+        must see the file under the same path. Several threads and processes may write one file:
+        their writes come one after the other, and one that was planned for what another has
+        changed since is an `OSError` that says so.
 
         As in xarray's other writers, None and NaN among Python strings become empty strings.
 

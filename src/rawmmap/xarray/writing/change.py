@@ -22,6 +22,7 @@ from rawmmap.xarray.writing.covering import check_covered
 from rawmmap.xarray.writing.create import described, pieces_of, write_encoded
 from rawmmap.xarray.writing.encoding import Encoded, encode, unlimited
 from rawmmap.xarray.writing.existing import Existing
+from rawmmap.xarray.writing.labels import check_labels, check_labels_unless_replaced
 
 __all__ = ["add", "append", "overwrite"]
 
@@ -40,6 +41,7 @@ def add(
     existing = Existing.open(target)
     records = existing.description.records
     _check_growing(existing, set() if unlimited_dims is None else unlimited(ds, unlimited_dims))
+    check_labels_unless_replaced(existing, ds)
     new = encode(ds, encoding, dimensions=existing.sizes)
     attrs = {**existing.description.attrs, **new.attrs}
     coords = existing.description.coords | new.coords
@@ -132,6 +134,7 @@ def append(
     new = existing.encoded(ds.drop_vars([name for name in ds.variables if name not in longer]))
     for name, variable in new.items():
         _check_lengths(existing, name, variable, {dim: variable.sizes[dim]})
+    check_labels(existing, ds, {}, skip=dim)
     records = existing.description.records
     inside = all(isinstance(existing.placed[name].data, Layout) for name in longer)
     if records is not None and records.dim == dim and inside:
@@ -202,7 +205,7 @@ def _longer(existing: Existing, new: Mapping[str, Variable], dim: str) -> Append
     name, *others = new
     old, layout = description.variables[name], existing.placed[name].data
     template = old.data
-    if others or not isinstance(layout, Layout) or description.records:
+    if others or not isinstance(layout, Layout) or not layout.size or description.records:
         return None
     if not isinstance(template, LayoutTemplate) or template.shape is None:
         return None
@@ -284,6 +287,10 @@ def overwrite(
         _check_lengths(existing, name, variable, lengths)
         arrays.append(as_array(variable.data))
         parts.append(part)
+    if region is None:
+        check_labels_unless_replaced(existing, ds)
+    else:
+        check_labels(existing, ds, slices)
     transaction = InPlace.of(target, parts, existing.state)
     return store(
         WritePlan(transaction, list(zip(arrays, transaction.layouts, strict=True))), compute

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from rawmmap.array import RawArray
-from rawmmap.description import Records
+from rawmmap.description import LayoutTemplate, Records
+from rawmmap.description.arrange import plan
 from rawmmap.layout import Layout
 from rawmmap.xarray.writing.existing import Existing
 
@@ -47,8 +49,23 @@ def _uncovered(existing: Existing) -> Iterator[tuple[int, int, bool]]:
         end, held = max(end, high), held + nbytes
     if held < end - start:
         yield start, end, False
-    if end < size:
+    # Behind what we have arranged ourselves there is what a killed writer has left at the most.
+    if end < size and not _is_arranged_by_us(existing):
         yield end, size, True
+
+
+def _is_arranged_by_us(existing: Existing) -> bool:
+    """Return whether every variable lies exactly where a new file would have it."""
+    description = existing.description
+    inside = {n: v for n, v in existing.placed.items() if isinstance(v.data, Layout)}
+    wanted = {
+        name: replace(v, data=LayoutTemplate(v.data.dtype, v.data.shape))
+        for name, v in inside.items()
+    }
+    if description.records is not None or not inside:
+        return False
+    arranged, size = plan(description.path, wanted, {})
+    return arranged.resolve(size).variables == inside
 
 
 def _between_fields(existing: Existing, records: Records) -> Iterator[tuple[int, int, bool]]:

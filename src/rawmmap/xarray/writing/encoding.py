@@ -11,6 +11,8 @@ from xarray import Dataset, Variable
 from xarray.backends.common import WritableCFDataStore
 from xarray.coding.strings import CharacterArrayCoder, EncodedStringCoder
 
+from rawmmap.dask.store import check_unmasked
+
 __all__ = ["Encoded", "UnknownVariableError", "check_names", "encode", "in_chunks", "unlimited"]
 
 # What may be left of an encoding once xarray's encoder has taken its part: how the variable was
@@ -29,6 +31,9 @@ _NO_NAME = "__values__"
 
 # What is neither in memory nor chunked is written in chunks if it is larger than this.
 _LARGE = 2**26
+
+
+_UNITS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 
 
 class UnknownVariableError(KeyError, ValueError):
@@ -98,7 +103,7 @@ class Encoded(WritableCFDataStore):
         for name, variable in variables.items():
             if name in check_encoding_set:
                 _check_encoding(name, variable.encoding)
-            if variable.dtype.names is not None or variable.dtype.kind not in "biufcSU":
+            if variable.dtype.names is not None or variable.dtype.kind not in "biufcSUV":
                 raise TypeError(
                     f"variable {name!r} has dtype {variable.dtype}, which a flat file cannot hold; "
                     "make it numbers or text, a structured one a variable per field"
@@ -161,6 +166,7 @@ def encode(
     store = Encoded(dimensions)
     store.coords = frozenset(str(name) for name in ds.coords if " " in str(name))
     prepared = _prepared(ds.reset_coords(store.coords - set(ds.dims)), set(encoding or ()))
+    _keep_resolution(prepared, set(unlimited_dims or ()), set(encoding or ()))
     prepared.dump_to_store(store, encoding=dict(encoding or {}), unlimited_dims=unlimited_dims)
     return store
 
@@ -169,13 +175,29 @@ def _prepared(ds: Dataset, explicit: set[Any]) -> Dataset:
     """Return a shallow copy whose variables can be encoded without loss, and piece by piece."""
     prepared = ds.copy(deep=False)
     for name, variable in prepared.variables.items():
+        if variable.chunks is not None:
+            check_unmasked(variable.data)
         if name not in explicit and variable.dtype.kind in "OSUT":
             _forget_width(variable)
+        if np.dtype(variable.encoding.get("dtype") or "f8").kind in "mM":
+            del variable.encoding["dtype"]  # times of NumPy's own type are written as CF times
         if name not in explicit and "preferred_chunks" in variable.encoding:
             _keep_unfilled(variable)
         if _is_large(variable):
             prepared[name] = in_chunks(variable)
     return prepared
+
+
+def _keep_resolution(ds: Dataset, growing: set[Any], explicit: set[Any]) -> None:
+    """Encode times along a growing dimension in the resolution of their dtype: later ones fit."""
+    for name, variable in ds.variables.items():
+        kind = variable.dtype.kind
+        if kind not in "mM" or not growing & set(variable.dims) or name in explicit:
+            continue
+        if not {"units", "dtype"} & set(variable.encoding):
+            units = _UNITS[np.datetime_data(variable.dtype)[0]]
+            variable.encoding["units"] = f"{units} since 1970-01-01" if kind == "M" else units
+            variable.encoding["dtype"] = np.dtype("i8")
 
 
 def _forget_width(variable: Variable) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from typing import Any
 
 import dask.array as da
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from xarray import Variable
+from xarray.coding.times import encode_cf_datetime, encode_cf_timedelta
 
 __all__ = ["checked"]
 
@@ -26,6 +29,8 @@ def checked(variable: Variable, what: str) -> Variable:
     """
     encoding = variable.encoding
     dtype = np.dtype(encoding.get("dtype") or variable.dtype)
+    if dtype.kind in "iu" and variable.dtype.kind in "MmO" and "units" in encoding:
+        return _check_times(variable, what, dtype)
     if dtype.kind not in "iu" or variable.dtype.kind != "f" or "_Unsigned" in encoding:
         return variable
     factors = encoding.get("scale_factor", 1), encoding.get("add_offset", 0)
@@ -49,5 +54,47 @@ def _check(
             f"{what}: {int(wrong.sum())} values, such as {block[wrong][0]}, do not fit into the "
             f"file's {dtype} with scale_factor {factors[0]} and add_offset {factors[1]}; write the "
             "file anew with encoding= that holds them, _FillValue included"
+        )
+    return block
+
+
+def _check_times(variable: Variable, what: str, dtype: np.dtype[Any]) -> Variable:
+    """Return times, or durations, that are refused where the integers of their encoding end."""
+    encoding = variable.encoding
+    words: dict[str, Any] = {word: encoding.get(word) for word in ("units", "calendar")}
+    filled = any(encoding.get(word) is not None for word in ("_FillValue", "missing_value"))
+    check: Any = functools.partial(
+        _check_block_of_times, what=what, dtype=dtype, filled=filled, **words
+    )
+    data: Any = variable.data
+    if isinstance(data, da.Array):
+        return variable.copy(data=da.map_blocks(check, data, dtype=data.dtype, meta=data._meta))
+    check(np.asarray(data))
+    return variable
+
+
+def _check_block_of_times(
+    block: Any, what: str, dtype: np.dtype[Any], filled: bool, units: str, calendar: str | None
+) -> Any:
+    missing = pd.isnull(block)
+    limits = np.iinfo(dtype)
+    if missing.any() and not filled:
+        raise ValueError(
+            f"{what}: {int(missing.sum())} times are missing (NaT), which the file's {dtype} "
+            "cannot hold without a _FillValue; write the file again with encoding= that has one"
+        )
+    present = block[~missing]
+    with warnings.catch_warnings():
+        # Units that do not suit the values are refused later, by name.
+        warnings.simplefilter("ignore")
+        if block.dtype.kind == "m":
+            counts = encode_cf_timedelta(present, units)[0]
+        else:
+            counts = encode_cf_datetime(present, units, calendar)[0]
+    wrong = (counts < limits.min) | (counts > limits.max)
+    if wrong.any():
+        raise ValueError(
+            f"{what}: {int(wrong.sum())} times, such as {present[wrong][0]}, do not fit into the "
+            f"file's {dtype} of {units!r}; write the file again with encoding= that holds them"
         )
     return block
