@@ -325,7 +325,7 @@ def test_a_failure_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.Mon
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("rawmmap.exports.hdf5._create", full)
+    monkeypatch.setattr("rawmmap.formats.hdf5.writer._create", full)
     with pytest.raises(OSError, match="No space"):
         to_hdf5(tmp_path / "a", dtype="u1", shape=(3, 4))
     assert target.read_bytes() == before

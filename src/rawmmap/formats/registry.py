@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from rawmmap.description import Description, Keywords
 from rawmmap.errors import DescriptionError
-from rawmmap.formats.npy import NpyReader
+from rawmmap.formats.npy.reader import NpyReader
 from rawmmap.formats.probe import Probe
 from rawmmap.formats.sidecar import SUFFIX
 from rawmmap.formats.sidecar.reader import SidecarReader

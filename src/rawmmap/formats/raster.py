@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rawmmap.description import Variable
-from rawmmap.exports.subject import Subject, choose
+from rawmmap.formats.described_file import DescribedFile, choose
 from rawmmap.layout import Layout
 
 __all__ = ["Raster", "as_raster"]
@@ -32,7 +32,7 @@ class Raster:
 
     Attributes
     ----------
-    subject : Subject
+    subject : DescribedFile
         The file.
     name : str
         The variable.
@@ -50,7 +50,7 @@ class Raster:
         The coordinate reference system, where the variable's grid mapping has it as text.
     """
 
-    subject: Subject
+    subject: DescribedFile
     name: str
     layout: Layout
     bands: str | None
@@ -139,7 +139,7 @@ def _single(value: Any, what: str) -> float:
     return float(array.reshape(())[()])
 
 
-def as_raster(subject: Subject, variable: str | None) -> Raster:
+def as_raster(subject: DescribedFile, variable: str | None) -> Raster:
     """Return a variable of two or three dimensions as a raster.
 
     Lines and pixels are the dimensions that are known as y and x, by the attribute ``axis``, the
@@ -167,7 +167,7 @@ def as_raster(subject: Subject, variable: str | None) -> Raster:
     )
 
 
-def _axes(subject: Subject, dims: tuple[str, ...]) -> tuple[int, ...]:
+def _axes(subject: DescribedFile, dims: tuple[str, ...]) -> tuple[int, ...]:
     """Return the axes in the order band, line, pixel."""
     x = [i for i, dim in enumerate(dims) if _is(subject, dim, "X")]
     y = [i for i, dim in enumerate(dims) if _is(subject, dim, "Y")]
@@ -176,7 +176,7 @@ def _axes(subject: Subject, dims: tuple[str, ...]) -> tuple[int, ...]:
     return (*(i for i in range(len(dims)) if i not in (*x, *y)), *y, *x)
 
 
-def _is(subject: Subject, dim: str, axis: str) -> bool:
+def _is(subject: DescribedFile, dim: str, axis: str) -> bool:
     labels = subject.labels(dim)
     attrs = {} if labels is None else labels.attrs
     if isinstance(attrs.get("axis"), str):
@@ -187,7 +187,7 @@ def _is(subject: Subject, dim: str, axis: str) -> bool:
 
 
 def _transform(
-    subject: Subject, y: str, x: str
+    subject: DescribedFile, y: str, x: str
 ) -> tuple[float, float, float, float, float, float] | None:
     rows, columns = _spacing(subject, y), _spacing(subject, x)
     if rows is None or columns is None:
@@ -196,7 +196,7 @@ def _transform(
     return (left - right / 2, right, 0.0, top - down / 2, 0.0, down)
 
 
-def _spacing(subject: Subject, dim: str) -> tuple[float, float] | None:
+def _spacing(subject: DescribedFile, dim: str) -> tuple[float, float] | None:
     """Return the first value and the step of an evenly spaced coordinate."""
     labels = subject.labels(dim)
     if labels is None or labels.data.dtype.kind not in "iuf" or labels.arrangement.shape[0] < 2:
@@ -220,12 +220,12 @@ def _decoded(values: npt.NDArray[Any], attrs: Mapping[str, Any]) -> npt.NDArray[
     return values.astype(np.float64) * scale + _single(attrs.get("add_offset", 0.0), "add_offset")
 
 
-def _wkt(subject: Subject, attrs: Mapping[str, Any]) -> str | None:
+def _wkt(subject: DescribedFile, attrs: Mapping[str, Any]) -> str | None:
     """Return the reference system that the CF attribute ``grid_mapping`` leads to."""
     words = attrs.get("grid_mapping")
     if not isinstance(words, str) or not words.split():
         return None
-    mapping = subject.placed.get(words.split()[0].removesuffix(":"))
+    mapping = subject.variables.get(words.split()[0].removesuffix(":"))
     found = {} if mapping is None else mapping.attrs
     text = found.get("crs_wkt", found.get("spatial_ref"))
     return text if isinstance(text, str) and text else None

@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from rawmmap.description import Variable
-from rawmmap.exports.raster import Raster, as_raster
-from rawmmap.exports.subject import beside, open_subject, target_path
 from rawmmap.files.replace import replacing
+from rawmmap.formats.described_file import DescribedFile, path_beside, target_path
+from rawmmap.formats.raster import Raster, as_raster
 from rawmmap.layout import Layout
 
-__all__ = ["to_envi"]
+__all__ = ["write_envi"]
 
 _TYPES = {
     "b1": 1,
@@ -60,72 +59,13 @@ _UNITS = {
 _OPTICAL = {"Nanometers", "Micrometers"}
 
 
-def to_envi(
-    path: str | os.PathLike[str],
-    target: str | os.PathLike[str] | None = None,
-    *,
-    variable: str | None = None,
-    **keywords: Any,
+def write_envi(
+    subject: DescribedFile, target: str | os.PathLike[str] | None, variable: str | None
 ) -> Path:
-    """Write the ENVI header of a file that holds a raster of two or three dimensions.
-
-    Lines and samples are the dimensions known as y and x (by the attribute ``axis``, the standard
-    name or the name), in whichever order; otherwise the last two. The interleave (bsq, bil, bip)
-    follows from where the elements lie. `_FillValue`, `scale_factor` and `add_offset` go along. A
-    leading coordinate of text becomes the band names; one that is a wavelength, by its name, its
-    standard name or its units, the wavelengths. Evenly spaced coordinates with y falling become
-    map info. A boolean is a byte of 0 and 1.
-
-    Parameters
-    ----------
-    path : path-like
-        The data file, its sidecar or its header. It is not changed.
-    target : path-like, optional
-        ``<path>.hdr``, the default, or the path with its suffix replaced by ``.hdr``: readers look
-        for no other name. An existing ENVI header is replaced.
-    variable : str, optional
-        The variable, where there are several.
-    **keywords
-        The words of `rawmmap.describe` that describe the file.
-
-    Returns
-    -------
-    pathlib.Path
-        The header.
-
-    Raises
-    ------
-    FileExistsError
-        If `target` is there and is no ENVI header.
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If nothing describes the file, or ENVI has no word for the type or the layout.
-
-    Notes
-    -----
-    Follows "ENVI Header Files" of the documentation of ENVI 5.7. ENVI has no signed bytes, half
-    floats, text or times, and neither gaps nor axes that run backwards. A text that holds a comma,
-    a brace or a line break cannot stand in a header's list: such band names are left out. Map info
-    is left out where y rises, since a header cannot say so. A grid mapping goes along where its
-    text is WKT 1, which is all that a header takes.
-
-    Examples
-    --------
-    >>> import numpy as np, os, tempfile
-    >>> from rawmmap.exports import to_envi
-    >>> folder = tempfile.TemporaryDirectory()
-    >>> path = os.path.join(folder.name, "a.raw")
-    >>> np.arange(24, dtype=">i2").tofile(path)
-    >>> header = to_envi(path, dtype=">i2", shape=(3, 4, 2), dims=("y", "x", "band"))
-    >>> header.name, "interleave = bip" in header.read_text()
-    ('a.raw.hdr', True)
-    >>> folder.cleanup()
-    """
-    subject = open_subject(path, **keywords)
+    """Write what `rawmmap.to_envi` promises, for a file that is described already."""
     raster = as_raster(subject, variable)
     place = target_path(subject, target, ".hdr", _is_header, "ENVI header")
-    found = [Path(beside(subject, ".hdr")), Path(subject.path).with_suffix(".hdr")]
+    found = [Path(path_beside(subject, ".hdr")), Path(subject.path).with_suffix(".hdr")]
     if place not in found and os.path.realpath(place) not in map(os.path.realpath, found):
         raise ValueError(
             f"{place} would not be found: the ENVI header of {subject.path} is named "

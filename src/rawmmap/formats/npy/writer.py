@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 from numpy.lib import format as npy
 
-from rawmmap.exports.subject import Subject, choose, open_subject
+from rawmmap.formats.described_file import DescribedFile, choose
 from rawmmap.layout import Layout
 
-__all__ = ["to_npy"]
+__all__ = ["write_npy"]
 
 # Magic string, version 1.0 and the length of what follows, in two bytes.
 _PREAMBLE = 10
@@ -19,67 +18,10 @@ _PREAMBLE = 10
 _LONGEST = 10_000
 
 
-def to_npy(
-    path: str | os.PathLike[str],
-    target: str | os.PathLike[str] | None = None,
-    *,
-    variable: str | None = None,
-    **keywords: Any,
+def write_npy(
+    subject: DescribedFile, target: str | os.PathLike[str] | None, variable: str | None
 ) -> Path:
-    """Write NumPy's header into the unused bytes before a variable of a file.
-
-    The file itself is then a ``.npy`` file, whatever its name: ``numpy.load(path)`` and
-    ``numpy.load(path, mmap_mode="r")`` give the variable. Only bytes before the variable change,
-    and only if no described variable has any of them and all are zero or already such a header. A
-    sidecar stays as true as it was. Files that `rawmmap.to_raw` writes from datasets leave 4096
-    bytes for this; the variable is then the first one.
-
-    Parameters
-    ----------
-    path : path-like
-        The data file, or its sidecar.
-    target : path-like, optional
-        The data file, if it is given: there is no other choice.
-    variable : str, optional
-        The variable, where there are several.
-    **keywords
-        The words of `rawmmap.describe` that describe the file.
-
-    Returns
-    -------
-    pathlib.Path
-        The data file.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    PermissionError
-        If the file may not be written to.
-    ValueError
-        If nothing describes the file, the variable has gaps or runs backwards, or the bytes before
-        it are too few, too many, or in use. Nothing is written then.
-
-    Notes
-    -----
-    Follows the ``.npy`` format, version 1.0, of ``numpy.lib.format``: 10 bytes, then a dictionary
-    padded with spaces up to the data, 10,000 bytes at most, since ``numpy.load`` takes no more.
-    The header says how long the variable is now: after the file has grown, export it again.
-
-    Examples
-    --------
-    >>> import numpy as np, os, tempfile
-    >>> from rawmmap.exports import to_npy
-    >>> folder = tempfile.TemporaryDirectory()
-    >>> path = os.path.join(folder.name, "a.raw")
-    >>> with open(path, "wb") as file:
-    ...     _ = file.write(bytes(4096) + np.arange(6, dtype=">i2").tobytes())
-    >>> _ = to_npy(path, dtype=">i2", shape=(2, 3), offset=4096)
-    >>> np.load(path).tolist()
-    [[0, 1, 2], [3, 4, 5]]
-    >>> folder.cleanup()
-    """
-    subject = open_subject(path, **keywords)
+    """Write what `rawmmap.to_npy` promises, for a file that is described already."""
     place = Path(subject.path)
     if target is not None and os.path.realpath(target) != os.path.realpath(place):
         raise ValueError(
@@ -108,7 +50,7 @@ def _fortran(layout: Layout) -> bool:
     return layout.transpose(range(layout.ndim)[::-1]).contiguous
 
 
-def _header(subject: Subject, name: str, layout: Layout) -> bytes:
+def _header(subject: DescribedFile, name: str, layout: Layout) -> bytes:
     """Return a header that ends where the variable starts."""
     words = {
         "descr": npy.dtype_to_descr(layout.dtype),
@@ -127,8 +69,8 @@ def _header(subject: Subject, name: str, layout: Layout) -> bytes:
     return npy.magic(1, 0) + length.to_bytes(2, "little") + text.ljust(length - 1) + b"\n"
 
 
-def _check_others(subject: Subject, name: str, layout: Layout) -> None:
-    for other, placed in subject.placed.items():
+def _check_others(subject: DescribedFile, name: str, layout: Layout) -> None:
+    for other, placed in subject.variables.items():
         if not isinstance(placed.data, Layout):
             continue
         start, stop = placed.data.extent

@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rawmmap.dataset import values_of
 from rawmmap.description import Variable
-from rawmmap.exports.subject import Subject
+from rawmmap.formats.described_file import DescribedFile
 from rawmmap.layout import Layout
 
 __all__ = ["Plan", "Planned", "plan", "segments"]
@@ -72,7 +71,7 @@ class Plan:
     attrs: Mapping[str, Any]
 
 
-def plan(subject: Subject, variable: str | None) -> Plan:
+def plan(subject: DescribedFile, variable: str | None) -> Plan:
     """Return what is to be written for a file, or for one of its variables.
 
     Raises
@@ -106,18 +105,18 @@ def plan(subject: Subject, variable: str | None) -> Plan:
     return Plan(datasets, dims, _attributes(attrs, subject.path))
 
 
-def _chosen(subject: Subject, variable: str | None) -> dict[str, Variable]:
+def _chosen(subject: DescribedFile, variable: str | None) -> dict[str, Variable]:
     if variable is None:
-        return dict(subject.placed)
-    if variable not in subject.placed:
+        return dict(subject.variables)
+    if variable not in subject.variables:
         raise ValueError(
-            f"{subject.path}: {variable!r} is no variable; there are {list(subject.placed)}"
+            f"{subject.path}: {variable!r} is no variable; there are {list(subject.variables)}"
         )
-    chosen = subject.placed[variable]
+    chosen = subject.variables[variable]
     mapping = str(chosen.attrs.get("grid_mapping", "")).split()
     return {
         name: placed
-        for name, placed in subject.placed.items()
+        for name, placed in subject.variables.items()
         if name == variable
         or name in mapping
         or (subject.is_coordinate(name) and set(placed.dims) <= set(chosen.dims))
@@ -130,7 +129,7 @@ def _labels(name: str, coordinate: Variable, data: Variable) -> bool:
 
 
 def _check_names(
-    subject: Subject, datasets: Mapping[str, Planned], dims: Mapping[str, int]
+    subject: DescribedFile, datasets: Mapping[str, Planned], dims: Mapping[str, int]
 ) -> None:
     for name in (*datasets, *dims):
         if not name or "/" in name or name == "." or "\0" in name:
@@ -143,14 +142,14 @@ def _check_names(
             )
 
 
-def _planned(subject: Subject, name: str, placed: Variable, attrs: dict[str, Any]) -> Planned:
+def _planned(subject: DescribedFile, name: str, placed: Variable, attrs: dict[str, Any]) -> Planned:
     data: Any = placed.data
     what = f"{subject.path}: variable {name!r}"
     if isinstance(data, Layout) and data.dtype.kind == "U" and data.nbytes <= _MOST_TEXT:
         # HDF5 has no type for four bytes a character, and labels are worth a copy.
         data = subject.values(placed)
     elif not isinstance(data, Layout):
-        data = values_of(placed)
+        data = subject.values(placed)
     if not isinstance(data, Layout):
         data, more = _stored_values(data, attrs, what)
         return Planned(

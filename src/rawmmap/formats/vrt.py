@@ -7,17 +7,16 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree as ET
 
 import numpy as np
 
-from rawmmap.exports.raster import Raster, as_raster
-from rawmmap.exports.subject import open_subject, relative, target_path
 from rawmmap.files.replace import replacing
+from rawmmap.formats.described_file import DescribedFile, relative, target_path
+from rawmmap.formats.raster import Raster, as_raster
 from rawmmap.layout import Layout
 
-__all__ = ["to_vrt"]
+__all__ = ["write_vrt"]
 
 _TYPES = {
     "b1": "Byte",
@@ -43,66 +42,10 @@ _USED = {"_FillValue", "missing_value", "scale_factor", "add_offset", "units", "
 _NO_TEXT = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def to_vrt(
-    path: str | os.PathLike[str],
-    target: str | os.PathLike[str] | None = None,
-    *,
-    variable: str | None = None,
-    **keywords: Any,
+def write_vrt(
+    subject: DescribedFile, target: str | os.PathLike[str] | None, variable: str | None
 ) -> Path:
-    """Write a GDAL virtual dataset (VRT) whose raw bands are the very bytes of a file.
-
-    A variable of two dimensions becomes one band, one of three dimensions a band per index of the
-    leading one. Lines and pixels are the dimensions known as y and x (by the attribute ``axis``,
-    the standard name or the name), in whichever order; otherwise the last two. `_FillValue`,
-    `scale_factor`, `add_offset`, `units`, the text attributes, evenly spaced coordinates and the
-    text of a CF grid mapping go along. A boolean is a ``Byte`` of 0 and 1.
-
-    Parameters
-    ----------
-    path : path-like
-        The data file, its sidecar or its header. It is not changed.
-    target : path-like, optional
-        The VRT, by default ``<path>.vrt``; an existing VRT is replaced. It lies in the folder of
-        the data file or in one above it: GDAL refuses to follow a raw VRT elsewhere unless its
-        option ``GDAL_VRT_RAWRASTERBAND_ALLOWED_SOURCE`` says otherwise.
-    variable : str, optional
-        The variable, where there are several.
-    **keywords
-        The words of `rawmmap.describe` that describe the file.
-
-    Returns
-    -------
-    pathlib.Path
-        The VRT, which names the data file relative to itself.
-
-    Raises
-    ------
-    FileExistsError
-        If `target` is there and is no VRT.
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If nothing describes the file, or GDAL cannot express the type or the layout.
-
-    Notes
-    -----
-    Follows the description of ``VRTRawRasterBand`` in the VRT driver's documentation of GDAL
-    3.12. Type ``Int64`` needs GDAL 3.5, ``Int8`` 3.7 and ``Float16`` 3.11. The bands describe
-    the file as it is now: after it has grown, export it again.
-
-    Examples
-    --------
-    >>> import numpy as np, os, tempfile
-    >>> from rawmmap.exports import to_vrt
-    >>> folder = tempfile.TemporaryDirectory()
-    >>> path = os.path.join(folder.name, "a.raw")
-    >>> np.arange(12, dtype=">i2").tofile(path)
-    >>> to_vrt(path, dtype=">i2", shape=(3, 4), dims=("y", "x")).name
-    'a.raw.vrt'
-    >>> folder.cleanup()
-    """
-    subject = open_subject(path, **keywords)
+    """Write what `rawmmap.to_vrt` promises, for a file that is described already."""
     raster = as_raster(subject, variable)
     place = target_path(subject, target, ".vrt", _is_vrt, "VRT")
     name = relative(subject, place)

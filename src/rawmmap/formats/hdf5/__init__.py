@@ -1,0 +1,1 @@
+"""HDF5 files whose datasets are the bytes of a flat file."""

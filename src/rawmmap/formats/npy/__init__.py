@@ -1,0 +1,1 @@
+"""NumPy's ``.npy`` format: its header read, and written before data."""
