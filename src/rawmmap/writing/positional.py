@@ -44,7 +44,9 @@ def copy_bytes(source: int, fd: int, position: int) -> None:
     The file never reaches past what is written, so that a reader sees complete records only.
     """
     size = os.fstat(source).st_size
-    for start, stop in _data_ranges(source, size):
+    overwrites = os.fstat(fd).st_size > position
+    # A hole stands for zeros, which the file may not have where it is overwritten.
+    for start, stop in [(0, size)] if overwrites else _data_ranges(source, size):
         for first in range(start, stop, _SLAB):
             data = _read(source, first, min(_SLAB, stop - first))
             write_all(fd, memoryview(data), position + first)

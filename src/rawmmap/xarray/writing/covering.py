@@ -13,7 +13,7 @@ from rawmmap.description.arrange import plan
 from rawmmap.layout import Layout
 from rawmmap.xarray.writing.existing import Existing
 
-__all__ = ["check_covered"]
+__all__ = ["check_covered", "is_arranged_by_us"]
 
 # So many bytes are looked at at a time.
 _SLAB = 2**24
@@ -50,11 +50,11 @@ def _uncovered(existing: Existing) -> Iterator[tuple[int, int, bool]]:
     if held < end - start:
         yield start, end, False
     # Behind what we have arranged ourselves there is what a killed writer has left at the most.
-    if end < size and not _is_arranged_by_us(existing):
+    if end < size and not is_arranged_by_us(existing):
         yield end, size, True
 
 
-def _is_arranged_by_us(existing: Existing) -> bool:
+def is_arranged_by_us(existing: Existing) -> bool:
     """Return whether every variable lies exactly where a new file would have it."""
     description = existing.description
     inside = {n: v for n, v in existing.placed.items() if isinstance(v.data, Layout)}

@@ -13,9 +13,11 @@ from xarray import DataArray, Dataset
 from rawmmap.dask.to_raw import local_target
 from rawmmap.formats import sidecar
 from rawmmap.formats.sidecar.values import encode_attrs
-from rawmmap.xarray.writing.change import add, append, overwrite
+from rawmmap.xarray.writing.add import add
+from rawmmap.xarray.writing.append import append
 from rawmmap.xarray.writing.create import write_new
 from rawmmap.xarray.writing.encoding import UnknownVariableError, check_names, unlimited
+from rawmmap.xarray.writing.region import write_region
 
 __all__ = ["Mode", "to_raw"]
 
@@ -74,7 +76,7 @@ def _change(
     growing = set() if unlimited_dims is None else unlimited(ds, unlimited_dims)
     if append_dim is not None:
         return append(ds, target, append_dim, compute, growing)
-    return overwrite(ds, target, region, compute, growing)
+    return write_region(ds, target, region, compute, growing)
 
 
 @contextlib.contextmanager

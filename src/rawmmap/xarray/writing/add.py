@@ -1,0 +1,113 @@
+"""Variables added to a file, or replaced in it."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from dask.delayed import Delayed, delayed
+from xarray import Dataset, Variable
+
+from rawmmap.dask.store import store
+from rawmmap.description import Description
+from rawmmap.description.arrange import plan
+from rawmmap.formats import sidecar
+from rawmmap.layout import Layout, Values
+from rawmmap.writing import Append, Draft, State, WritePlan, write_sidecar
+from rawmmap.xarray.writing.checks import check_record_axis_kept
+from rawmmap.xarray.writing.covering import check_covered, is_arranged_by_us
+from rawmmap.xarray.writing.create import described, pieces_of, write_encoded
+from rawmmap.xarray.writing.encoding import Encoded, encode, unlimited
+from rawmmap.xarray.writing.existing import Existing
+from rawmmap.xarray.writing.labels import check_labels_unless_replaced
+
+__all__ = ["add"]
+
+# Variables of so many bytes at the most go into a sidecar.
+_SMALL = 2**20
+
+
+def add(
+    ds: Dataset,
+    target: str,
+    encoding: Mapping[Any, Mapping[str, Any]] | None,
+    unlimited_dims: Iterable[Hashable] | None,
+    compute: bool,
+) -> Delayed | None:
+    """Add variables to a file, or replace those that it has."""
+    existing = Existing.open(target)
+    records = existing.description.records
+    check_record_axis_kept(
+        existing, set() if unlimited_dims is None else unlimited(ds, unlimited_dims)
+    )
+    check_labels_unless_replaced(existing, ds)
+    new = encode(ds, encoding, dimensions=existing.sizes)
+    attrs = {**existing.description.attrs, **new.attrs}
+    coords = existing.description.coords | new.coords
+    if existing.grows and records is None:
+        return _add_values(
+            existing, new, replace(existing.description, attrs=attrs, coords=coords), compute
+        )
+    if existing.grows:
+        check_covered(existing)
+        variables = {
+            name: new.variables[name] if name in new.variables else existing.variable(name)
+            for name in {**existing.placed, **new.variables}
+        }
+        return write_encoded(
+            target,
+            variables,
+            attrs,
+            records.dim if records else None,
+            compute,
+            coords,
+            existing.state,
+        )
+    size = existing.source.identity.size
+    if is_arranged_by_us(existing):
+        # What a killed writer has left behind the variables is overwritten.
+        size = max(v.data.extent[1] for v in existing.placed.values() if isinstance(v.data, Layout))
+    planned, end = plan(target, {n: described(v) for n, v in new.variables.items()}, {}, None, size)
+    whole = replace(
+        existing.description,
+        variables={**existing.description.variables, **planned.variables},
+        coords=coords,
+        attrs=attrs,
+    )
+    draft = Draft.to_be_copied(target, end - size)
+    pieces = pieces_of(new.variables, planned.resolve(end).variables)
+    batches = [(array, layout.shifted(-size)) for array, layout in pieces]
+    transaction = Append(draft, size, existing.state, sidecar.dumps(whole))
+    return store(WritePlan(transaction, batches), compute)
+
+
+def _add_values(
+    existing: Existing, new: Encoded, whole: Description, compute: bool
+) -> Delayed | None:
+    """Put small variables into the sidecar of a file whose end says how long its variables are."""
+    inside = {n for n, placed in existing.placed.items() if isinstance(placed.data, Layout)}
+    moved = sorted(inside & set(new.variables))
+    nbytes = sum(v.nbytes for v in new.variables.values())
+    if moved or nbytes > _SMALL:
+        what = f"{moved} are in it already" if moved else f"{nbytes} bytes are more than {_SMALL}"
+        raise ValueError(
+            f"{whole.path}: a -1 in the sidecar's shapes stands for the rest of the file, so that "
+            f"variables can be added to the sidecar only, if they are small and new: {what}; write "
+            "the whole dataset to another path, with mode='w'"
+        )
+    task = delayed(_write_values, pure=False)(whole, existing.state, new.variables)
+    if not compute:
+        return task  # type: ignore[no-any-return]
+    task.compute(scheduler="sync")
+    return None
+
+
+def _write_values(whole: Description, before: State, new: Mapping[str, Variable]) -> None:
+    held = {
+        name: replace(described(variable), data=Values(variable.data))
+        for name, variable in new.items()
+    }
+    text = sidecar.dumps(replace(whole, variables={**whole.variables, **held}))
+    before.check(whole.path)
+    write_sidecar(whole.path, text)

@@ -1,0 +1,115 @@
+"""A part of a file, overwritten."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Mapping
+from typing import Any
+
+import numpy as np
+from dask.delayed import Delayed
+from xarray import Dataset
+
+from rawmmap.dask.store import store
+from rawmmap.dask.to_raw import as_array
+from rawmmap.layout import Layout
+from rawmmap.writing import InPlace, WritePlan
+from rawmmap.xarray.writing.checks import check_lengths, check_record_axis_kept
+from rawmmap.xarray.writing.existing import Existing
+from rawmmap.xarray.writing.labels import check_labels, check_labels_unless_replaced
+
+__all__ = ["write_region"]
+
+
+def write_region(
+    ds: Dataset, target: str, region: Any, compute: bool, growing: Collection[Hashable] = ()
+) -> Delayed | None:
+    """Write values into variables of a file, in place."""
+    existing = Existing.open(target)
+    check_record_axis_kept(existing, growing)
+    unknown = sorted(str(name) for name in ds.variables if name not in existing.placed)
+    if unknown:
+        raise ValueError(
+            f"{target}: {unknown} are not in the file, and mode 'r+' writes only into what is "
+            "there; mode 'a' adds variables"
+        )
+    ds, slices = _locate(existing, ds, region)
+    arrays, parts = [], []
+    for name, variable in existing.encoded(ds).items():
+        layout = existing.placed[name].data
+        if not isinstance(layout, Layout):
+            raise ValueError(f"{target}: the values of {name!r} are in the sidecar; use mode 'a'")
+        part = layout[tuple(slices.get(dim, slice(None)) for dim in variable.dims)]
+        lengths = dict(zip(variable.dims, part.shape, strict=True))
+        check_lengths(existing, name, variable, lengths)
+        arrays.append(as_array(variable.data))
+        parts.append(part)
+    if region is None:
+        check_labels_unless_replaced(existing, ds)
+    else:
+        check_labels(existing, ds, slices)
+    transaction = InPlace.of(target, parts, existing.state)
+    return store(
+        WritePlan(transaction, list(zip(arrays, transaction.layouts, strict=True))), compute
+    )
+
+
+def _locate(existing: Existing, ds: Dataset, region: Any) -> tuple[Dataset, dict[Any, slice]]:
+    """Return the data to write, and the slices of the file that it goes into."""
+    if region is None:
+        return ds, {}
+    if region == "auto":
+        region = dict.fromkeys(ds.dims, "auto")
+    if not isinstance(region, Mapping):
+        raise TypeError(f"region is a dict of slices by dimension, or 'auto', not {region!r}")
+    strange = sorted(str(dim) for dim in region if dim not in ds.dims)
+    if strange:
+        raise ValueError(f"region has {strange}, none of {dict(ds.sizes)}")
+    slices = {dim: _one_slice(existing, ds, dim, part) for dim, part in region.items()}
+    ds = ds.drop_vars(
+        [dim for dim, part in region.items() if part == "auto" and dim in ds.variables]
+    )
+    outside = sorted(str(n) for n, v in ds.variables.items() if not set(v.dims) & set(slices))
+    if outside:
+        raise ValueError(
+            f"{outside} have no dimension of the region {sorted(map(str, slices))}; drop them by "
+            f"drop_vars({outside})"
+        )
+    return ds, slices
+
+
+def _one_slice(existing: Existing, ds: Dataset, dim: Hashable, part: Any) -> slice:
+    if part == "auto":
+        return _find_slice(existing, ds, str(dim))
+    if not isinstance(part, slice):
+        raise TypeError(f"region {dim!r} is a slice or 'auto', not {part!r}")
+    start, stop, step = part.start or 0, part.stop, part.step
+    n = existing.sizes.get(str(dim), 0)
+    stop = n if stop is None else stop
+    if step not in (None, 1) or start < 0 or stop < 0:
+        raise ValueError(f"region {dim!r} is {part}; it needs step 1 and no negative bounds")
+    if stop - start != ds.sizes[dim] or stop > n:
+        raise ValueError(
+            f"region {dim!r} is {part}, of the {n} that the file has, but the data has length "
+            f"{ds.sizes[dim]}"
+        )
+    return slice(start, stop)
+
+
+def _find_slice(existing: Existing, ds: Dataset, dim: str) -> slice:
+    """Return where the coordinate of the data lies within that of the file."""
+    if dim not in ds.variables:
+        return slice(0, ds.sizes[dim])
+    if dim not in existing.placed:
+        raise ValueError(f"region {dim!r} is 'auto', but the file has no coordinate {dim!r}")
+    wanted = ds.indexes[dim]
+    there = existing.index(dim, ds.variables[dim])
+    at = there.get_indexer(wanted)
+    if (at < 0).any():
+        raise ValueError(
+            f"region {dim!r} is 'auto', but {int((at < 0).sum())} of the {len(at)} values of the "
+            "data's coordinate are not in the file's"
+        )
+    if at.size and (np.diff(at) != 1).any():
+        raise ValueError(f"region {dim!r} is 'auto', but the data is not contiguous in the file")
+    first = int(at[0]) if at.size else 0
+    return slice(first, first + len(at))
