@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 from importlib.metadata import entry_points
@@ -148,6 +149,9 @@ def test_demo_passes_and_prints_code_that_runs(
     assert result.exit_code == 0, result.output
     assert "PASS" in result.output
     assert "(time: 16, y: 256, x: 512)" in result.output
+    assert re.search(
+        r"without the progress bar, best of 3 runs:\n.*Dask.* s\n.*numpy.* s\n", result.output
+    )
     path = tmp_path / "rawmmap-demo.bin"
     assert path.stat().st_size == 20 + 16 * 4 * 256 * 512
     code = result.output.split("started in this folder:\n\n")[1].split("\nDelete")[0]
@@ -190,7 +194,7 @@ def test_demo_without_matplotlib_says_so_at_once(
         (("--size", "999PB"), 1, "are free"),
         (("--file", "."), 1, "is a directory"),
         (("--file", "absent/d.bin"), 1, "there is no folder absent"),
-        (("--file", "precious.bin"), 1, "precious.bin is there already"),
+        (("--file", "precious.bin"), 1, "precious.bin already exists"),
         (("--plot", "absent/out.png"), 2, "there is no folder absent"),
         (("--plot", "out.docx"), 2, "does not end in .png"),
     ],
