@@ -1,4 +1,4 @@
-"""`RawArray`: an array in a file, indexed like NumPy's, of which nothing is read until it is."""
+"""`RawArray`: a lazy array in a file, indexed as a NumPy array is."""
 
 from __future__ import annotations
 
@@ -6,37 +6,36 @@ import operator
 import os
 import pickle
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import Any, Literal, Self, SupportsIndex, TypeVar, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from rawmmap import access as accessing
-from rawmmap.errors import ShortFileError
+from rawmmap.description.template import LayoutTemplate
+from rawmmap.errors import ShortFileError, name_file
 from rawmmap.layout import (
     Arrangement,
     BasicKey,
     Layout,
     as_shape,
     check_shape,
-    dtype_words,
-    infer_shape,
+    dtype_state,
     plain_dtype,
 )
 from rawmmap.layout.indexing import select
 from rawmmap.layout.mosaic import Mosaic
-from rawmmap.layout.samples import Samples, native
-from rawmmap.sources import Access, Files, Source, open_source
+from rawmmap.layout.samples import Samples
+from rawmmap.sources import Access, Files, open_source
 
-__all__ = ["NativeArray", "RawArray"]
+__all__ = ["RawArray"]
 
 T = TypeVar("T", bound="RawArray")
 Url = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
 
 class RawArray:
-    """An array in a file: nothing is read until it is indexed, and then only what the key needs.
+    """An array in a file; indexing it reads what the key needs, and nothing else is read.
 
     Parameters
     ----------
@@ -114,12 +113,12 @@ class RawArray:
         access: Access = "auto",
         storage_options: Mapping[str, Any] | None = None,
     ) -> None:
-        with about(url):
-            _check_words(mode, access)
-            checked = check_words(dtype, shape, offset, order, strides)
+        with name_file(url):
+            _check_options(mode, access)
+            template = _as_template(dtype, shape, offset, order, strides)
         source = open_source(url, storage_options)
-        with about(url):
-            layout = resolve_layout(*checked, size=source.identity.size)
+        with name_file(url):
+            layout = template.resolve(source.identity.size)
         self._set(Files.single(source), layout, None, mode, access)
         self._check()
 
@@ -133,20 +132,24 @@ class RawArray:
         access: Access = "auto",
         storage_options: Mapping[str, Any] | None = None,
     ) -> Self:
-        """Return the array that lies in a file as `layout` says; the rest is as for `RawArray`."""
-        return cls.from_source(open_source(url, storage_options), layout, mode, access)
+        """Return the array that `layout` describes in a file.
 
-    @classmethod
-    def from_source(
-        cls,
-        source: Source,
-        layout: Arrangement,
-        mode: Literal["r", "r+"] = "r",
-        access: Access = "auto",
-        samples: Samples | None = None,
-    ) -> Self:
-        """Return an array of one file that was looked at already."""
-        return cls.of(Files.single(source), layout, samples, mode, access)
+        Parameters
+        ----------
+        layout : Layout
+            Where the elements lie.
+        url, mode, access, storage_options
+            As for `RawArray`.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        ValueError
+            If the file is too short for `layout`.
+        """
+        files = Files.single(open_source(url, storage_options))
+        return cls.of(files, layout, None, mode, access)
 
     @classmethod
     def of(
@@ -157,16 +160,16 @@ class RawArray:
         mode: Literal["r", "r+"] = "r",
         access: Access = "auto",
     ) -> Self:
-        """Return an array of files that were looked at already.
+        """Return an array in files that are open already.
 
         Parameters
         ----------
         files : Files
-            What the parts of `data` lie in.
+            The files in which the parts of `data` lie.
         data : Layout, Mosaic or Values
             Where the elements lie.
         samples : Samples, optional
-            How stored elements become values; by default they are values.
+            How stored elements become values. By default values are what is stored.
         mode, access
             As for `RawArray`.
 
@@ -175,8 +178,8 @@ class RawArray:
         ValueError
             If a layout does not fit into its file.
         """
-        with about(files.urls[0] if len(files) else ""):
-            _check_words(mode, access)
+        with name_file(files.urls[0] if len(files) else None):
+            _check_options(mode, access)
         array = _restore(cls, files, data, samples, mode, access)
         array._check()
         return array
@@ -204,13 +207,18 @@ class RawArray:
         # What this array writes itself changes the state of its files.
         files = self._files if self._mode == "r" else self._files.reopen()
         samples = repr(None if self._samples is None else (self._samples, self._samples.dtype.str))
-        return (type(self).__name__, tuple(map(tuple, files.identities)), self._words(), samples)
+        return (
+            type(self).__name__,
+            tuple(map(tuple, files.identities)),
+            self._arrangement_state(),
+            samples,
+        )
 
-    def _words(self) -> Any:
-        """Return plain values that tell the arrangement from any other."""
+    def _arrangement_state(self) -> Any:
+        """Return plain values that are equal for equal arrangements only."""
         data = self._data
         if isinstance(data, Layout):
-            return repr(dtype_words(data.dtype)), data.shape, data.strides, data.offset
+            return repr(dtype_state(data.dtype)), data.shape, data.strides, data.offset
         return pickle.dumps(data)
 
     @property
@@ -220,7 +228,7 @@ class RawArray:
 
     @property
     def files(self) -> Files:
-        """What the parts of `data` lie in."""
+        """The files in which the parts of `data` lie."""
         return self._files
 
     @property
@@ -238,7 +246,7 @@ class RawArray:
 
     @property
     def url(self) -> str:
-        """Where the file, or the first one of many, is: an absolute path or a URL."""
+        """Absolute path or URL of the file, or of the first of several."""
         return self._files.urls[0]
 
     @property
@@ -263,12 +271,12 @@ class RawArray:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all values, gaps between stored elements not counted."""
+        """Bytes of all values, without the gaps between stored elements."""
         return self.size * self.dtype.itemsize
 
     def __len__(self) -> int:
         if not self.shape:
-            raise TypeError("len() of an array with no axes")
+            raise TypeError("len() of an array without axes")
         return self.shape[0]
 
     def __iter__(self) -> Iterator[Any]:
@@ -280,8 +288,8 @@ class RawArray:
         Returns
         -------
         numpy.ndarray or NumPy scalar
-            Writable, without any effect on the file. A view of a map may show what others write to
-            the file meanwhile; a copy (``access="read"``, ``numpy.array``) does not.
+            Writable; changes never reach the file. A view of a map may show what others write to
+            the file in the meantime; a copy (``access="read"``, ``numpy.array``) does not.
 
         Raises
         ------
@@ -338,14 +346,18 @@ class RawArray:
             If the file is gone, shrank since it was opened, or the disk is full.
         """
         if self._mode != "r+":
-            raise ValueError(f"{self.url}: it was opened with mode='r', and mode='r+' writes")
+            raise ValueError(
+                f"{self.url}: the array was opened with mode='r'; open it with mode='r+' to write"
+            )
         selection = select(cast("Layout", self._data), key)
-        with about(self.url):
+        with name_file(self.url):
             dtype = selection.layout.dtype
             if self._samples is not None:
                 _check_writable(self._samples)
                 dtype = dtype if dtype.names else self._samples.dtype
-            stored = selection.disarrange(_as_numpy_assigns(values, dtype, selection.ndim))
+            stored = selection.to_stored_order(
+                _convert_for_assignment(values, dtype, selection.ndim)
+            )
             if self._samples is not None and not dtype.names:
                 stored = self._samples.encode(stored)
         data = selection.layout
@@ -360,24 +372,16 @@ class RawArray:
         self, dtype: npt.DTypeLike | None = None, copy: bool | None = None
     ) -> npt.NDArray[Any]:
         if copy is False and dtype is not None and np.dtype(dtype) != self.dtype:
-            raise ValueError(f"{self.dtype} becomes {np.dtype(dtype)} only by a copy")
-        found = self.load()
+            raise ValueError(
+                f"{self.url}: copy=False, but converting {self.dtype} to {np.dtype(dtype)} needs "
+                "a copy"
+            )
+        values = self.load()
         # A view of a map follows the file until it is written to; a copy must not.
-        return found.astype(self.dtype if dtype is None else dtype, copy=bool(copy))
+        return values.astype(self.dtype if dtype is None else dtype, copy=bool(copy))
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.url} {self._data!r}>"
-
-
-class NativeArray(RawArray):
-    """A `RawArray` with ``samples=native(dtype)``, under its former name."""
-
-    __slots__ = ()
-
-    def _set(
-        self, files: Files, data: Arrangement, samples: Samples | None, mode: str, access: str
-    ) -> None:
-        super()._set(files, data, samples or native(data.dtype), mode, access)
 
 
 def _restore(
@@ -388,44 +392,34 @@ def _restore(
     mode: str,
     access: str,
 ) -> T:
-    """Return an array without a look at its file, which may be out of reach until it is read.
+    """Return an array without opening its file, which may be out of reach until it is read.
 
-    A function of the module, since cloudpickle takes along the code of methods.
+    A function of the module, because cloudpickle would send the code of a method along.
     """
     array = cls.__new__(cls)
     array._set(files, data, samples, mode, access)
     return array
 
 
-@contextmanager
-def about(url: Url) -> Iterator[None]:
-    """Let errors in words name the file that the words are about."""
-    try:
-        yield
-    except (TypeError, ValueError) as error:
-        kind = TypeError if isinstance(error, TypeError) else ValueError
-        raise kind(f"{os.fsdecode(url)}: {error}") from error
-
-
-def _check_words(mode: str, access: str) -> None:
+def _check_options(mode: str, access: str) -> None:
     if mode not in ("r", "r+"):
         raise ValueError(f"mode must be 'r' or 'r+', not {mode!r}")
     if access not in get_args(Access):
         raise ValueError(f"access must be one of {get_args(Access)}, not {access!r}")
 
 
-def _as_numpy_assigns(values: Any, dtype: np.dtype[Any], ndim: int) -> npt.NDArray[Any]:
+def _convert_for_assignment(values: Any, dtype: np.dtype[Any], ndim: int) -> npt.NDArray[Any]:
     """Return values of `dtype`, converted by the rules of assignment to an array of `ndim` axes."""
     if isinstance(values, np.ndarray):
-        given = values.astype(dtype, copy=False)
-        while given.ndim > ndim and given.shape[0] == 1:
-            given = given[0]  # NumPy drops leading axes of length 1 of arrays
-        return given
+        array = values.astype(dtype, copy=False)
+        while array.ndim > ndim and array.shape[0] == 1:
+            array = array[0]  # NumPy drops leading axes of length 1 of arrays
+        return array
     if dtype.names is not None:
         return np.asarray(values, dtype)
-    given = np.empty(np.shape(values), dtype)
-    given[...] = values
-    return given
+    array = np.empty(np.shape(values), dtype)
+    array[...] = values
+    return array
 
 
 def _check_writable(samples: Samples) -> None:
@@ -433,36 +427,16 @@ def _check_writable(samples: Samples) -> None:
         raise TypeError(f"samples of type {samples.stored} can be read, but not written")
 
 
-Words = tuple[np.dtype[Any], tuple[int, ...], int, str, tuple[int, ...] | None]
-
-
-def check_words(
+def _as_template(
     dtype: npt.DTypeLike,
-    shape: SupportsIndex | Sequence[SupportsIndex] | None,
-    offset: SupportsIndex = 0,
-    order: str = "C",
-    strides: SupportsIndex | Sequence[SupportsIndex] | None = None,
-) -> Words:
-    """Return the words that describe an array, checked as far as that needs no file."""
-    plain = plain_dtype(dtype)
+    shape: SupportsIndex | Sequence[SupportsIndex],
+    offset: SupportsIndex,
+    order: str,
+    strides: Sequence[SupportsIndex] | None,
+) -> LayoutTemplate:
+    """Return the layout that the arguments of `RawArray` describe, checked without the file."""
     steps = None if strides is None else as_shape(strides)
     counts = check_shape(shape, order, steps)
-    start = operator.index(offset)
-    resolve_layout(plain, tuple(max(n, 0) for n in counts), start, order, steps, size=0)
-    return plain, counts, start, order, steps
-
-
-def resolve_layout(
-    dtype: np.dtype[Any],
-    shape: tuple[int, ...],
-    offset: int,
-    order: str,
-    strides: tuple[int, ...] | None,
-    *,
-    size: int,
-) -> Layout:
-    """Return the layout that these words describe in a file of `size` bytes."""
-    counts = infer_shape(dtype, shape, size=size, offset=offset, order=order, strides=strides)
-    if strides is None:
-        return Layout.dense(dtype, counts, offset=offset, order=order)
-    return Layout(dtype, counts, strides, offset)
+    template = LayoutTemplate(plain_dtype(dtype), counts, operator.index(offset), order, steps)
+    template.check()
+    return template

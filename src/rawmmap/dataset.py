@@ -25,7 +25,7 @@ from rawmmap.formats.compression import HEAD_BYTES, check_uncompressed, may_be_c
 from rawmmap.formats.registry import find
 from rawmmap.layout import Arrangement, Layout, Values
 from rawmmap.layout.overlap import find_uncovered
-from rawmmap.sources import Access, Source, local_path, open_source
+from rawmmap.sources import Access, Files, Source, local_path, open_source
 
 __all__ = ["RawDataset", "Variable", "open", "open_described", "values_of"]
 
@@ -162,7 +162,7 @@ class RawDataset(Mapping[str, Variable]):
     def array(self, name: str) -> RawArray:
         """Return a variable that lies in the file, as a lazy array."""
         layout: Any = self.arrangement(name)
-        return RawArray.from_source(self.source, layout, "r", self.access)
+        return RawArray.of(Files.single(self.source), layout, None, "r", self.access)
 
     def __getitem__(self, name: str) -> Variable:
         variable = self.description.variables[name]
@@ -285,7 +285,7 @@ def open_described(
         identity = source.identity
         if may_be_compressed(source.url):
             check_uncompressed(source.url, read_head(source))
-        if description.state in (None, (identity.node, identity.modified)):
+        if description.state in (None, (identity.inode, identity.modified)):
             return RawDataset(replace(description, state=None), source, access, dropped)
     raise BlockingIOError(
         errno.EAGAIN,
@@ -297,7 +297,7 @@ def open_described(
 def read_head(source: Source) -> bytes:
     """Return the first bytes of a file, by which compressed ones are known."""
     head = Layout.dense("u1", min(HEAD_BYTES, source.identity.size))
-    return bytes(np.asarray(RawArray.from_source(source, head)))
+    return bytes(np.asarray(RawArray.of(Files.single(source), head)))
 
 
 def _shown(path: Any) -> str:

@@ -15,7 +15,7 @@ from rawmmap.description.checks import typed
 from rawmmap.description.model import Description, Records, Variable, field_dtype
 from rawmmap.description.template import LayoutTemplate
 from rawmmap.errors import DescriptionError
-from rawmmap.layout import Layout, check_shape, dense_strides, plain_dtype
+from rawmmap.layout import Layout, dense_strides, plain_dtype
 
 __all__ = ["Keywords", "suggest"]
 
@@ -211,9 +211,7 @@ class _Spec:
     def _check(self, template: LayoutTemplate) -> None:
         """Refuse what no file can satisfy."""
         try:
-            counts = check_shape(template.shape, template.order, template.strides)
-            one = replace(template, shape=tuple(max(n, 0) for n in counts))
-            one.resolve(0)
+            template.check()
         except ValueError as error:
             raise DescriptionError(f"{self.subject}{error}") from error
 

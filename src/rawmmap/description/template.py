@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from rawmmap.layout import Layout, infer_shape
+from rawmmap.layout import Layout, check_shape, infer_shape
 
 __all__ = ["LayoutTemplate", "template_of"]
 
@@ -51,6 +51,18 @@ class LayoutTemplate:
         """Return the template with another length along one axis."""
         shape = (-1,) if self.shape is None else self.shape
         return replace(self, shape=(*shape[:axis], length, *shape[axis + 1 :]))
+
+    def check(self) -> None:
+        """Refuse what fits no file, whatever its size.
+
+        Raises
+        ------
+        ValueError
+            If shape, strides and offset contradict each other, or ``-1`` is not allowed where it
+            stands.
+        """
+        counts = check_shape(self.shape, self.order, self.strides)
+        replace(self, shape=tuple(max(n, 0) for n in counts)).resolve(0)
 
     def resolve(self, size: int) -> Layout:
         """Return the layout in a file of `size` bytes.

@@ -10,7 +10,7 @@ from rawmmap.layout.shapes import (
     as_shape,
     check_shape,
     dense_strides,
-    dtype_words,
+    dtype_state,
     infer_shape,
     plain_dtype,
 )
@@ -30,7 +30,7 @@ __all__ = [
     "as_shape",
     "check_shape",
     "dense_strides",
-    "dtype_words",
+    "dtype_state",
     "infer_shape",
     "plain_dtype",
 ]

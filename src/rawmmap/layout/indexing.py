@@ -59,7 +59,7 @@ class Selection:
         width = self.points[0].ndim
         return np.moveaxis(result, range(width), range(self.place, self.place + width))
 
-    def disarrange(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def to_stored_order(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return `values`, broadcast to NumPy's result, with the axes of `points` in front."""
         if not self.points:
             return np.broadcast_to(values, self.layout.shape)

@@ -15,7 +15,7 @@ __all__ = [
     "as_shape",
     "check_shape",
     "dense_strides",
-    "dtype_words",
+    "dtype_state",
     "extent_of",
     "infer_shape",
     "plain_dtype",
@@ -46,20 +46,20 @@ def plain_dtype(dtype: npt.DTypeLike) -> np.dtype[Any]:
     return result
 
 
-def dtype_words(dtype: np.dtype[Any]) -> Any:
-    """Return plain values from which `numpy.dtype` makes `dtype` again, in few bytes."""
+def dtype_state(dtype: np.dtype[Any]) -> Any:
+    """Return plain values, short when pickled, from which `numpy.dtype` makes `dtype` again."""
     if dtype.subdtype is not None:
         base, shape = dtype.subdtype
-        return dtype_words(base), shape
+        return dtype_state(base), shape
     if dtype.fields is None:
         return dtype.str
     names = dtype.names or ()
     fields = [dtype.fields[name] for name in names]
     if any(len(field) > 2 for field in fields):
-        return dtype  # titles have no such words
+        return dtype  # titles cannot be written this way
     return {
         "names": names,
-        "formats": tuple(dtype_words(field[0]) for field in fields),
+        "formats": tuple(dtype_state(field[0]) for field in fields),
         "offsets": tuple(field[1] for field in fields),
         "itemsize": dtype.itemsize,
     }

@@ -24,7 +24,7 @@ from rawmmap.layout.shapes import (
     MAX_BYTES,
     as_shape,
     dense_strides,
-    dtype_words,
+    dtype_state,
     extent_of,
     plain_dtype,
 )
@@ -360,7 +360,7 @@ class Layout:
         return runs, (shift.reshape(-1, 1) + runs.starts()).ravel()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (dtype_words(self.dtype), self.shape, self.strides, self.offset)
+        return _restore, (dtype_state(self.dtype), self.shape, self.strides, self.offset)
 
     def __repr__(self) -> str:
         dtype = self.dtype if self.dtype.names else self.dtype.str

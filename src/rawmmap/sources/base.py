@@ -41,11 +41,6 @@ class Identity(NamedTuple):
     inode: int | None = None
     generation: int | None = None
 
-    @property
-    def node(self) -> int | None:
-        """The inode, under its former name."""
-        return self.inode
-
 
 class Range(NamedTuple):
     """Byte ranges of one file that a request for several files wants."""

@@ -10,11 +10,11 @@ from typing import Any
 
 from xarray import Dataset
 
-from rawmmap.array import about
 from rawmmap.dataset import RawDataset, open_described
 from rawmmap.description import Description, Keywords, LayoutTemplate, Variable
 from rawmmap.description.keywords import suggest
 from rawmmap.description.model import iterate_fields
+from rawmmap.errors import name_file
 from rawmmap.formats import sidecar
 from rawmmap.layout import Layout, Values
 from rawmmap.writing import write_sidecar
@@ -80,7 +80,7 @@ def describe(
     raw = open_described(path, described, format)
     description = raw.template
     if coords is not None:
-        with about(description.path):
+        with name_file(description.path):
             description = _with_coords(description, raw, coords)
     size = raw.source.identity.size
     text = sidecar.dumps(_flattened(description, description.resolve(size)))

@@ -11,15 +11,17 @@ from xarray.backends import BackendEntrypoint
 from xarray.backends.common import AbstractDataStore
 from xarray.backends.store import StoreBackendEntrypoint
 
-from rawmmap.array import NativeArray, about
+from rawmmap.array import RawArray
 from rawmmap.dask import chunk_shape
 from rawmmap.dataset import RawDataset, open_described, values_of
 from rawmmap.description import Keywords
 from rawmmap.description import Variable as Described
 from rawmmap.description.keywords import suggest
+from rawmmap.errors import name_file
 from rawmmap.formats.probe import Probe
 from rawmmap.formats.registry import recognise
-from rawmmap.sources import Access
+from rawmmap.layout.samples import native
+from rawmmap.sources import Access, Files
 from rawmmap.xarray.lazy import LazyArray
 
 __all__ = ["RawStore", "RawmmapEntrypoint", "assign_coords"]
@@ -57,7 +59,9 @@ class RawStore(AbstractDataStore):
         if not variable.in_file:
             return Variable(variable.dims, values_of(variable), variable.attrs)
         data: Any = variable.data
-        array = NativeArray.from_source(self.raw.source, data, "r", self.raw.access)
+        array = RawArray.of(
+            Files.single(self.raw.source), data, native(data.dtype), "r", self.raw.access
+        )
         preferred = {dim: PreferredLength(chunks[dim]) for dim in variable.dims}
         encoding: dict[str, Any] = {"preferred_chunks": preferred}
         if not data.dtype.isnative:
@@ -108,7 +112,7 @@ def assign_coords(ds: Dataset, coords: Mapping[Any, Any] | None, raw: RawDataset
     """Return a dataset with the coordinates that the caller gives besides, exactly as they are."""
     if coords is None:
         return ds
-    with about(raw.path):
+    with name_file(raw.path):
         given = Dataset(coords=coords)
         repeated = sorted(str(name) for name in given.variables if name in ds.variables)
         if repeated:

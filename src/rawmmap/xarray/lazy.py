@@ -1,7 +1,7 @@
 """Lazy arrays for xarray: indexing by integers and slices, and transposing, is layout arithmetic.
 
 What a layout cannot express, picking by arrays, is kept by xarray's own lazy arrays until the
-values are needed, and then handed to a `NativeArray`, which takes all that NumPy takes.
+values are needed, and then handed to a `RawArray`, which takes all that NumPy takes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy.typing as npt
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
-from rawmmap.array import NativeArray
+from rawmmap.array import RawArray
 
 __all__ = ["LazyArray"]
 
@@ -26,7 +26,7 @@ class LazyArray(indexing.ExplicitlyIndexedNDArrayMixin):
     # Not `array`: what xarray wraps by that name is an array of its own.
     __slots__ = ("dtype", "raw", "shape")
 
-    def __init__(self, raw: NativeArray) -> None:
+    def __init__(self, raw: RawArray) -> None:
         self.raw = raw
         self.shape = raw.shape  # type: ignore[misc]
         self.dtype = raw.dtype  # type: ignore[misc]
@@ -58,11 +58,11 @@ class LazyArray(indexing.ExplicitlyIndexedNDArrayMixin):
 
 
 class _Picked(BackendArray):
-    """Hands xarray's explicit indexers to a `NativeArray`."""
+    """Hands xarray's explicit indexers to a `RawArray`."""
 
     __slots__ = ("dtype", "raw", "shape")
 
-    def __init__(self, raw: NativeArray) -> None:
+    def __init__(self, raw: RawArray) -> None:
         self.raw = raw
         self.shape = raw.shape
         self.dtype = raw.dtype
@@ -78,7 +78,7 @@ class _Picked(BackendArray):
         return await asyncio.to_thread(self.__getitem__, key)
 
 
-def _outer(array: NativeArray, key: tuple[Any, ...]) -> Any:
+def _outer(array: RawArray, key: tuple[Any, ...]) -> Any:
     """Pick along every axis independently.
 
     NumPy would pair the arrays of a key; open grids keep them apart. Integers, which NumPy would

@@ -11,6 +11,7 @@ from rawmmap.array import RawArray
 from rawmmap.description import LayoutTemplate, Records
 from rawmmap.description.arrange import plan
 from rawmmap.layout import Layout
+from rawmmap.sources import Files
 from rawmmap.xarray.writing.existing import Existing
 
 __all__ = ["check_covered", "is_arranged_by_us"]
@@ -80,7 +81,7 @@ def _between_fields(existing: Existing, records: Records) -> Iterator[tuple[int,
             shape, steps = (*one.shape, one.dtype.itemsize), (*one.strides, 1)
             Layout("u1", shape, steps, one.offset).view(free)[...] = 0
     shape, steps = (count, records.nbytes), (records.nbytes, 1)
-    array = RawArray.from_source(existing.source, Layout("u1", shape, steps, records.offset))
+    array = RawArray.of(Files.single(existing.source), Layout("u1", shape, steps, records.offset))
     rows = max(_SLAB // records.nbytes, 1)
     for first in range(0, count if free.any() else 0, rows):
         if np.asarray(array[first : first + rows])[:, free != 0].any():
@@ -89,6 +90,8 @@ def _between_fields(existing: Existing, records: Records) -> Iterator[tuple[int,
 
 
 def _is_zero(existing: Existing, start: int, stop: int) -> bool:
-    array = RawArray.from_source(existing.source, Layout.dense("u1", stop - start, offset=start))
+    array = RawArray.of(
+        Files.single(existing.source), Layout.dense("u1", stop - start, offset=start)
+    )
     slabs = range(0, stop - start, _SLAB)
     return not any(np.asarray(array[at : at + _SLAB]).any() for at in slabs)

@@ -23,7 +23,7 @@ from rawmmap.description import Variable as Described
 from rawmmap.errors import DescriptionError
 from rawmmap.formats import sidecar
 from rawmmap.layout import Layout
-from rawmmap.sources import Source
+from rawmmap.sources import Files, Source
 from rawmmap.writing import State, settle
 from rawmmap.xarray.engine import RawStore
 from rawmmap.xarray.writing.encoding import encode, in_chunks
@@ -90,7 +90,7 @@ class Existing:
         placed = self.placed[name]
         data: Any = placed.data
         if isinstance(data, Layout):
-            data = as_dask(RawArray.from_source(self.source, data))
+            data = as_dask(RawArray.of(Files.single(self.source), data))
         else:
             data = data.array
         return Variable(placed.dims, data, dict(placed.attrs))
