@@ -232,6 +232,11 @@ class RawArray:
         return self._files
 
     @property
+    def samples(self) -> Samples | None:
+        """How stored elements become values; None where they are values."""
+        return self._samples
+
+    @property
     def layout(self) -> Layout:
         """Where the elements lie in the file.
 

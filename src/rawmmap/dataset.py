@@ -159,6 +159,11 @@ class RawDataset(Mapping[str, Variable]):
         """Return where the elements of a variable lie."""
         return self.description.variables[name].arrangement
 
+    @property
+    def arrays(self) -> tuple[str, ...]:
+        """Names of the variables that lie in the file, and not in its description."""
+        return tuple(name for name, v in self.description.variables.items() if v.in_file)
+
     def array(self, name: str) -> RawArray:
         """Return a variable that lies in the file, as a lazy array."""
         layout: Any = self.arrangement(name)

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import rawmmap
 from rawmmap import Layout, RawArray, from_raw
 from rawmmap import access as accessing
 from rawmmap.sources import Source
@@ -265,3 +266,50 @@ def test_any_name_suits_strict_tokens(path: Path) -> None:
         x = from_raw(path, ">f4", SHAPE, offset=20, name=False)
         assert x.name != from_raw(path, ">f4", SHAPE, offset=20, name=False).name
         assert from_raw(path, ">f4", SHAPE, offset=20).name
+
+
+class TestDescribedFiles:
+    """Without a dtype the file's own description says what it holds."""
+
+    def test_the_only_variable(self, tmp_path: Path) -> None:
+        array = np.arange(12, dtype=">i2").reshape(3, 4)
+        np.save(tmp_path / "a.npy", array)
+        x = from_raw(tmp_path / "a.npy", chunks=(1, 4))
+        assert x.dtype == np.dtype("i2")
+        assert x.dtype.isnative
+        np.testing.assert_array_equal(x.compute(), array)
+        assert from_raw(tmp_path / "a.npy", byteorder="file").dtype == ">i2"
+
+    def test_one_of_several(self, tmp_path: Path) -> None:
+        path = tmp_path / "a.bin"
+        path.write_bytes(np.arange(10, dtype="<f4").tobytes())
+        rawmmap.describe(
+            path,
+            variables={
+                "x": {"dtype": "<f4", "shape": 5, "dims": "x"},
+                "u": {"dtype": "<f4", "shape": 5, "dims": "x"},
+            },
+        )
+        np.testing.assert_array_equal(from_raw(path).compute(), np.arange(5, 10))
+        np.testing.assert_array_equal(from_raw(path, variable="x").compute(), np.arange(5))
+        with pytest.raises(ValueError, match=r"variable='v' is not .* \['x', 'u'\]"):
+            from_raw(path, variable="v")
+        rawmmap.describe(
+            path,
+            variables={
+                "v": {"dtype": "<f4", "shape": 5, "dims": "x"},
+                "u": {"dtype": "<f4", "shape": 5, "dims": "x"},
+            },
+        )
+        with pytest.raises(ValueError, match=r"2 variables .*\['v', 'u'\].*variable="):
+            from_raw(path)
+
+    def test_keywords_that_do_not_go_together(self, tmp_path: Path) -> None:
+        path = tmp_path / "a.bin"
+        path.write_bytes(bytes(8))
+        with pytest.raises(TypeError, match=r"shape=8 came without dtype="):
+            from_raw(path, shape=8)
+        with pytest.raises(TypeError, match="shape= is missing"):
+            from_raw(path, "u1")
+        with pytest.raises(TypeError, match="variable="):
+            from_raw(path, "u1", 8, variable="u")

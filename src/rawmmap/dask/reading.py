@@ -20,6 +20,8 @@ from dask.layers import ArraySliceDep
 from dask.utils import parse_bytes
 
 from rawmmap.array import RawArray, Url
+from rawmmap.dataset import open_described
+from rawmmap.description import Keywords
 from rawmmap.layout import Arrangement, Layout
 from rawmmap.layout.chunks import auto_chunks
 from rawmmap.layout.mosaic import Mosaic
@@ -32,8 +34,8 @@ __all__ = ["Slices", "as_dask", "chunk_shape", "from_raw"]
 
 def from_raw(
     url: Url | Sequence[Url],
-    dtype: npt.DTypeLike,
-    shape: SupportsIndex | Sequence[SupportsIndex],
+    dtype: npt.DTypeLike | None = None,
+    shape: SupportsIndex | Sequence[SupportsIndex] | None = None,
     *,
     offset: SupportsIndex = 0,
     order: Literal["C", "F"] = "C",
@@ -43,6 +45,7 @@ def from_raw(
     access: Access = "auto",
     storage_options: Mapping[str, Any] | None = None,
     name: str | Literal[False] | None = None,
+    variable: str | None = None,
 ) -> da.Array:
     """Return a Dask array of a file, without reading any of it.
 
@@ -51,7 +54,7 @@ def from_raw(
     url : path-like or list of path-like
         The file, or several of equal contents: then a leading axis counts them.
     dtype, shape, offset, order, strides, access, storage_options
-        As for `RawArray`.
+        As for `RawArray`. Without `dtype` the file's sidecar or header describes it.
     chunks : int, tuple, dict, str
         As Dask takes them. ``"auto"``: contiguous slabs of about Dask's ``array.chunk-size``, cut
         on page boundaries where the shape allows; a size such as ``"64 MiB"``: the same with this
@@ -62,6 +65,8 @@ def from_raw(
         Name of the array in Dask's graph. By default it follows from the file's identity (real
         path, size, modification time, inode) and the layout, never from the data; ``False`` gives
         a random one.
+    variable : str, optional
+        Which variable of a described file; needless where one alone is not a coordinate.
 
     Returns
     -------
@@ -94,6 +99,15 @@ def from_raw(
     """
     if byteorder not in ("native", "file"):
         raise ValueError(f"byteorder must be 'native' or 'file', not {byteorder!r}")
+    if dtype is None:
+        keywords = {"shape": shape, "strides": strides, "offset": offset or None}
+        array = _open_variable(url, variable, access, storage_options, keywords)
+        samples = array.samples or (native(array.data.dtype) if byteorder == "native" else None)
+        return as_dask(RawArray.of(array.files, array.data, samples, "r", access), chunks, name)
+    if variable is not None:
+        raise TypeError(f"variable={variable!r} is for described files, without dtype=")
+    if shape is None:
+        raise TypeError("shape= is missing; it goes with dtype=, such as shape=(-1, 69)")
     first: Any = url[0] if isinstance(url, list | tuple) and url else url
     if isinstance(first, list | tuple):
         raise ValueError("an empty list of files: name one at least")
@@ -114,6 +128,34 @@ def from_raw(
         data = Mosaic.stack(array.layout, (len(files),))
     samples = native(data.dtype) if byteorder == "native" else None
     return as_dask(RawArray.of(files, data, samples, "r", access), chunks, name)
+
+
+def _open_variable(
+    url: Any,
+    variable: str | None,
+    access: Access,
+    storage_options: Mapping[str, Any] | None,
+    keywords: Mapping[str, Any],
+) -> RawArray:
+    """Return a variable of a described file."""
+    for key, value in keywords.items():
+        if value is not None:
+            raise TypeError(f"{key}={value!r} came without dtype=; give both, or neither")
+    raw = open_described(url, Keywords(), None, access, storage_options)
+    if variable is None:
+        names = [name for name in raw.arrays if name not in raw.coords]
+        if len(names) != 1:
+            raise ValueError(
+                f"{raw.path}: {len(names)} variables are arrays of the file: {names}; name one by "
+                "variable="
+            )
+        variable = names[0]
+    if variable not in raw.arrays:
+        raise ValueError(
+            f"{raw.path}: variable={variable!r} is not an array of the file; there are "
+            f"{list(raw.arrays)}"
+        )
+    return raw.array(variable)
 
 
 def as_dask(
