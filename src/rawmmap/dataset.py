@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -291,7 +291,7 @@ def open_described(
         if may_be_compressed(source.url):
             check_uncompressed(source.url, read_head(source))
         if description.state in (None, (identity.inode, identity.modified)):
-            return RawDataset(replace(description, state=None), source, access, dropped)
+            return RawDataset(description, source, access, dropped)
     raise BlockingIOError(
         errno.EAGAIN,
         f"the file was replaced {_TRIES} times while it was being opened; try again",

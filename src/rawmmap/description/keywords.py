@@ -7,6 +7,7 @@ import math
 import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cache
 from typing import Any, NoReturn, Self
 
 import numpy as np
@@ -67,6 +68,7 @@ class Keywords:
         return cls(**{key: keywords.pop(key) for key in cls.names() if key in keywords})
 
     @classmethod
+    @cache
     def names(cls) -> tuple[str, ...]:
         """Return the keywords."""
         return tuple(field.name for field in fields(cls))

@@ -157,7 +157,7 @@ class Description:
             if overlaps_itself(layout):
                 raise DescriptionError(f"{self._subject(name)}{_explain_self_overlap(layout)}")
         names = list(layouts)
-        pair = find_overlap([layouts[name] for name in names])
+        pair = find_overlap([layouts[name] for name in names]) if len(names) > 1 else None
         if pair is not None:
             first, second = (names[i] for i in pair)
             raise DescriptionError(
@@ -222,6 +222,8 @@ class Description:
     def without(self, names: Iterable[str]) -> Description:
         """Return the description without some variables."""
         dropped = frozenset(names)
+        if not dropped:
+            return self
         kept = {n: v for n, v in self.variables.items() if n not in dropped}
         return replace(self, variables=kept, coords=self.coords - dropped)
 
