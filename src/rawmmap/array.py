@@ -21,11 +21,10 @@ from rawmmap.layout import (
     as_shape,
     check_shape,
     dtype_state,
-    plain_dtype,
 )
 from rawmmap.layout.indexing import select
 from rawmmap.layout.mosaic import Mosaic
-from rawmmap.layout.samples import Samples
+from rawmmap.layout.samples import Samples, parse_dtype
 from rawmmap.sources import Access, Files, open_source
 
 __all__ = ["RawArray"]
@@ -42,7 +41,8 @@ class RawArray:
     url : str, bytes or path-like
         The file: a path, or a URL that fsspec knows.
     dtype : dtype-like
-        Type of one element, byte order included (``">f4"``).
+        Type of one element, byte order included (``">f4"``), or the name of a type that NumPy
+        lacks (``"<i3"``, ``">ibm4"``, ...; see the page on samples).
     shape : int or tuple of int
         Element counts; ``-1`` is allowed once, on the major axis: its length follows from the
         file's size.
@@ -115,11 +115,12 @@ class RawArray:
     ) -> None:
         with name_file(url):
             _check_options(mode, access)
-            template = _as_template(dtype, shape, offset, order, strides)
+            stored, samples = parse_dtype(dtype)
+            template = _as_template(stored, shape, offset, order, strides)
         source = open_source(url, storage_options)
         with name_file(url):
             layout = template.resolve(source.identity.size)
-        self._set(Files.single(source), layout, None, mode, access)
+        self._set(Files.single(source), layout, samples, mode, access)
         self._check()
 
     @classmethod
@@ -433,7 +434,7 @@ def _check_writable(samples: Samples) -> None:
 
 
 def _as_template(
-    dtype: npt.DTypeLike,
+    dtype: np.dtype[Any],
     shape: SupportsIndex | Sequence[SupportsIndex],
     offset: SupportsIndex,
     order: str,
@@ -442,6 +443,6 @@ def _as_template(
     """Return the layout that the arguments of `RawArray` describe, checked without the file."""
     steps = None if strides is None else as_shape(strides)
     counts = check_shape(shape, order, steps)
-    template = LayoutTemplate(plain_dtype(dtype), counts, operator.index(offset), order, steps)
+    template = LayoutTemplate(dtype, counts, operator.index(offset), order, steps)
     template.check()
     return template

@@ -167,7 +167,8 @@ class RawDataset(Mapping[str, Variable]):
     def array(self, name: str) -> RawArray:
         """Return a variable that lies in the file, as a lazy array."""
         layout: Any = self.arrangement(name)
-        return RawArray.of(Files.single(self.source), layout, None, "r", self.access)
+        samples = self.description.variables[name].samples
+        return RawArray.of(Files.single(self.source), layout, samples, "r", self.access)
 
     def __getitem__(self, name: str) -> Variable:
         variable = self.description.variables[name]
@@ -187,7 +188,9 @@ class RawDataset(Mapping[str, Variable]):
             axes = ", ".join(
                 f"{dim}: {n}" for dim, n in zip(self.dims(name), data.shape, strict=True)
             )
-            lines.append(f"  {name}: {data.dtype.str} ({axes})")
+            samples = self.description.variables[name].samples
+            kind = data.dtype.str if samples is None else str(samples)
+            lines.append(f"  {name}: {kind} ({axes})")
         return "\n".join(lines)
 
 

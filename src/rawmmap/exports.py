@@ -327,6 +327,12 @@ def open_for_export(
     raw = open_described(name, Keywords.take_from(words), words.pop("format", None))
     if words:
         raise TypeError(f"{name}: {suggest(next(iter(words)), Keywords.names())}")
+    coded = [key for key, variable in raw.description.variables.items() if variable.samples]
+    if coded:
+        raise ValueError(
+            f"{raw.path}: {coded} hold samples that have to be decoded, which other programs are "
+            "not told; write the values to a file of their own and export that"
+        )
     description = _with_coords(raw.description, coords or {})
     check_lengths(raw.path, description.variables)
 

@@ -126,7 +126,9 @@ def from_raw(
         files = Files.of(url, storage_options)
         files.check_sizes(array.layout.extent[1])
         data = Mosaic.stack(array.layout, (len(files),))
-    samples = native(data.dtype) if byteorder == "native" else None
+    samples = array.samples
+    if samples is None and byteorder == "native":
+        samples = native(data.dtype)
     return as_dask(RawArray.of(files, data, samples, "r", access), chunks, name)
 
 

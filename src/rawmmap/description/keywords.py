@@ -16,7 +16,8 @@ from rawmmap.description.checks import typed
 from rawmmap.description.model import Description, Records, Variable, field_dtype
 from rawmmap.description.template import LayoutTemplate
 from rawmmap.errors import DescriptionError
-from rawmmap.layout import Layout, dense_strides, plain_dtype
+from rawmmap.layout import Layout, dense_strides
+from rawmmap.layout.samples import Samples, parse_dtype
 
 __all__ = ["Keywords", "suggest"]
 
@@ -156,6 +157,7 @@ class _Spec:
     attrs: Mapping[str, Any]
     fields: Mapping[str, Mapping[str, Any]]
     record: bool
+    samples: Samples | None
 
     @classmethod
     def of(cls, path: str, what: str, key: Any, words: Any) -> Self:
@@ -171,14 +173,19 @@ class _Spec:
                 raise TypeError(f"{subject}{suggest(str(word), _OF_VARIABLE)}")
         if words.get("dtype") is None:
             raise DescriptionError(f"{path}: variable {key!r} has no dtype; give dtype=")
-        dtype = _as_dtype(subject, words["dtype"])
+        dtype, samples = _as_dtype(subject, words["dtype"])
         shape = _as_shape(subject, "shape", words.get("shape"))
         strides = _as_shape(subject, "strides", words.get("strides"))
         order = "C" if words.get("order") is None else words["order"]
         if order not in ("C", "F"):
             raise DescriptionError(f"{subject}order must be 'C' or 'F', not {order!r}")
         offset = words.get("offset")
-        attrs, of_fields = _attrs_of(subject, words.get("attrs"), words.get("fields"), dtype)
+        attrs, of_fields = _attrs_of(
+            subject,
+            words.get("attrs"),
+            words.get("fields"),
+            dtype if samples is None else samples.dtype,
+        )
         return cls(
             subject,
             key,
@@ -191,6 +198,7 @@ class _Spec:
             attrs,
             of_fields,
             bool(words.get("record", True)),
+            samples,
         )
 
     @property
@@ -208,7 +216,7 @@ class _Spec:
         self._check(template)
         if dims is None:
             dims = tuple(f"dim_{i}" for i in range(template.ndim))
-        return Variable(dims, template, self.attrs, self.fields)
+        return Variable(dims, template, self.attrs, self.fields, self.samples)
 
     def _check(self, template: LayoutTemplate) -> None:
         """Refuse what no file can satisfy."""
@@ -312,9 +320,9 @@ def suggest(word: str, known: Iterable[str]) -> str:
     return f"unknown keyword {word!r}; {hint}"
 
 
-def _as_dtype(subject: str, dtype: Any) -> np.dtype[Any]:
+def _as_dtype(subject: str, dtype: Any) -> tuple[np.dtype[Any], Samples | None]:
     try:
-        return plain_dtype(dtype)
+        return parse_dtype(dtype)
     except TypeError as error:
         near = _nearest_dtype(dtype)
         if near is None:

@@ -12,6 +12,7 @@ from rawmmap.description.template import LayoutTemplate
 from rawmmap.errors import DescriptionError
 from rawmmap.layout import Arrangement, Layout, Mosaic
 from rawmmap.layout.overlap import find_overlap, overlaps_itself
+from rawmmap.layout.samples import Samples
 
 __all__ = ["Description", "Records", "Variable"]
 
@@ -54,12 +55,20 @@ class Variable:
         Attributes, as xarray's decoders take them.
     fields : mapping
         What is said of single fields of a structured dtype: ``{name: {"dims": ..., ...}}``.
+    samples : Samples or None
+        How stored elements become values; None where they are values.
     """
 
     dims: tuple[str, ...]
     data: Arrangement | LayoutTemplate
     attrs: Mapping[str, Any] = field(default_factory=dict)
     fields: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    samples: Samples | None = None
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the values."""
+        return self.data.dtype if self.samples is None else self.samples.dtype
 
     @property
     def arrangement(self) -> Arrangement:

@@ -27,7 +27,8 @@ from rawmmap.files.opening import (
     open_file,
     remove_if_empty,
 )
-from rawmmap.layout import MAX_BYTES, Layout, as_shape, infer_shape, plain_dtype
+from rawmmap.layout import MAX_BYTES, Layout, as_shape, infer_shape
+from rawmmap.layout.samples import mappable_dtype
 from rawmmap.mapping._system import GRANULARITY
 from rawmmap.mapping._window import (
     EMPTY,
@@ -192,7 +193,7 @@ def anonymous(
            [0, 0, 0]])
     """
     try:
-        plain = plain_dtype(dtype)
+        plain = mappable_dtype(dtype)
         if order not in _ORDERS:
             raise _keyword_error(order, None, False)
         counts = _as_counts(shape)
@@ -232,7 +233,7 @@ def bind(
 ) -> BoundArray:
     """Check all that can be checked without the file, then open it and go on."""
     try:
-        plain = plain_dtype(dtype)
+        plain = mappable_dtype(dtype)
         start = None if offset is None else _as_integer(offset, "offset")
         if order not in _ORDERS or mode not in MODES or grow not in _GROWS:
             raise _keyword_error(order, mode, grow)

@@ -59,12 +59,11 @@ class RawStore(AbstractDataStore):
         if not variable.in_file:
             return Variable(variable.dims, values_of(variable), variable.attrs)
         data: Any = variable.data
-        array = RawArray.of(
-            Files.single(self.raw.source), data, native(data.dtype), "r", self.raw.access
-        )
+        samples = native(data.dtype) if variable.samples is None else variable.samples
+        array = RawArray.of(Files.single(self.raw.source), data, samples, "r", self.raw.access)
         preferred = {dim: PreferredLength(chunks[dim]) for dim in variable.dims}
         encoding: dict[str, Any] = {"preferred_chunks": preferred}
-        if not data.dtype.isnative:
+        if variable.samples is None and not data.dtype.isnative:
             encoding["dtype"] = data.dtype
         return Variable(variable.dims, LazyArray(array), variable.attrs, encoding)
 

@@ -128,6 +128,12 @@ def _views(path: str, raw: RawDataset, mode: Any, shared: bool) -> dict[str, npt
 def _layout(raw: RawDataset, name: str) -> Layout:
     """Return where a variable lies, if one strided view can show it."""
     data = raw.arrangement(name)
+    if raw.description.variables[name].samples is not None:
+        raise TypeError(
+            f"{raw.path}: variable {name!r} has samples that have to be decoded, and a map shows "
+            "bytes as they are; open it with xr.open_dataset, or with rawmmap.RawArray and "
+            "mode='r+' to write to it"
+        )
     if isinstance(data, Layout):
         return data
     raise DescriptionError(

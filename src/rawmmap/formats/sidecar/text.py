@@ -36,6 +36,8 @@ from rawmmap.formats.sidecar.values import (
     decode_dtype,
     encode_array,
     encode_attrs,
+    encode_dtype,
+    parse_stored,
 )
 from rawmmap.layout import Layout, Values
 
@@ -137,9 +139,9 @@ def _encoded(name: str, variable: Variable) -> dict[str, Any]:
     if isinstance(data, Values):
         words = {**encode_array(data.array), "dims": list(variable.dims)}
     elif isinstance(data, LayoutTemplate):
-        words = _encode_template(data, variable.dims)
+        words = _encode_template(data, variable)
     elif isinstance(data, Layout):
-        words = _encode_template(template_of(data), variable.dims)
+        words = _encode_template(template_of(data), variable)
     else:
         raise TypeError(f"variable {name!r}: a sidecar cannot describe {type(data).__name__}")
     if variable.attrs:
@@ -147,8 +149,9 @@ def _encoded(name: str, variable: Variable) -> dict[str, Any]:
     return words
 
 
-def _encode_template(template: LayoutTemplate, dims: tuple[str, ...]) -> dict[str, Any]:
-    words: dict[str, Any] = {"dtype": template.dtype.str, "dims": list(dims)}
+def _encode_template(template: LayoutTemplate, variable: Variable) -> dict[str, Any]:
+    dtype = encode_dtype(template.dtype, variable.samples)
+    words: dict[str, Any] = {"dtype": dtype, "dims": list(variable.dims)}
     words["shape"] = list(template.shape) if template.shape is not None else [-1]
     words["offset"] = template.offset
     if template.strides is not None:
@@ -303,16 +306,17 @@ def _records(words: Any) -> Records | None:
 def _variable(name: str, words: Any) -> Variable:
     what = f"variable {name!r}"
     found = as_object(words, what, _VARIABLE)
-    dtype = within(what, decode_dtype, found.get("dtype"))
     dims = tuple(as_strings(found.get("dims"), f'{what}: "dims"'))
     attrs = within(what, decode_attrs, as_object(found.get("attrs", {}), f'{what}: "attrs"'))
     if "values" in found:
         misplaced = sorted({"shape", "offset", "order", "strides"} & set(found))
         if misplaced:
             raise ValueError(f"{what} has values in the sidecar, so {misplaced} mean nothing")
+        dtype = within(what, decode_dtype, found.get("dtype"))
         values = within(what, decode_array, found)
         check_dims(dims, values.shape, what)
         return Variable(dims, Values(values), typed(attrs, dtype, what))
+    stored, samples = within(what, parse_stored, found.get("dtype"))
     shape = as_integers(found.get("shape"), f'{what}: "shape"', -1)
     strides = found.get("strides")
     order = found.get("order", "C")
@@ -320,10 +324,11 @@ def _variable(name: str, words: Any) -> Variable:
         raise ValueError(f'{what}: "order" is "C" or "F", not {order!r}')
     check_dims(dims, shape, what)
     template = LayoutTemplate(
-        dtype,
+        stored,
         shape,
         as_integer(found.get("offset", 0), f'{what}: "offset"', 0),
         order,
         None if strides is None else as_integers(strides, f'{what}: "strides"'),
     )
-    return Variable(dims, template, typed(attrs, dtype, what))
+    dtype = stored if samples is None else samples.dtype
+    return Variable(dims, template, typed(attrs, dtype, what), samples=samples)

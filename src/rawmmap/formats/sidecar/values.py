@@ -11,8 +11,17 @@ import numpy as np
 import numpy.typing as npt
 
 from rawmmap.layout import plain_dtype
+from rawmmap.layout.samples import NAMES, Coded, Samples, parse_dtype
 
-__all__ = ["decode_array", "decode_attrs", "decode_dtype", "encode_array", "encode_attrs"]
+__all__ = [
+    "decode_array",
+    "decode_attrs",
+    "decode_dtype",
+    "encode_array",
+    "encode_attrs",
+    "encode_dtype",
+    "parse_stored",
+]
 
 _WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _KINDS = "biufcSUmM"
@@ -206,3 +215,31 @@ def decode_dtype(text: Any) -> np.dtype[Any]:
     if text[0] not in "<>" and dtype.byteorder != "|":
         raise ValueError(f"{text!r} has no byte order; write '<{text}' or '>{text}'")
     return dtype
+
+
+def encode_dtype(dtype: np.dtype[Any], samples: Samples | None) -> str:
+    """Return the name of the type of elements in the data file.
+
+    Raises
+    ------
+    TypeError
+        If samples of this kind have no name.
+    """
+    if isinstance(samples, Coded):
+        return samples.name
+    if samples is not None and samples.dtype.newbyteorder("=") != dtype.newbyteorder("="):
+        raise TypeError(f"a sidecar has no name for the samples {samples!r}")
+    return dtype.str
+
+
+def parse_stored(text: Any) -> tuple[np.dtype[Any], Samples | None]:
+    """Return what the name of the type of elements in the data file means; see `encode_dtype`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for `decode_dtype`.
+    """
+    if isinstance(text, str) and text[1:] in NAMES:
+        return parse_dtype(text)
+    return decode_dtype(text), None

@@ -68,6 +68,12 @@ class Existing:
                 "rawmmap.describe(path, ...)"
             )
         raw = open_described(path, Keywords(), "sidecar")
+        coded = [name for name, variable in raw.description.variables.items() if variable.samples]
+        if coded:
+            raise DescriptionError(
+                f"{path}: {coded} hold samples that have to be decoded, and a dataset cannot be "
+                "written into such a file; assign to a rawmmap.RawArray with mode='r+'"
+            )
         return cls(raw.template, raw.source, RawStore(raw), state)
 
     @property

@@ -1,4 +1,4 @@
-"""How stored bytes become values, and back."""
+"""What every kind of samples can do, and the simplest kind: another byte order."""
 
 from __future__ import annotations
 
