@@ -15,11 +15,10 @@ def auto_chunks(
     limit: int,
     page: int,
 ) -> tuple[int, ...]:
-    """Return the length of a chunk along each axis, so that chunks are contiguous slabs.
+    """Return chunk lengths, one per axis, for chunks that are contiguous slabs of the file.
 
-    Axes are whole from the fastest one up as long as a chunk stays within `limit`; the next slower
-    axis is cut, on page boundaries where the length of its steps allows it; all slower axes
-    have length 1.
+    The fastest axes stay whole as long as a chunk fits into `limit`; the next slower axis is cut,
+    on page boundaries where its step allows it; all slower axes have length 1.
 
     Parameters
     ----------
@@ -29,7 +28,7 @@ def auto_chunks(
     itemsize : int
         Bytes of one element.
     limit : int
-        Bytes that a chunk should have at most.
+        Largest number of bytes of a chunk.
     page : int
         Bytes of a page.
     """
@@ -38,15 +37,15 @@ def auto_chunks(
     for axis in sorted(range(len(shape)), key=lambda a: (abs(strides[a]), -a)):
         n = max(shape[axis], 1)
         if slab * n > limit:
-            chunks[axis] = _cut(n, slab, limit, page)
+            chunks[axis] = _slabs_per_chunk(n, slab, limit, page)
             break
         chunks[axis] = n
         slab *= n
     return tuple(chunks)
 
 
-def _cut(n: int, slab: int, limit: int, page: int) -> int:
-    """Return how many of `n` slabs go into a chunk: evenly, and by whole pages if possible."""
+def _slabs_per_chunk(n: int, slab: int, limit: int, page: int) -> int:
+    """Return how many of `n` slabs go into a chunk: evenly, and in whole pages if possible."""
     most = max(limit // slab, 1)
     even = math.ceil(n / math.ceil(n / most))
     paged = page // math.gcd(slab, page)

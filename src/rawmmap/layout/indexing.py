@@ -1,8 +1,8 @@
-"""NumPy's indexing rules, as data: what a key asks of a layout.
+"""NumPy's indexing rules as data: the elements of a layout that a key selects.
 
-A key with integers and slices only is a smaller `Layout`. Any other key that NumPy accepts is a
-layout whose leading axes are picked by arrays of positions, and a place in the result for the axes
-of those arrays.
+A key of integers and slices gives a smaller `Layout`. Any other key that NumPy accepts gives a
+layout with arrays of positions along its leading axes, and the axis of the result at which the axes
+of those arrays belong.
 """
 
 from __future__ import annotations
@@ -23,24 +23,25 @@ _BASIC = (slice, int, type(None), type(Ellipsis))
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What a key asks of a layout.
+    """The elements that a key selects.
 
     Attributes
     ----------
     layout : Layout
-        The elements that the basic part of the key leaves, with the axes that `points` picks first.
+        The elements that the basic part of the key selects; the axes that `points` indexes come
+        first.
     points : tuple of arrays of int
         Positions along the leading axes of `layout`, of one common shape, none of them negative.
         Empty for a basic key.
-    place : int
-        Axis of the result at which the axes of `points` belong.
+    axis : int
+        Axis of the result at which the axes of `points` start.
     scalar : bool
-        Whether NumPy returns a scalar, and not an array of no axes.
+        Whether NumPy returns a scalar rather than an array without axes.
     """
 
     layout: Layout
     points: tuple[npt.NDArray[np.intp], ...] = ()
-    place: int = 0
+    axis: int = 0
     scalar: bool = False
 
     @property
@@ -51,27 +52,30 @@ class Selection:
         return self.layout.ndim - len(self.points) + self.points[0].ndim
 
     def arrange(self, result: npt.NDArray[Any]) -> Any:
-        """Return `result`, whose leading axes are those of `points`, as NumPy would give it."""
+        """Return `result`, which has the axes of `points` first, with its axes in NumPy's order."""
         if self.scalar:
             return result[()]
-        if not self.place:
+        if not self.axis:
             return result
         width = self.points[0].ndim
-        return np.moveaxis(result, range(width), range(self.place, self.place + width))
+        return np.moveaxis(result, range(width), range(self.axis, self.axis + width))
 
     def to_stored_order(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Return `values`, broadcast to NumPy's result, with the axes of `points` in front."""
+        """Return `values`, broadcast to the shape of the result, with the axes of `points` first.
+
+        The inverse of `arrange`.
+        """
         if not self.points:
             return np.broadcast_to(values, self.layout.shape)
         picked = self.points[0].shape
         rest = self.layout.shape[len(self.points) :]
-        whole = np.broadcast_to(values, rest[: self.place] + picked + rest[self.place :])
+        result = np.broadcast_to(values, rest[: self.axis] + picked + rest[self.axis :])
         width = len(picked)
-        return np.moveaxis(whole, range(self.place, self.place + width), range(width))
+        return np.moveaxis(result, range(self.axis, self.axis + width), range(width))
 
 
 def select(layout: Layout, key: Any) -> Selection:
-    """Return what ``array[key]`` asks of an array that lies as `layout` says.
+    """Return the elements that ``array[key]`` selects, where `layout` describes the array.
 
     Raises
     ------
@@ -80,27 +84,27 @@ def select(layout: Layout, key: Any) -> Selection:
     """
     items = tuple(key) if isinstance(key, tuple) else (key,)
     if all(type(item) in _BASIC for item in items):
-        return _basic(layout, items)
+        return _select_basic(layout, items)
     if isinstance(key, np.ndarray) and key.dtype.kind == "U" and key.ndim == 1:
         key = key.tolist()
-    if isinstance(key, str) or (isinstance(key, list) and key and _all_names(key)):
-        return Selection(_fields(layout, key))
-    items = tuple(_normal(item) for item in items)
+    if isinstance(key, str) or (isinstance(key, list) and key and _are_names(key)):
+        return Selection(_select_fields(layout, key))
+    items = tuple(_normalize_index(item) for item in items)
     if not any(isinstance(item, np.ndarray) for item in items):
-        return _basic(layout, items)
-    return _advanced(layout, _expanded(items, layout.ndim))
+        return _select_basic(layout, items)
+    return _select_advanced(layout, _append_ellipsis(items, layout.ndim))
 
 
-def _basic(layout: Layout, items: tuple[Any, ...]) -> Selection:
+def _select_basic(layout: Layout, items: tuple[Any, ...]) -> Selection:
     part = layout[items]
     return Selection(part, scalar=not part.shape and not any(i is Ellipsis for i in items))
 
 
-def _all_names(key: list[Any]) -> bool:
+def _are_names(key: list[Any]) -> bool:
     return all(isinstance(item, str) for item in key)
 
 
-def _fields(layout: Layout, key: str | list[str]) -> Layout:
+def _select_fields(layout: Layout, key: str | list[str]) -> Layout:
     dtype = layout.dtype
     try:
         if isinstance(key, str):
@@ -108,11 +112,11 @@ def _fields(layout: Layout, key: str | list[str]) -> Layout:
         return Layout(dtype[key], layout.shape, layout.strides, layout.offset)
     except (KeyError, ValueError):
         raise IndexError(
-            f"dtype {dtype} has not the fields {key!r}; it has {dtype.names}"
+            f"no field {key!r} in dtype {dtype}; its fields are {dtype.names}"
         ) from None
 
 
-def _normal(item: Any) -> Any:
+def _normalize_index(item: Any) -> Any:
     """Return an index as None, Ellipsis, slice, int, or an array of bool or int."""
     if item is None or item is Ellipsis or isinstance(item, slice):
         return item
@@ -124,7 +128,7 @@ def _normal(item: Any) -> Any:
     try:
         array = np.asarray(item)
     except ValueError as error:
-        raise IndexError(f"{item!r} is no index: {error}") from None
+        raise IndexError(f"{item!r} is not a valid index: {error}") from None
     if array.size == 0 and not isinstance(item, np.ndarray):
         array = array.astype(np.intp)
     if array.dtype.kind not in "biu":
@@ -137,32 +141,32 @@ def _normal(item: Any) -> Any:
     return array
 
 
-def _axes_taken(item: Any) -> int:
+def _count_axes(item: Any) -> int:
     if item is None or item is Ellipsis:
         return 0
     return item.ndim if isinstance(item, np.ndarray) and item.dtype.kind == "b" else 1
 
 
-def _expanded(items: tuple[Any, ...], ndim: int) -> tuple[Any, ...]:
-    """Return a key with a position for every axis and at most one, possibly empty, ellipsis."""
+def _append_ellipsis(items: tuple[Any, ...], ndim: int) -> tuple[Any, ...]:
+    """Return a key with exactly one ellipsis, after checking how many axes it indexes."""
     used = sum(map(_axes_taken, items))
     if used > ndim:
         raise IndexError(
             f"too many indices for array: array is {ndim}-dimensional, but {used} were indexed"
         )
-    dots = [i for i, item in enumerate(items) if item is Ellipsis]
-    if len(dots) > 1:
+    ellipses = [i for i, item in enumerate(items) if item is Ellipsis]
+    if len(ellipses) > 1:
         raise IndexError("an index can only have a single ellipsis ('...')")
-    return items if dots else (*items, Ellipsis)
+    return items if ellipses else (*items, Ellipsis)
 
 
-def _advanced(layout: Layout, items: tuple[Any, ...]) -> Selection:
+def _select_advanced(layout: Layout, items: tuple[Any, ...]) -> Selection:
     spare = layout.ndim - sum(map(_axes_taken, items))
     shape = layout.shape
-    basic: list[Any] = []  # a key that keeps every picked axis whole
+    basic: list[Any] = []  # a key that keeps every indexed axis whole
     picked: list[int] = []  # positions of those axes in layout[basic]
     arrays: list[npt.NDArray[Any]] = []
-    lengths: list[tuple[int, int]] = []  # axis and length that each array picks from
+    lengths: list[tuple[int, int]] = []  # axis that each array indexes, and its length
     groups: list[int] = []  # which items of the key are advanced
     axis = before = 0
     for number, item in enumerate(items):
@@ -178,24 +182,24 @@ def _advanced(layout: Layout, items: tuple[Any, ...]) -> Selection:
             if not groups:
                 before = len(basic)
             groups.append(number)
-            for i, array in enumerate(_positions(item, axis, shape)):
+            for i, array in enumerate(_positions_of(item, axis, shape)):
                 picked.append(len(basic))
                 arrays.append(array)
-                lengths.append((axis + i, shape[axis + i] if _axes_taken(item) else 1))
-                # A boolean scalar picks from an axis that it brings along itself.
-                basic.append(None if _axes_taken(item) == 0 else slice(None))
-            axis += _axes_taken(item)
-    points = _aligned(arrays, lengths)
+                lengths.append((axis + i, shape[axis + i] if _count_axes(item) else 1))
+                # A boolean scalar indexes a new axis of length 1.
+                basic.append(None if _count_axes(item) == 0 else slice(None))
+            axis += _count_axes(item)
+    points = _align_points(arrays, lengths)
     part = layout[tuple(basic)]
     rest = [a for a in range(part.ndim) if a not in picked]
     adjacent = groups[-1] - groups[0] == len(groups) - 1
     return Selection(part.transpose([*picked, *rest]), points, before if adjacent else 0)
 
 
-def _aligned(
+def _align_points(
     arrays: list[npt.NDArray[Any]], lengths: list[tuple[int, int]]
 ) -> tuple[npt.NDArray[np.intp], ...]:
-    """Return positions of one common shape, counted from the start of their axes."""
+    """Return positions, broadcast to one shape and counted from the start of their axes."""
     try:
         empty = 0 in np.broadcast_shapes(*(array.shape for array in arrays))
     except ValueError:
@@ -203,16 +207,16 @@ def _aligned(
         raise IndexError(
             f"shape mismatch: indexing arrays could not be broadcast together with shapes {shapes}"
         ) from None
-    # NumPy looks at integers always, but not at arrays that pick nothing.
-    found = [
-        _in_bounds(array, *where, checked=not empty or array.ndim == 0)
+    # NumPy always checks integers, but not arrays that select nothing.
+    positions = [
+        _normalize_positions(array, *where, checked=not empty or array.ndim == 0)
         for array, where in zip(arrays, lengths, strict=True)
     ]
-    return tuple(np.broadcast_arrays(*found))
+    return tuple(np.broadcast_arrays(*positions))
 
 
-def _positions(item: Any, axis: int, shape: tuple[int, ...]) -> list[npt.NDArray[Any]]:
-    """Return the positions that an integer or array picks, one array per axis that it takes."""
+def _positions_of(item: Any, axis: int, shape: tuple[int, ...]) -> list[npt.NDArray[Any]]:
+    """Return the positions that an integer or array selects, one array per axis."""
     if not isinstance(item, np.ndarray) or item.dtype.kind != "b":
         return [np.asarray(item)]
     if item.ndim == 0:
@@ -227,7 +231,7 @@ def _positions(item: Any, axis: int, shape: tuple[int, ...]) -> list[npt.NDArray
     return list(item.nonzero())
 
 
-def _in_bounds(
+def _normalize_positions(
     array: npt.NDArray[Any], axis: int, n: int, *, checked: bool
 ) -> npt.NDArray[np.intp]:
     """Return positions counted from the start."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Runs"]
 
-# How many run starts are worked out at a time, so that plans of huge files stay small.
+# Number of run starts that are computed at a time, so that plans of huge files stay small.
 _STARTS_AT_ONCE = 65_536
 
 
@@ -30,7 +30,7 @@ class Runs:
     length : int
         Bytes of each run.
     counts, steps : tuple of int
-        The grid: how many runs there are along each of its axes, and the bytes between them.
+        The grid: number of runs along each axis, and bytes from one run to the next.
     packed : Layout
         Where the elements lie once the runs are written end to end.
     """
@@ -52,7 +52,7 @@ class Runs:
         return self.count * self.length
 
     def points(self, shape: tuple[int, ...]) -> Layout:
-        """Return where the elements of points lie, an array of `shape` of them, end to end."""
+        """Return the layout of the runs of many points, an array of `shape`, end to end."""
         return self.packed.repeated(shape, self.nbytes)
 
     def starts(self) -> npt.NDArray[np.int64]:
@@ -62,15 +62,15 @@ class Runs:
             result = (result[:, None] + np.arange(n, dtype=np.int64) * step).ravel()
         return result
 
-    def batches(self, most: int = _STARTS_AT_ONCE) -> Iterator[npt.NDArray[np.int64]]:
-        """Yield the same starts, some at a time, so that memory stays bounded."""
-        if self.count <= most or not self.counts:
+    def batches(self, limit: int = _STARTS_AT_ONCE) -> Iterator[npt.NDArray[np.int64]]:
+        """Yield the same starts, at most `limit` at a time, so that memory stays bounded."""
+        if self.count <= limit or not self.counts:
             yield self.starts()
             return
         n, step = self.counts[0], self.steps[0]
         rest = Runs(self.first, self.length, self.counts[1:], self.steps[1:], self.packed)
-        if rest.count <= most:
-            at_once = most // rest.count
+        if rest.count <= limit:
+            at_once = limit // rest.count
             for i in range(0, n, at_once):
                 count = min(at_once, n - i)
                 first = self.first + i * step
@@ -80,4 +80,4 @@ class Runs:
             return
         for i in range(n):
             first = self.first + i * step
-            yield from Runs(first, self.length, rest.counts, rest.steps, self.packed).batches(most)
+            yield from Runs(first, self.length, rest.counts, rest.steps, self.packed).batches(limit)

@@ -1,4 +1,4 @@
-"""Types, shapes and strides: what a caller may say, and what follows from the size of a file."""
+"""Types, shapes and strides: checks, and the lengths that follow from the size of a file."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def dense_strides(itemsize: int, shape: tuple[int, ...], order: str) -> tuple[in
 def extent_of(
     itemsize: int, shape: tuple[int, ...], strides: tuple[int, ...], offset: int
 ) -> tuple[int, int]:
-    """Return the first byte, and past the last byte, of any element; the offset twice if empty."""
+    """Return the byte range ``(start, stop)`` of all elements; ``(offset, offset)`` if empty."""
     low = high = offset
     for n, step in zip(shape, strides, strict=True):
         if n == 0:
@@ -110,9 +110,8 @@ def infer_shape(
     offset: int = 0,
     order: str = "C",
     strides: Sequence[int] | None = None,
-    path: str = "",
 ) -> tuple[int, ...]:
-    """Return `shape` with its ``-1``, if it has one, worked out from a file's size.
+    """Return `shape` with the length that replaces a ``-1``, from the size of the file.
 
     Parameters
     ----------
@@ -130,61 +129,59 @@ def infer_shape(
         Order of the axes.
     strides : sequence of int, optional
         Bytes from one element to the next along each axis.
-    path : str
-        The file's name, for error messages.
 
     Raises
     ------
     ValueError
-        If a length is negative, ``-1`` stands twice, beside a zero or on another axis, the offset
-        lies past the end of the file, or bytes are left over.
+        If a length is negative, ``-1`` is repeated, combined with a zero or on another axis, the
+        offset lies past the end of the file, or bytes are left over.
     """
     itemsize = plain_dtype(dtype).itemsize
     counts = check_shape(shape, order, strides)
     if -1 not in counts:
         return counts
-    about = f"{path}: " if path else ""
-    major = counts.index(-1)
     if offset < 0:
-        raise ValueError(
-            f"{about}offset {offset} is negative; it counts bytes from the file's start"
-        )
+        raise ValueError(f"offset {offset} is negative; it counts bytes from the file's start")
     if offset > size:
+        raise ValueError(f"offset {offset} lies past the end of the file, which has {size} bytes")
+    available = size - offset
+    step, last_step = _step_nbytes(itemsize, counts, strides)
+    n, remainder = divmod(available, step)
+    if remainder >= last_step:
+        n, remainder = n + 1, 0
+    if remainder:
         raise ValueError(
-            f"{about}offset {offset} lies past the end of the file, which has {size} bytes"
-        )
-    left = size - offset
-    if strides is None:
-        step = unit = itemsize * math.prod(n for n in counts if n != -1)
-    else:
-        one = tuple(1 if n == -1 else n for n in counts)
-        unit = extent_of(itemsize, one, tuple(strides), 0)[1]
-        step = strides[major]
-    n, over = divmod(left, step)
-    if strides is not None and over >= unit:
-        n, over = n + 1, 0  # the last element may end before its step does
-    if over:
-        raise ValueError(
-            f"{about}the {left} bytes from offset {offset} to the end of the file hold {n} steps "
-            f"of {step} bytes along axis {major} and {over} bytes more; "
-            + _explain_remainder(plain_dtype(dtype), left, step)
+            f"the {available} bytes from offset {offset} to the end of the file hold {n} steps of "
+            f"{step} bytes along axis {counts.index(-1)} and {remainder} bytes more; "
+            + _explain_remainder(plain_dtype(dtype), available, step)
         )
     return tuple(n if count == -1 else count for count in counts)
 
 
-def _explain_remainder(dtype: np.dtype[Any], left: int, step: int) -> str:
-    """Return the likely reason why `left` bytes are not whole steps, and what to do."""
+def _step_nbytes(
+    itemsize: int, counts: tuple[int, ...], strides: Sequence[int] | None
+) -> tuple[int, int]:
+    """Return the bytes of a step along the axis of ``-1``, and of the last one, without its gap."""
+    if strides is None:
+        step = itemsize * math.prod(n for n in counts if n != -1)
+        return step, step
+    one = tuple(1 if n == -1 else n for n in counts)
+    return strides[counts.index(-1)], extent_of(itemsize, one, tuple(strides), 0)[1]
+
+
+def _explain_remainder(dtype: np.dtype[Any], available: int, step: int) -> str:
+    """Return the likely reason why the bytes are not a whole number of steps, and what to do."""
     packed = packed_size(dtype)
-    if packed < dtype.itemsize and left % (step // dtype.itemsize * packed) == 0:
+    if packed < dtype.itemsize and available % (step // dtype.itemsize * packed) == 0:
         return (
             f"they are whole steps of the same fields without padding, which take {packed} bytes "
-            f"in place of {dtype.itemsize}: was the file written packed? Make the dtype without "
+            f"instead of {dtype.itemsize}: was the file written packed? Make the dtype without "
             "align=True, or without gaps between its offsets"
         )
     # A record of one element is too short to tell markers from chance.
-    if step > dtype.itemsize and left % (step + 8) == 0:
+    if step > dtype.itemsize and available % (step + 8) == 0:
         return (
-            f"with 8 bytes more per step there are exactly {left // (step + 8)}: Fortran record "
+            f"with 8 bytes more per step there are exactly {available // (step + 8)}: Fortran record "
             "markers? Put 4 bytes before and after each step into a structured dtype, or start at "
             "offset 4 and give strides"
         )
@@ -192,7 +189,7 @@ def _explain_remainder(dtype: np.dtype[Any], left: int, step: int) -> str:
 
 
 def packed_size(dtype: np.dtype[Any]) -> int:
-    """Return the bytes of all fields of `dtype`, without what lies between them."""
+    """Return the bytes of all fields of `dtype`, without the padding between them."""
     if dtype.subdtype is not None:
         base, shape = dtype.subdtype
         return packed_size(base) * math.prod(shape)
@@ -206,12 +203,13 @@ def check_shape(
     order: str = "C",
     strides: Sequence[int] | None = None,
 ) -> tuple[int, ...]:
-    """Return `shape` as a tuple of ints, ``-1`` where its length follows from a file's size.
+    """Return `shape` as a tuple of ints, with ``-1`` where the length follows from the file.
 
     Raises
     ------
     ValueError
-        If a length is negative, or ``-1`` stands twice, beside a zero or not on the major axis.
+        If a length is negative, or ``-1`` is repeated, combined with a zero or not on the
+        major axis.
     """
     counts = (-1,) if shape is None else as_shape(shape)
     if any(n < -1 for n in counts):
@@ -226,7 +224,7 @@ def check_shape(
             f"shape {counts}: -1 is allowed once, on the major axis (axis {major} here)"
         )
     if 0 in counts:
-        raise ValueError(f"shape {counts}: -1 beside a zero could be any length")
+        raise ValueError(f"shape {counts}: -1 beside a zero is ambiguous: any length fits")
     return counts
 
 

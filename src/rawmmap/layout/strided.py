@@ -59,7 +59,7 @@ class Layout:
     TypeError
         If the dtype holds pointers.
     ValueError
-        If lengths disagree or are negative, or an element would lie before the start of the file or
+        If shape and strides differ in length, a count is negative, or an element would lie before the start of the file or
         past byte 2**63 - 1.
 
     Examples
@@ -152,7 +152,7 @@ class Layout:
 
     @property
     def extent(self) -> tuple[int, int]:
-        """First byte and past the last byte of any element; ``(offset, offset)`` where empty."""
+        """Byte range ``(start, stop)`` of all elements; ``(offset, offset)`` where empty."""
         return extent_of(self.dtype.itemsize, self.shape, self.strides, self.offset)
 
     @property
@@ -180,12 +180,12 @@ class Layout:
         shape, strides = self.shape, self.strides
         ndim = len(shape)
         used = 0
-        dots = False
+        has_ellipsis = False
         for item in items:
             if item is Ellipsis:
-                if dots:
+                if has_ellipsis:
                     raise IndexError("an index can only have a single ellipsis ('...')")
-                dots = True
+                has_ellipsis = True
             elif item is not None:
                 used += 1
         if used > ndim:
@@ -218,7 +218,7 @@ class Layout:
                 steps.extend(strides[axis : axis + skipped])
                 axis += skipped
             else:
-                offset += _checked_index(item, axis, shape[axis]) * strides[axis]
+                offset += _normalize_index(item, axis, shape[axis]) * strides[axis]
                 axis += 1
         return _set(
             object.__new__(Layout),
@@ -236,7 +236,7 @@ class Layout:
         name : str
             The field.
         order : {"C", "F"}
-            Order of the field's own axes, if it has some.
+            Order of the axes inside the field, if there are any.
 
         Raises
         ------
@@ -269,11 +269,11 @@ class Layout:
         )
 
     def parts(self) -> Iterator[Part]:
-        """Yield the one part that there is, which lies in the file number 0."""
+        """Yield the only part, which lies in file number 0."""
         yield Part(full_index(self.shape), self, 0)
 
     def repeated(self, shape: tuple[int, ...], step: int) -> Layout:
-        """Return an array of `shape` of such layouts, `step` bytes from one to the next."""
+        """Return the layout of an array of `shape` such layouts, `step` bytes apart."""
         steps = dense_strides(step, shape, "C")
         return _set(
             object.__new__(Layout),
@@ -344,7 +344,7 @@ class Layout:
     def point_runs(
         self, points: Sequence[npt.NDArray[np.intp]], gap: int = 0
     ) -> tuple[Runs, npt.NDArray[np.int64]]:
-        """Return where the elements lie that `points` pick along the leading axes.
+        """Return the runs of the elements that `points` selects along the leading axes.
 
         Returns
         -------
@@ -377,7 +377,7 @@ def _set(
     strides: tuple[int, ...],
     offset: int,
 ) -> Layout:
-    """Fill in a layout whose values are known to be good; slicing must stay cheap."""
+    """Fill in a layout whose values are known to be valid; slicing must stay cheap."""
     put = object.__setattr__
     put(layout, "dtype", dtype)
     put(layout, "shape", shape)
@@ -390,9 +390,9 @@ def _restore(dtype: Any, shape: tuple[int, ...], strides: tuple[int, ...], offse
     return _set(object.__new__(Layout), np.dtype(dtype), shape, strides, offset)
 
 
-def _checked_index(item: Any, axis: int, n: int) -> int:
+def _normalize_index(item: Any, axis: int, n: int) -> int:
     if isinstance(item, bool):
-        raise IndexError("a boolean is a mask, not a position: a layout takes no masks")
+        raise IndexError("a boolean is a mask; a layout takes integers and slices only")
     try:
         index = operator.index(item)
     except TypeError:

@@ -15,7 +15,7 @@ from typing import Any, Literal, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from rawmmap.errors import ShortFileError, add_file_name
+from rawmmap.errors import ShortFileError, add_file_name, name_file
 from rawmmap.files import grow
 from rawmmap.files.opening import (
     MODES,
@@ -275,10 +275,8 @@ def _bind_opened(
             raise not_regular_error(status, path)
         if -1 in counts:
             _check_size(fd, status.st_size, path)
-            name = path or "the file"
-            counts = infer_shape(
-                plain, counts, size=status.st_size, offset=start, order=order, path=name
-            )
+            with name_file(path or "the file"):
+                counts = infer_shape(plain, counts, size=status.st_size, offset=start, order=order)
         info = MapInfo(path, source, status, plain, counts, start, order, mode, shared, grow)
         return _bind_open(info, fd, status.st_size)
     except BaseException:
