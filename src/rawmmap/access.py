@@ -108,7 +108,7 @@ def _plan_map(layout: Layout, tuning: Tuning) -> Step:
     runs = layout.runs(PAGE - 1)
     # A run that starts anywhere touches one page more than its length fills.
     wanted = runs.count * (runs.length // PAGE + 1) * PAGE
-    sparse = runs.count > 1 and wanted <= tuning.most_hinted
+    sparse = runs.count > 1 and wanted <= tuning.max_hinted
     return Step("map", layout, runs if sparse and _exceeds(stop - start, wanted, tuning) else None)
 
 

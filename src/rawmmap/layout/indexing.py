@@ -149,7 +149,7 @@ def _count_axes(item: Any) -> int:
 
 def _append_ellipsis(items: tuple[Any, ...], ndim: int) -> tuple[Any, ...]:
     """Return a key with exactly one ellipsis, after checking how many axes it indexes."""
-    used = sum(map(_axes_taken, items))
+    used = sum(map(_count_axes, items))
     if used > ndim:
         raise IndexError(
             f"too many indices for array: array is {ndim}-dimensional, but {used} were indexed"
@@ -161,7 +161,7 @@ def _append_ellipsis(items: tuple[Any, ...], ndim: int) -> tuple[Any, ...]:
 
 
 def _select_advanced(layout: Layout, items: tuple[Any, ...]) -> Selection:
-    spare = layout.ndim - sum(map(_axes_taken, items))
+    spare = layout.ndim - sum(map(_count_axes, items))
     shape = layout.shape
     basic: list[Any] = []  # a key that keeps every indexed axis whole
     picked: list[int] = []  # positions of those axes in layout[basic]

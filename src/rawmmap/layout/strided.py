@@ -59,8 +59,8 @@ class Layout:
     TypeError
         If the dtype holds pointers.
     ValueError
-        If shape and strides differ in length, a count is negative, or an element would lie before the start of the file or
-        past byte 2**63 - 1.
+        If shape and strides differ in length, a count is negative, or an element would lie before
+        the start of the file or past byte 2**63 - 1.
 
     Examples
     --------

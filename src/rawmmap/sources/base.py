@@ -1,14 +1,24 @@
-"""What every source of bytes can do: the waist of the library, below which nobody knows arrays."""
+"""The protocol of sources of bytes; nothing below it knows arrays."""
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Access", "Expected", "Identity", "Lengths", "Range", "Source", "Starts"]
+__all__ = [
+    "Access",
+    "Expected",
+    "Identity",
+    "Lengths",
+    "Range",
+    "Source",
+    "Starts",
+    "replaced_error",
+]
 
 Access = Literal["auto", "map", "read"]
 
@@ -19,7 +29,7 @@ Lengths = int | npt.NDArray[np.int64]
 
 
 class Identity(NamedTuple):
-    """What tells one state of a file from another, without reading it.
+    """The state of a file, as far as it can be told without reading it.
 
     Attributes
     ----------
@@ -28,11 +38,11 @@ class Identity(NamedTuple):
     size : int
         Bytes.
     modified : int or str or None
-        Modification time in nanoseconds, or what a server tells of the file's state (an ETag).
+        Modification time in nanoseconds, or the state that a server reports (an ETag).
     inode : int or None
         Number of the file within its file system.
     generation : int or None
-        Which use of that number it is, where the file system tells.
+        Generation of the inode, where the file system reports it: inodes are used again.
     """
 
     name: str
@@ -42,24 +52,30 @@ class Identity(NamedTuple):
     generation: int | None = None
 
 
+def replaced_error(url: str) -> OSError:
+    """Return the error for a file that is not the one that was opened."""
+    return OSError(
+        errno.ESTALE, "another file has replaced this one since it was opened; open it again", url
+    )
+
+
 class Range(NamedTuple):
-    """Byte ranges of one file that a request for several files wants."""
+    """Byte ranges of one file, within a request for several files."""
 
     file: int
     starts: Starts
     lengths: Lengths
 
 
-#: The ranges of a map that will be read, some starts at a time, and their common length.
+#: Ranges of a map that will be read: batches of starts, and the common length.
 Expected = tuple[Iterator[npt.NDArray[np.int64]], int]
 
 
 class Source(Protocol):
-    """A file, wherever it is; picklable, and without anything open between two calls.
+    """A local or remote file; picklable, and nothing stays open between two calls.
 
-    All methods may be called from several threads at once. All of them raise `OSError` if the file
-    is gone, was replaced since the source was opened, or is too short; a file that has grown stays
-    readable.
+    All methods may be called from several threads at once. They raise `OSError` if the file is gone, was
+    replaced since the source was opened, or is too short; a file that has grown stays readable.
     """
 
     @property
@@ -76,30 +92,30 @@ class Source(Protocol):
 
     @property
     def prefers_reads(self) -> bool:
-        """Whether ``access="auto"`` must not map, as on network file systems."""
+        """Whether ``access="auto"`` reads and never maps, as on network file systems."""
 
     @property
     def gap(self) -> int:
-        """Bytes between two ranges that are read faster than two ranges are asked for."""
+        """Largest gap in bytes between two ranges for which reading both in one is faster."""
 
     def read(self, starts: Starts, lengths: Lengths) -> memoryview:
         """Return the bytes of ranges, end to end, in writable memory.
 
-        One request for all: a source may join and reorder them. Ranges may overlap.
+        This is one request: a source may join and reorder the ranges. They may overlap.
         """
 
     def map(
         self, start: int, stop: int, expected: Expected | None = None
     ) -> tuple[npt.NDArray[Any], int]:
-        """Return copy-on-write memory that shows a range of the file.
+        """Map a range of the file, copy-on-write.
 
         Parameters
         ----------
         start, stop : int
             First byte, and past the last byte.
         expected : (iterator of arrays of int, int), optional
-            Starts and the length of the only ranges that will be read: they are asked for at once,
-            and nothing is read ahead.
+            Starts and common length of the only ranges that will be read. They are requested at
+            once, and read-ahead is off.
 
         Returns
         -------
@@ -111,14 +127,14 @@ class Source(Protocol):
         Raises
         ------
         io.UnsupportedOperation
-            If the source has no maps.
+            If the source cannot be mapped.
         """
 
     def prefetch(self, starts: Starts, length: int) -> None:
-        """Ask for ranges that will be read soon, without waiting for them."""
+        """Start to fetch ranges that will be read soon, without waiting for them."""
 
     def write(self, starts: Starts, lengths: Lengths, buffer: memoryview) -> None:
-        """Store the bytes of `buffer`, which lie end to end in it, at ranges of the file.
+        """Write the bytes of `buffer`, end to end, to ranges of the file.
 
         Raises
         ------
@@ -127,4 +143,4 @@ class Source(Protocol):
         """
 
     def reopen(self) -> Source:
-        """Return the same file in its present state."""
+        """Open the same file again, in its present state."""

@@ -1,8 +1,7 @@
-"""`Files`: the many files that an array lies in, looked at when they are needed."""
+"""`Files`: the files of an array, opened when they are needed."""
 
 from __future__ import annotations
 
-import errno
 import os
 import threading
 import zlib
@@ -15,32 +14,32 @@ import numpy as np
 import numpy.typing as npt
 
 from rawmmap.errors import ShortFileError
-from rawmmap.sources.base import Identity, Range, Source
+from rawmmap.sources.base import Identity, Range, Source, replaced_error
 from rawmmap.sources.opening import local_path, open_source
 from rawmmap.sources.tuning import TUNING
 
 __all__ = ["Files"]
 
-# So many bits of each inode are kept: enough to tell a replaced file, and few bytes in a pickle.
+# The bits of each inode that are kept: enough to detect a replaced file, and small in a pickle.
 _BITS = np.uint32
 
-# More names than this are compressed in pickles.
-_FEW = 64
+# Lists of more names than this are compressed in pickles.
+_UNCOMPRESSED_NAMES = 64
 
 
 class Files:
-    """Files by number; none of them stays open, and few of them are remembered.
+    """Files by number; none stays open, and a bounded number of sources is cached.
 
     Parameters
     ----------
     urls : sequence of str
-        Where they are. A sequence that follows a rule is kept as it is.
+        Absolute paths or URLs. A lazy sequence is kept as it is.
     storage_options : mapping, optional
-        Options for fsspec, for URLs of other systems; never shown.
+        Options for fsspec, for URLs; never shown.
     inodes : array of int, optional
-        The inode of each, of which the lowest 32 bits count, from a listing.
+        The inode of each file when it was listed; the lowest 32 bits count.
     digest : str
-        What tells the state of all of them, from the same listing.
+        Digest of the state of all files, from the same listing.
     """
 
     __slots__ = ("_inodes", "_lock", "_options", "_sizes", "_sources", "digest", "urls")
@@ -67,12 +66,12 @@ class Files:
         urls: Sequence[str | os.PathLike[str]],
         storage_options: Mapping[str, Any] | None = None,
     ) -> Self:
-        """Return files as they are now: every one of them is looked at, but not opened.
+        """Return files in their present state; the local ones are not opened for that.
 
         Raises
         ------
         FileNotFoundError
-            If one does not exist.
+            If a file does not exist.
         """
         names = [os.path.abspath(p) if (p := local_path(u)) else os.fsdecode(u) for u in urls]
         if any(local_path(name) is None for name in names):
@@ -86,7 +85,7 @@ class Files:
 
     @classmethod
     def single(cls, source: Source) -> Self:
-        """Return one file that was looked at already."""
+        """Return the files of an array in one file, which is open already."""
         files = cls.__new__(cls)
         files._set_single(source)
         return files
@@ -104,12 +103,12 @@ class Files:
         return len(self.urls)
 
     def __getitem__(self, number: int) -> Source:
-        """Return the source of a file.
+        """Return the source of the file of a number, opening it if needed.
 
         Raises
         ------
         OSError
-            If it is gone, or another file has taken its place since it was listed.
+            If the file is gone, or was replaced since it was listed.
         """
         source = self._sources.get(number)
         return self._open(number) if source is None else source
@@ -119,11 +118,7 @@ class Files:
         inode = source.identity.inode
         listed = inode if self._inodes is None else int(self._inodes[number])
         if inode is not None and listed is not None and (inode ^ listed) & 0xFFFFFFFF:
-            raise OSError(
-                errno.ESTALE,
-                "another file has taken the place of this one since it was opened; open it again",
-                source.url,
-            )
+            raise replaced_error(source.url)
         with self._lock:
             self._sources[number] = source
             while len(self._sources) > TUNING.open_sources:
@@ -131,12 +126,12 @@ class Files:
         return source
 
     def check_sizes(self, needed: int) -> None:
-        """Refuse files of fewer than `needed` bytes, as far as their sizes are known.
+        """Refuse files of fewer than `needed` bytes.
 
         Raises
         ------
         ShortFileError
-            Which names the first one.
+            For the first file that is too short.
         """
         if self._sizes is None:
             sizes = np.array([self[number].identity.size for number in range(len(self))], np.int64)
@@ -148,19 +143,19 @@ class Files:
 
     @property
     def identities(self) -> tuple[Identity | str, ...]:
-        """What tells the present state of all files from any other, for tokens."""
+        """The states of all files, for tokens."""
         if self.digest:
             return (self.digest,)
         return tuple(self[number].identity for number in range(len(self)))
 
     def reopen(self) -> Files:
-        """Return the same files in their present state."""
+        """Open the same files again, in their present state."""
         if len(self) == 1:
             return Files.single(self[0].reopen())
         return Files.of(self.urls, self._options)
 
     def read(self, ranges: Sequence[Range]) -> list[memoryview]:
-        """Return the bytes of ranges of several files; those of one kind in one request."""
+        """Return the bytes of ranges of several files, with one request per kind of source."""
         results: list[memoryview | None] = [None] * len(ranges)
         together: dict[Any, list[int]] = {}
         for number, (file, starts, lengths) in enumerate(ranges):
@@ -180,10 +175,10 @@ class Files:
             return _restore_single, (self._sources[0],)
         urls: Any = self.urls
         inodes: Any = self._inodes
-        if isinstance(urls, list) and len(urls) > _FEW:
+        if isinstance(urls, list) and len(urls) > _UNCOMPRESSED_NAMES:
             urls = _pack("\0".join(urls).encode(errors="surrogateescape"))
         if inodes is not None:
-            # Files that were made together have inodes that follow each other.
+            # Files that were created together often have consecutive inodes, which compress well.
             inodes = _pack(np.diff(inodes, prepend=inodes.dtype.type(0)).tobytes())
         return _restore, (urls, self._options, inodes, self.digest)
 

@@ -1,4 +1,4 @@
-"""Files of this system: maps of them, positional reads and positional writes."""
+"""Local files: maps, positional reads and positional writes."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from rawmmap.errors import ShrunkFileError
 from rawmmap.files import io
 from rawmmap.files.status import generation_of, is_network_device, real_path_of
 from rawmmap.mapping import PAGE, advise_window, map_window
-from rawmmap.sources.base import Expected, Identity, Lengths, Starts
+from rawmmap.sources.base import Expected, Identity, Lengths, Starts, replaced_error
 from rawmmap.sources.tuning import TUNING
 
 __all__ = ["LocalFile", "explain_errors"]
 
-# The clock that file systems stamp changes with is not finer than this, in nanoseconds.
-_TICK = 2 * 10**9
+# The coarsest resolution of file times, in nanoseconds (FAT).
+_TIME_RESOLUTION = 2 * 10**9
 
 
 @dataclass(frozen=True, slots=True)
 class LocalFile:
-    """A regular file of this system; each access opens and closes it.
+    """A regular local file; each access opens and closes it.
 
     Parameters
     ----------
@@ -41,14 +41,14 @@ class LocalFile:
         Its real path, size, modification time in nanoseconds, inode and generation when it was
         opened.
     prefers_reads : bool
-        Whether it lies on a network file system.
+        Whether it is on a network file system.
     changed : int or None
-        When its inode changed last, in nanoseconds, if that is so long ago that any other state
-        has another time.
+        Time of the last inode change in nanoseconds; None if it is so recent that a later change
+        could have the same time.
     """
 
     maps: ClassVar[bool] = True
-    # A page is read as a whole.
+    # The system reads whole pages.
     gap: ClassVar[int] = PAGE - 1
 
     url: str
@@ -58,16 +58,16 @@ class LocalFile:
 
     @classmethod
     def open(cls, path: str) -> Self:
-        """Look at a file; it does not stay open.
+        """Look at a file, which does not stay open.
 
         Raises
         ------
         FileNotFoundError
-            If there is none.
+            If there is no such file.
         PermissionError
             If it may not be read.
         OSError
-            If it is a directory, a pipe, or anything else that has no bytes at positions.
+            If it is a directory, a pipe, or anything else that is not a regular file.
         """
         try:
             fd = io.open_for_reading(path)
@@ -87,7 +87,7 @@ class LocalFile:
         finally:
             os.close(fd)
         absolute = os.path.abspath(path)
-        old = time.time_ns() - status.st_ctime_ns > _TICK
+        old = time.time_ns() - status.st_ctime_ns > _TIME_RESOLUTION
         return cls(
             # One object where both are equal, so that it is pickled once.
             real if absolute == real else absolute,
@@ -97,7 +97,7 @@ class LocalFile:
         )
 
     def reopen(self) -> Self:
-        """Return the same file in its present state."""
+        """Open the same file again, in its present state."""
         return self.open(self.url)
 
     def read(self, starts: Starts, lengths: Lengths) -> memoryview:
@@ -122,7 +122,7 @@ class LocalFile:
     def map(
         self, start: int, stop: int, expected: Expected | None = None
     ) -> tuple[npt.NDArray[np.uint8], int]:
-        """Return copy-on-write memory that shows a range of the file; see `Source`."""
+        """Map a range of the file, copy-on-write; see `Source`."""
         fd = io.open_for_reading(self.url)
         try:
             self._check_same(fd)
@@ -138,7 +138,7 @@ class LocalFile:
             os.close(fd)
 
     def prefetch(self, starts: Starts, length: int) -> None:
-        """Ask for ranges that will be read soon, without waiting for them."""
+        """Start to fetch ranges that will be read soon, without waiting for them."""
         fd = io.open_for_reading(self.url)
         try:
             _prefetch(fd, iter([np.asarray(starts, np.int64)]), length)
@@ -146,7 +146,7 @@ class LocalFile:
             os.close(fd)
 
     def write(self, starts: Starts, lengths: Lengths, buffer: memoryview) -> None:
-        """Store bytes at ranges of the file, which must reach that far; see `Source`."""
+        """Write bytes to ranges within the file; see `Source`."""
         positions = starts.tolist() if isinstance(starts, np.ndarray) else starts
         if not positions:
             return
@@ -165,10 +165,10 @@ class LocalFile:
             os.close(fd)
 
     def _check_same(self, fd: int) -> int:
-        """Return the file's present size, unless another file has taken its name.
+        """Return the present size of the file; refuse another file that has replaced it.
 
-        Reading that one by the layout of the old one would give wrong values silently. A file that
-        was appended to or written into is still the same.
+        Reading a replacement by the layout of the old file would silently give wrong values. A file
+        that was appended to or written into is still the same.
         """
         status = os.fstat(fd)
         identity = self.identity
@@ -177,11 +177,7 @@ class LocalFile:
             and identity.generation is not None
             and generation_of(fd) not in (identity.generation, None)
         ):
-            raise OSError(
-                errno.ESTALE,
-                "another file has taken the place of this one since it was opened; open it again",
-                self.url,
-            )
+            raise replaced_error(self.url)
         return status.st_size
 
     def _read_short(self, fd: int, positions: Sequence[int], length: int) -> memoryview:
@@ -191,7 +187,7 @@ class LocalFile:
         return memoryview(data)
 
     def _read_equal(self, fd: int, positions: Any, length: int) -> memoryview:
-        view = _memory(len(positions) * length)
+        view = _allocate(len(positions) * length)
         if len(positions) == 1 and io.read_at(fd, view, positions[0]) == length:
             return view
         at = 0
@@ -203,7 +199,7 @@ class LocalFile:
     def _read_unequal(self, fd: int, positions: Any, lengths: list[int]) -> memoryview:
         for position, length in zip(positions, lengths, strict=True):
             io.prefetch(fd, [position], length)
-        view = _memory(sum(lengths))
+        view = _allocate(sum(lengths))
         at = 0
         for position, length in zip(positions, lengths, strict=True):
             self._read_all(fd, view[at : at + length], position)
@@ -219,7 +215,9 @@ def _check_regular(status: os.stat_result, path: str) -> None:
     if stat.S_ISDIR(status.st_mode):
         raise IsADirectoryError(errno.EISDIR, "this is a directory; name a file in it", path)
     if not stat.S_ISREG(status.st_mode):
-        raise OSError(errno.EINVAL, "only regular files have bytes at positions", path)
+        raise OSError(
+            errno.EINVAL, "not a regular file: only regular files can be read at positions", path
+        )
 
 
 def _each(lengths: Lengths) -> Iterable[int]:
@@ -231,15 +229,15 @@ def _extent(positions: Any, lengths: Lengths) -> tuple[int, int]:
     return min(positions, default=0), max(stops, default=0)
 
 
-def _memory(nbytes: int) -> memoryview:
-    """Return memory to read into; bytearrays are faster to make, but filled with zeros."""
+def _allocate(nbytes: int) -> memoryview:
+    """Return memory to read into; a bytearray is faster to create, but filled with zeros."""
     small = nbytes <= TUNING.short_read
     return memoryview(bytearray(nbytes)) if small else np.empty(nbytes, "u1").data
 
 
 @contextmanager
-def explain_errors(path: str, start: int, stop: int, doing: str) -> Iterator[None]:
-    """Let errors of the system name the file, the bytes and, on a full disk, how much is free."""
+def explain_errors(path: str, start: int, stop: int, action: str) -> Iterator[None]:
+    """Add the file, the bytes and, on a full disk, the free space to errors of the system."""
     try:
         yield
     except OSError as error:
@@ -249,14 +247,14 @@ def explain_errors(path: str, start: int, stop: int, doing: str) -> Iterator[Non
         free = shutil.disk_usage(os.path.dirname(path)).free if full else 0
         raise OSError(
             error.errno,
-            f"{error.strerror} while {doing} bytes {start} to {stop}"
-            + (f"; {free} bytes are free on this disk: make room" if full else ""),
+            f"{error.strerror} while {action} bytes {start} to {stop}"
+            + (f"; {free} bytes are free on this disk: free some space" if full else ""),
             path,
         ) from error
 
 
 def _prefetch(fd: int, batches: Iterator[npt.NDArray[np.int64]], length: int) -> None:
-    """Ask for exactly the pages of these runs, unless a sample of them is in memory already."""
+    """Request exactly the pages of these runs, unless a sample of them is cached already."""
     io.disable_readahead(fd)
     for number, starts in enumerate(batches):
         step = max(1, starts.size // TUNING.samples)

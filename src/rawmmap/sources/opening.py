@@ -1,4 +1,4 @@
-"""Which source serves a path or URL."""
+"""Open paths and URLs as sources or streams."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _LOCAL = ("file://", "local://")
 
 
 def local_path(url: str | bytes | os.PathLike[Any]) -> str | None:
-    """Return the path of a file on this system, or None for a URL of another place."""
+    """Return the path of a local file, or None for the URL of a remote one."""
     path = os.fsdecode(url)
     if os.path.exists(path) or (isinstance(url, os.PathLike) and "://" not in path):
-        return path  # though its name may look like a URL
+        return path  # even if its name looks like a URL
     for protocol in _LOCAL:
         if path.startswith(protocol):
             return path.removeprefix(protocol)
@@ -28,14 +28,14 @@ def local_path(url: str | bytes | os.PathLike[Any]) -> str | None:
 def open_source(
     url: str | bytes | os.PathLike[Any], storage_options: Mapping[str, Any] | None = None
 ) -> Source:
-    """Return the source of the bytes of `url`, a path or any URL that fsspec knows.
+    """Open the source of the bytes of `url`, a path or any URL that fsspec knows.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     OSError
-        If it is no regular file, or cannot be reached.
+        If it is not a regular file, or cannot be reached.
     """
     path = local_path(url)
     if path is not None:
@@ -48,7 +48,7 @@ def open_source(
 def open_stream(
     url: str | bytes | os.PathLike[Any], storage_options: Mapping[str, Any] | None = None
 ) -> BinaryIO:
-    """Return a file, local or remote, open for reading from its start; the caller closes it."""
+    """Open a local or remote file for reading from its start; the caller closes it."""
     path = local_path(url)
     if path is not None:
         return open(path, "rb")

@@ -1,8 +1,8 @@
-"""Files of other systems, through fsspec: just the byte ranges that are asked for.
+"""Remote files, through fsspec: only the requested byte ranges are fetched.
 
-Ranges that lie close together are fetched as one, and all ranges of a request, of one file or of
-many, concurrently. The state that the server tells of each file (its ETag or modification time) is
-asked for in the same step: an answer from a file that changed is an error.
+Ranges that lie close together are fetched as one, and all ranges of a request, in one file or in
+many, concurrently. The state of each file on the server (its ETag or modification time) is
+requested at the same time: bytes of a file that has changed are an error.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ import numpy.typing as npt
 from fsspec.asyn import sync
 
 from rawmmap.errors import ShrunkFileError
-from rawmmap.sources.base import Expected, Identity, Lengths, Source, Starts
+from rawmmap.sources.base import Expected, Identity, Lengths, Source, Starts, replaced_error
 from rawmmap.sources.local import LocalFile
 from rawmmap.sources.tuning import TUNING
 
 __all__ = ["RemoteFile", "open_remote", "open_remote_stream"]
 
-# What file systems call the state of a file, the most telling first.
+# Names that file systems give to the state of a file, the most exact first.
 _STATES = ("ETag", "etag", "LastModified", "last_modified", "mtime", "updated", "created")
 _CACHES = ("simplecache::", "filecache::")
 
 
 def open_remote(url: str, storage_options: Mapping[str, Any]) -> Source:
-    """Return the source of a URL; a cached copy on this system is an ordinary local file.
+    """Open the source of a URL; a locally cached copy is an ordinary local file.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     OSError
-        If the server does not answer, or with an error.
+        If the server does not answer, or answers with an error.
     ValueError
         If fsspec does not know the protocol.
     """
@@ -52,21 +52,21 @@ def open_remote(url: str, storage_options: Mapping[str, Any]) -> Source:
 
 
 def open_remote_stream(url: str, storage_options: Mapping[str, Any]) -> BinaryIO:
-    """Return a file of another place, open for reading from its start."""
+    """Open a remote file for reading from its start."""
     fs, path = fsspec.url_to_fs(url, **storage_options)
     return cast("BinaryIO", fs.open(path, "rb"))
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """A file that fsspec reaches.
+    """A file that fsspec can reach.
 
     Parameters
     ----------
     url : str
-        Where it is.
+        Its URL.
     identity : Identity
-        Its URL, its size, and what the server tells of its state.
+        Its URL, its size, and its state as the server reports it.
     options : dict
         Options for fsspec; they may hold credentials and are never shown.
     """
@@ -81,14 +81,14 @@ class RemoteFile:
 
     @classmethod
     def open(cls, url: str, storage_options: Mapping[str, Any]) -> Self:
-        """Ask for a file's size and state.
+        """Request the size and state of a file.
 
         Raises
         ------
         FileNotFoundError
             If there is no such file.
         OSError
-            If the server does not answer, or does not tell the file's size.
+            If the server does not answer, or does not report the size of the file.
         """
         try:
             fs, path = fsspec.url_to_fs(url, **storage_options)
@@ -103,12 +103,16 @@ class RemoteFile:
         if info.get("type") == "directory":
             raise IsADirectoryError(errno.EISDIR, "this is a directory; name a file in it", url)
         if info.get("size") is None:
-            raise OSError(errno.EIO, "the server does not tell the size; use simplecache::", url)
+            raise OSError(
+                errno.EIO,
+                "the server does not report the size; prefix the URL with simplecache::",
+                url,
+            )
         identity = Identity(url, int(info["size"]), _state_of(info))
         return cls(url, identity, dict(storage_options))
 
     def reopen(self) -> Self:
-        """Return the same file in its present state."""
+        """Open the same file again, in its present state."""
         return self.open(self.url, self.options)
 
     def read(self, starts: Starts, lengths: Lengths) -> memoryview:
@@ -119,42 +123,37 @@ class RemoteFile:
     def read_together(
         requests: Sequence[tuple[RemoteFile, Starts, Lengths]],
     ) -> list[memoryview]:
-        """Return the bytes of ranges of several files with equal options: one request for all."""
+        """Return the bytes of ranges of several files with equal options, in one request."""
         joined = [_Joined.of(starts, lengths) for _, starts, lengths in requests]
         files = [file for file, _, _ in requests]
         blocks = _fetch(files, joined)
         results = []
         for file, ranges in zip(files, joined, strict=True):
-            mine = [next(blocks_of) for blocks_of in [blocks] for _ in range(ranges.first.size)]
-            results.append(ranges.split(mine, file.url))
+            results.append(ranges.split([next(blocks) for _ in ranges.first], file.url))
         return results
 
     def map(
         self, start: int, stop: int, expected: Expected | None = None
     ) -> tuple[npt.NDArray[Any], int]:
-        """Refuse: there is nothing here to map."""
+        """Refuse: only local files can be mapped."""
         raise io.UnsupportedOperation(f"{self.url}: only local files can be mapped")
 
     def prefetch(self, starts: Starts, length: int) -> None:
-        """Do nothing: whatever is fetched would be fetched again."""
+        """Do nothing: the bytes would have to be fetched again."""
 
     def write(self, starts: Starts, lengths: Lengths, buffer: memoryview) -> None:
-        """Refuse: other systems replace files as a whole."""
+        """Refuse: remote files can only be replaced as a whole."""
         raise io.UnsupportedOperation(f"{self.url}: only local files can be written to")
 
     def check_same(self, info: Mapping[str, Any]) -> None:
-        """Refuse a file whose size or state is another than when it was opened."""
+        """Refuse a file whose size or state has changed since it was opened."""
         state, known = _state_of(info), self.identity.modified
         size = info.get("size")
         if (state == known or known is None) and size in (None, self.identity.size):
             return
         if size is not None and size < self.identity.size:
             raise ShrunkFileError(self.url, self.identity.size, size)
-        raise OSError(
-            errno.ESTALE,
-            "another file has taken the place of this one since it was opened; open it again",
-            self.url,
-        )
+        raise replaced_error(self.url)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,11 +163,11 @@ class _Joined:
     Attributes
     ----------
     first, last : array of int
-        First bytes of the joined ranges, and past their last bytes.
+        Starts and ends of the joined ranges.
     starts, lengths : array of int
-        The ranges as they were asked for.
+        The requested ranges.
     where : array of int
-        Which joined range holds each.
+        Number of the joined range that holds each requested one.
     """
 
     first: npt.NDArray[np.int64]
@@ -192,7 +191,7 @@ class _Joined:
         return cls(first, last, begins, counts, where)
 
     def split(self, blocks: Sequence[bytes], url: str) -> memoryview:
-        """Return the bytes of the ranges that were asked for, end to end."""
+        """Return the bytes of the requested ranges, end to end."""
         for first, last, block in zip(self.first.tolist(), self.last.tolist(), blocks, strict=True):
             if len(block) != last - first:
                 raise ShrunkFileError(url, last, first + len(block))
@@ -216,7 +215,7 @@ def _fetch(files: Sequence[RemoteFile], joined: Sequence[_Joined]) -> Any:
         every = [path for path, r in zip(paths, joined, strict=True) for _ in range(r.first.size)]
         starts = [n for ranges in joined for n in ranges.first.tolist()]
         stops = [n for ranges in joined for n in ranges.last.tolist()]
-        blocks, states = _ask(fs, paths, (every, starts, stops))
+        blocks, states = _request(fs, paths, (every, starts, stops))
         for file, info in zip(files, states, strict=True):
             file.check_same(info)
     except OSError as error:
@@ -226,22 +225,22 @@ def _fetch(files: Sequence[RemoteFile], joined: Sequence[_Joined]) -> Any:
     return iter(blocks)
 
 
-def _ask(
+def _request(
     fs: Any, paths: Sequence[str], ranges: tuple[list[str], list[int], list[int]]
 ) -> tuple[Sequence[bytes], Sequence[Mapping[str, Any]]]:
-    """Return the bytes of ranges and the states of files, asked for at the same time."""
+    """Request the bytes of ranges and the states of files at the same time."""
     for path in paths:
         fs.invalidate_cache(path)
     if not fs.async_impl or fs.asynchronous:
         blocks = fs.cat_ranges(*ranges, on_error="raise")
         return blocks, [fs.info(path) for path in paths]
 
-    async def ask() -> Any:
+    async def gather() -> Any:
         return await asyncio.gather(
             fs._cat_ranges(*ranges, on_error="raise"), *(fs._info(path) for path in paths)
         )
 
-    blocks, *states = sync(fs.loop, ask)
+    blocks, *states = sync(fs.loop, gather)
     return blocks, states
 
 
@@ -254,13 +253,13 @@ def _as_os_error(error: Exception) -> OSError:
 
 
 def _raise_os_error(error: Exception, url: str, options: Mapping[str, Any]) -> NoReturn:
-    """Raise what a file system or a server reported as an `OSError` that shows no option."""
+    """Raise the error of a file system or server as an `OSError` that shows no options."""
     text = str(error)
-    secrets = sorted(_texts_of(options), key=len, reverse=True)
-    shown = any(secret in text for secret in secrets)
-    if not shown and isinstance(error, ValueError | ImportError):
+    secrets = sorted(_find_secrets(options), key=len, reverse=True)
+    leaks = any(secret in text for secret in secrets)
+    if not leaks and isinstance(error, ValueError | ImportError):
         raise error
-    if not shown and isinstance(error, OSError) and error.filename is not None:
+    if not leaks and isinstance(error, OSError) and error.filename is not None:
         raise error
     for secret in secrets:
         text = text.replace(secret, "***")
@@ -269,10 +268,10 @@ def _raise_os_error(error: Exception, url: str, options: Mapping[str, Any]) -> N
     raise kind(number, f"reading failed: {type(error).__name__}: {text}", url) from None
 
 
-def _texts_of(options: Any) -> set[str]:
-    """Return all texts in options, however deep, that are long enough to be secrets."""
+def _find_secrets(options: Any) -> set[str]:
+    """Return all strings in options, at any depth, that are long enough to be secrets."""
     if isinstance(options, Mapping):
-        return {text for value in options.values() for text in _texts_of(value)}
+        return {text for value in options.values() for text in _find_secrets(value)}
     if isinstance(options, list | tuple | set):
-        return {text for value in options for text in _texts_of(value)}
+        return {text for value in options for text in _find_secrets(value)}
     return {options} if isinstance(options, str) and len(options) > 3 else set()

@@ -1,4 +1,4 @@
-"""What reads and writes were tuned by: every constant, its unit, and the benchmark that set it."""
+"""Constants of reading and writing, with their units and the benchmarks that set them."""
 
 from __future__ import annotations
 
@@ -20,32 +20,30 @@ class Tuning:
         Number of runs up to which one system call each is cheaper than page faults (crops of a
         cube, ``benchmarks/cases.py``).
     sparse : tuple of int
-        A window is sparse where its pages are more than this ratio of those that are needed
+        A window is sparse if it has more than this ratio of pages to needed pages
         (series of a pixel on a cold page cache, ``benchmarks/cases.py``).
-    most_hinted : int
-        Bytes above which hints are left out: they would push each other out of memory.
+    max_hinted : int
+        Bytes above which no hints are given: the pages would evict each other from memory.
     samples : int
-        Number of runs that are looked up in the page cache before hints are given.
+        Number of runs that are checked for presence in the page cache before hints are given.
     short_read : int
-        Bytes of a read that comes whole or ends with the file, a page.
+        Bytes, one page, up to which a read is complete unless the file ends.
     near : int
-        Bytes between two runs that are read faster than a second call is made (crops of a cube on
+        Bytes between two runs up to which one read of both is faster than two calls (crops of a cube on
         a warm page cache, ``benchmarks/cases.py``).
     slab : int
-        Bytes at a time where bytes between the wanted ones are read too, so that memory stays
-        bounded.
+        Bytes read at a time where unwanted bytes in between are read too, which bounds the memory.
     remote_gap : int
-        Bytes between two ranges of a remote file that are fetched faster than a second request is
-        made: about 20 ms of latency at 13 MB/s.
+        Bytes between two ranges of a remote file up to which one request for both is faster than
+        two: about 20 ms of latency at 13 MB/s.
     open_sources : int
-        Number of sources of a series that are remembered, well below the usual limit of
-        descriptors.
+        Number of sources of a series that stay cached, well below the usual limit of descriptors.
     """
 
     small: int = 2**20
     few_runs: int = 4096
     sparse: tuple[int, int] = (3, 2)
-    most_hinted: int = 2**30
+    max_hinted: int = 2**30
     samples: int = 8
     short_read: int = 4096
     near: int = 2**16
