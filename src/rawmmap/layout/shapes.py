@@ -181,8 +181,8 @@ def _explain_remainder(dtype: np.dtype[Any], available: int, step: int) -> str:
     # A record of one element is too short to tell markers from chance.
     if step > dtype.itemsize and available % (step + 8) == 0:
         return (
-            f"with 8 bytes more per step there are exactly {available // (step + 8)} steps: Fortran "
-            "record markers? Put 4 bytes before and after each step into a structured dtype, or start at "
+            f"steps of 8 bytes more would be exactly {available // (step + 8)}: Fortran record "
+            "markers? Put 4 bytes before and after each step into a structured dtype, or start at "
             "offset 4 and give strides"
         )
     return "give the length, or check dtype, shape and offset"

@@ -74,8 +74,9 @@ Expected = tuple[Iterator[npt.NDArray[np.int64]], int]
 class Source(Protocol):
     """A local or remote file; picklable, and nothing stays open between two calls.
 
-    All methods may be called from several threads at once. They raise `OSError` if the file is gone, was
-    replaced since the source was opened, or is too short; a file that has grown stays readable.
+    All methods may be called from several threads at once. They raise `OSError` if the file
+    is gone, was replaced since the source was opened, or is too short; a file that has grown stays
+    readable.
     """
 
     @property

@@ -29,8 +29,8 @@ class Tuning:
     short_read : int
         Bytes, one page, up to which a read is complete unless the file ends.
     near : int
-        Bytes between two runs up to which one read of both is faster than two calls (crops of a cube on
-        a warm page cache, ``benchmarks/cases.py``).
+        Bytes between two runs up to which one read of both is faster than two calls (crops of a
+        cube on a warm page cache, ``benchmarks/cases.py``).
     slab : int
         Bytes read at a time where unwanted bytes in between are read too, which bounds the memory.
     remote_gap : int
