@@ -175,7 +175,7 @@ def _explain_remainder(dtype: np.dtype[Any], available: int, step: int) -> str:
     if packed < dtype.itemsize and available % (step // dtype.itemsize * packed) == 0:
         return (
             f"they are whole steps of the same fields without padding, which take {packed} bytes "
-            f"instead of {dtype.itemsize}: was the file written packed? Make the dtype without "
+            f"in place of {dtype.itemsize}: was the file written packed? Make the dtype without "
             "align=True, or without gaps between its offsets"
         )
     # A record of one element is too short to tell markers from chance.
