@@ -1,8 +1,9 @@
-"""Checks of what a stranger's sidecar says."""
+"""Checks of what a sidecar from an untrusted source says."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -12,33 +13,34 @@ from rawmmap.description.model import Records, Variable
 from rawmmap.description.template import LayoutTemplate
 
 __all__ = [
-    "as_integer",
-    "as_integers",
-    "as_object",
-    "as_strings",
     "check_dims",
+    "check_integer",
+    "check_integers",
+    "check_object",
+    "check_strings",
     "check_template",
-    "shown",
-    "typed",
-    "within",
+    "convert_fill_value",
+    "name_subject",
 ]
 
-# What every version of NumPy can handle.
-_MOST_DIMS = 32
+# The limit of NumPy 1; later versions take more.
+_MAX_DIMS = 32
 
 
 def check_dims(dims: tuple[str, ...], shape: tuple[int, ...], what: str) -> None:
-    """Refuse dims that are not as many as the axes."""
+    """Refuse dims whose number is not that of the axes."""
     if len(dims) != len(shape):
-        raise ValueError(f"{what} has shape {shown(list(shape))}, but dims {shown(list(dims))}")
-    if len(dims) > _MOST_DIMS:
-        raise ValueError(f"{what} has {len(dims)} dimensions; {_MOST_DIMS} are possible")
+        raise ValueError(
+            f"{what} has shape {_format_value(list(shape))}, but dims {_format_value(list(dims))}"
+        )
+    if len(dims) > _MAX_DIMS:
+        raise ValueError(f"{what} has {len(dims)} dimensions; {_MAX_DIMS} are possible")
 
 
 def check_template(variable: Variable, records: Records | None, what: str) -> None:
-    """Refuse lengths that no file can have, and records that do not follow each other as is said.
+    """Refuse elements that overlap, and variables that do not fit into the records.
 
-    A few bytes could otherwise stand for more elements than any memory holds.
+    A few bytes could otherwise describe more elements than any memory holds.
     """
     template = variable.data
     if not isinstance(template, LayoutTemplate) or template.shape is None:
@@ -46,7 +48,7 @@ def check_template(variable: Variable, records: Records | None, what: str) -> No
     one = replace(template, shape=tuple(1 if n == -1 else n for n in template.shape)).resolve(0)
     start, stop = one.extent
     if one.nbytes > stop - start:
-        raise ValueError(f"{what}: its elements overlap, with strides {shown(one.strides)}")
+        raise ValueError(f"{what}: its elements overlap, with strides {_format_value(one.strides)}")
     if records is None or -1 not in template.shape or template.strides is None:
         return
     for dim, n, step in zip(variable.dims, template.shape, template.strides, strict=True):
@@ -61,70 +63,75 @@ def check_template(variable: Variable, records: Records | None, what: str) -> No
         )
 
 
-def typed(attrs: dict[str, Any], dtype: np.dtype[Any], what: str) -> dict[str, Any]:
+def convert_fill_value(attrs: dict[str, Any], dtype: np.dtype[Any], what: str) -> dict[str, Any]:
     """Return attributes whose fill value has the variable's type."""
     if "_FillValue" not in attrs:
         return attrs
-    given = attrs["_FillValue"]
-    if isinstance(given, str) and dtype.kind == "f":
-        given = float(given)
-    if isinstance(given, str) and dtype.kind == "S":
-        given = given.encode("latin-1")
+    value = attrs["_FillValue"]
+    if isinstance(value, str) and dtype.kind == "f":
+        value = float(value)
+    if isinstance(value, str) and dtype.kind == "S":
+        value = value.encode("latin-1")
     try:
         with np.errstate(all="ignore"):
-            fill = np.asarray(given).astype(dtype)[()]
-        # What is unsigned by convention may be filled with a number of either sign.
-        fits = fill.shape == () and (dtype.kind not in "iu" or fill == given)
+            fill = np.asarray(value).astype(dtype)[()]
+        # Data that is unsigned by the attribute _Unsigned may have a fill value of either sign.
+        fits = fill.shape == () and (dtype.kind not in "iu" or fill == value)
         if not fits and "_Unsigned" not in attrs:
             raise ValueError("it does not fit")
     except (TypeError, ValueError, OverflowError) as error:
-        raise ValueError(f'{what}: "_FillValue" {shown(given)} is no {dtype}: {error}') from error
+        raise ValueError(
+            f'{what}: "_FillValue" {_format_value(value)} is not a value of type {dtype}: {error}'
+        ) from error
     return {**attrs, "_FillValue": fill}
 
 
-def within(what: str, function: Any, argument: Any) -> Any:
-    """Return ``function(argument)``; its errors say what they are about."""
+@contextmanager
+def name_subject(what: str) -> Iterator[None]:
+    """Put what is wrong, such as a variable, before the text of errors that leave this context."""
     try:
-        return function(argument)
+        yield
     except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{what}: {error}") from error
 
 
-def as_object(value: Any, what: str, names: set[str] | None = None) -> dict[str, Any]:
-    """Return a JSON object that has no other names."""
+def check_object(value: Any, what: str, names: set[str] | None = None) -> dict[str, Any]:
+    """Return a JSON object; refuse names other than `names`."""
     if not isinstance(value, dict):
-        raise TypeError(f"{what} is a JSON object, not {shown(value)}")
+        raise TypeError(f"{what} must be a JSON object, not {_format_value(value)}")
     unknown = sorted(set(value) - names) if names else []
     if unknown:
-        raise ValueError(f"{what} has unknown names {unknown}; known are {sorted(names or ())}")
+        raise ValueError(f"{what} has unknown names {unknown}; allowed are {sorted(names or ())}")
     return value
 
 
-def as_strings(value: Any, what: str) -> list[str]:
-    """Return a list of strings."""
+def check_strings(value: Any, what: str) -> list[str]:
+    """Return `value` if it is a list of strings."""
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise TypeError(f"{what} is a list of strings, not {shown(value)}")
+        raise TypeError(f"{what} must be a list of strings, not {_format_value(value)}")
     return value
 
 
-def as_integers(value: Any, what: str, least: int | None = None) -> tuple[int, ...]:
-    """Return a list of integers of at least `least` and below 2**63."""
+def check_integers(value: Any, what: str, least: int | None = None) -> tuple[int, ...]:
+    """Return a list of integers of at least `least` and below 2**63, as a tuple."""
     if not isinstance(value, Sequence) or isinstance(value, str):
-        raise TypeError(f"{what} is a list of integers, not {shown(value)}")
-    return tuple(as_integer(item, what, least) for item in value)
+        raise TypeError(f"{what} must be a list of integers, not {_format_value(value)}")
+    return tuple(check_integer(item, what, least) for item in value)
 
 
-def as_integer(value: Any, what: str, least: int | None = None) -> int:
-    """Return an integer of at least `least` and below 2**63."""
+def check_integer(value: Any, what: str, least: int | None = None) -> int:
+    """Return `value` if it is an integer of at least `least` and below 2**63."""
     if type(value) is not int:
-        raise TypeError(f"{what} is an integer, not {shown(value)}")
+        raise TypeError(f"{what} must be an integer, not {_format_value(value)}")
     lowest = -(2**63) if least is None else least
     if not lowest <= value < 2**63:
-        raise ValueError(f"{what} is {shown(value)}, outside of {lowest} to 2**63 - 1")
+        raise ValueError(
+            f"{what} is {_format_value(value)}, outside of the range {lowest} to 2**63 - 1"
+        )
     return value
 
 
-def shown(value: Any) -> str:
-    """Return a value as text of bounded length."""
+def _format_value(value: Any) -> str:
+    """Return the text of a value, of bounded length."""
     text = repr(value)
     return text if len(text) < 80 else f"{text[:77]}..."

@@ -1,4 +1,4 @@
-"""Descriptions by keywords: those of ``open_dataset``, `describe`, `open` and others."""
+"""Descriptions from keywords: those of ``open_dataset``, `describe`, `open` and others."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, NoReturn, Self
 
 import numpy as np
 
-from rawmmap.description.checks import typed
+from rawmmap.description.checks import convert_fill_value
 from rawmmap.description.model import Description, Records, Variable, field_dtype
 from rawmmap.description.template import LayoutTemplate
 from rawmmap.errors import DescriptionError
@@ -21,18 +21,17 @@ from rawmmap.layout.samples import Samples, parse_dtype
 
 __all__ = ["Keywords", "suggest"]
 
-_OF_ONE = ("dtype", "shape", "dims", "offset", "order", "strides", "attrs")
-_OF_VARIABLE = (*_OF_ONE, "fields", "record")
-_INTEGERS = "integers"
+_ONE_VARIABLE = ("dtype", "shape", "dims", "offset", "order", "strides", "attrs")
+_ANY_VARIABLE = (*_ONE_VARIABLE, "fields", "record")
 
-# NumPy's codes of common spellings that NumPy does not know.
+# Common spellings of types that NumPy does not know, and NumPy's codes for them.
 _KINDS = {"int": "i", "uint": "u", "float": "f", "complex": "c"}
 _ENDINGS = {"be": ">", "le": "<", "_be": ">", "_le": "<"}
 
 
 @dataclass(frozen=True, slots=True)
 class Keywords:
-    """The keywords that describe a file, as they are given; None where they are not.
+    """The keywords that describe a file, as the caller passed them; None for those left out.
 
     Attributes
     ----------
@@ -44,7 +43,7 @@ class Keywords:
     record_dim, record_nbytes
         The dimension that counts records of equal length, and the bytes of one record.
     fields
-        What is said of single fields of a structured dtype: ``{name: dict(dims=, attrs=)}``.
+        Keywords for single fields of a structured dtype: ``{name: dict(dims=, attrs=)}``.
     overlap
         Whether variables may share bytes.
     """
@@ -71,16 +70,16 @@ class Keywords:
     @classmethod
     @cache
     def names(cls) -> tuple[str, ...]:
-        """Return the keywords."""
+        """Return the names of the keywords."""
         return tuple(field.name for field in fields(cls))
 
     @property
-    def given(self) -> dict[str, Any]:
-        """The keywords that are not None."""
+    def passed(self) -> dict[str, Any]:
+        """The keywords that the caller passed."""
         return {k: getattr(self, k) for k in self.names() if getattr(self, k) is not None}
 
     def describe(self, path: str) -> Description | None:
-        """Return the description that the keywords give, or None if there are none.
+        """Return the description of a file by the keywords, or None if there are none.
 
         Raises
         ------
@@ -89,19 +88,21 @@ class Keywords:
         TypeError
             If one of them is of the wrong type, or unknown.
         """
-        given = self.given
-        given.pop("overlap", None)
-        if not given:
+        passed = self.passed
+        passed.pop("overlap", None)
+        if not passed:
             return None
         _check_types(path, self)
         specs = self._variables(path)
         offset = 0 if self.offset is None else operator.index(self.offset)
         if self.record_dim is None:
             if self.record_nbytes is not None:
-                raise DescriptionError(f"{path}: record_nbytes= needs record_dim=, the dimension")
-            variables, records = _one_after_another(path, specs, offset), None
+                raise DescriptionError(
+                    f"{path}: record_nbytes= needs record_dim=, the name of its dimension"
+                )
+            variables, records = _arrange_in_sequence(path, specs, offset), None
         else:
-            variables, records = _in_records(path, specs, offset, self)
+            variables, records = _arrange_in_records(path, specs, offset, self)
         attrs = dict(self.attrs or {}) if self.variables is not None else {}
         return Description(
             path,
@@ -113,38 +114,40 @@ class Keywords:
         )
 
     def _variables(self, path: str) -> dict[str, _Spec]:
-        """Return what is said of each variable."""
+        """Return the keywords of each variable."""
         if self.variables is None:
             return self._one_variable(path)
-        extra = [k for k in self.given if k in (*_OF_ONE, "name", "fields")]
+        extra = [k for k in self.passed if k in (*_ONE_VARIABLE, "name", "fields")]
         extra = [k for k in extra if k not in ("attrs", "offset")]
         if extra:
             raise DescriptionError(
-                f"{path}: {extra} describe one variable and variables= several; give one or the "
+                f"{path}: {extra} describe one variable, and variables= several; pass one or the "
                 "other"
             )
         return {
-            key: _Spec.of(path, f"variable {key!r}: ", key, words)
-            for key, words in self.variables.items()
+            key: _Spec.of(path, f"variable {key!r}: ", key, keywords)
+            for key, keywords in self.variables.items()
         }
 
     def _one_variable(self, path: str) -> dict[str, _Spec]:
-        given = self.given
+        passed = self.passed
         if self.dtype is None:
-            named = [f"{key}=" for key in given]
+            named = [f"{key}=" for key in passed]
             raise DescriptionError(
-                f"{path}: {', '.join(named)} came without dtype=; keywords describe a variable "
-                "completely, with at least its dtype"
+                f"{path}: {', '.join(named)} came without dtype=; keywords must describe a "
+                "variable completely, with at least its dtype"
             )
         key = "data" if self.name is None else self.name
         subject = "" if self.name is None else f"variable {key!r}: "
-        words = {k: given[k] for k in (*_OF_ONE, "fields") if k in given and k != "offset"}
-        return {key: _Spec.of(path, subject, key, words)}
+        keywords = {
+            k: passed[k] for k in (*_ONE_VARIABLE, "fields") if k in passed and k != "offset"
+        }
+        return {key: _Spec.of(path, subject, key, keywords)}
 
 
 @dataclass(frozen=True, slots=True)
 class _Spec:
-    """What the caller says of one variable, with every keyword of its type."""
+    """The keywords of one variable, each checked and converted to its type."""
 
     subject: str
     name: str
@@ -160,30 +163,32 @@ class _Spec:
     samples: Samples | None
 
     @classmethod
-    def of(cls, path: str, what: str, key: Any, words: Any) -> Self:
+    def of(cls, path: str, what: str, key: Any, keywords: Any) -> Self:
         subject = f"{path}: {what}"
         if not isinstance(key, str):
-            raise TypeError(f"{path}: variables= has the name {key!r}; names are strings")
+            raise TypeError(f"{path}: variables= has the name {key!r}; names must be strings")
         if not key:
             raise DescriptionError(f"{path}: name='' is empty; leave it out or give a name")
-        if not isinstance(words, Mapping):
-            raise TypeError(f"{path}: variable {key!r} is a dict(dtype=..., ...), not {words!r}")
-        for word in words:
-            if word not in _OF_VARIABLE:
-                raise TypeError(f"{subject}{suggest(str(word), _OF_VARIABLE)}")
-        if words.get("dtype") is None:
+        if not isinstance(keywords, Mapping):
+            raise TypeError(
+                f"{path}: variable {key!r} must be a dict(dtype=..., ...), not {keywords!r}"
+            )
+        for keyword in keywords:
+            if keyword not in _ANY_VARIABLE:
+                raise TypeError(f"{subject}{suggest(str(keyword), _ANY_VARIABLE)}")
+        if keywords.get("dtype") is None:
             raise DescriptionError(f"{path}: variable {key!r} has no dtype; give dtype=")
-        dtype, samples = _as_dtype(subject, words["dtype"])
-        shape = _as_shape(subject, "shape", words.get("shape"))
-        strides = _as_shape(subject, "strides", words.get("strides"))
-        order = "C" if words.get("order") is None else words["order"]
+        dtype, samples = _as_dtype(subject, keywords["dtype"])
+        shape = _as_shape(subject, "shape", keywords.get("shape"))
+        strides = _as_shape(subject, "strides", keywords.get("strides"))
+        order = "C" if keywords.get("order") is None else keywords["order"]
         if order not in ("C", "F"):
             raise DescriptionError(f"{subject}order must be 'C' or 'F', not {order!r}")
-        offset = words.get("offset")
-        attrs, of_fields = _attrs_of(
+        offset = keywords.get("offset")
+        attrs, of_fields = _split_attrs(
             subject,
-            words.get("attrs"),
-            words.get("fields"),
+            keywords.get("attrs"),
+            keywords.get("fields"),
             dtype if samples is None else samples.dtype,
         )
         return cls(
@@ -191,19 +196,19 @@ class _Spec:
             key,
             dtype,
             shape,
-            _as_dims(subject, words.get("dims")),
+            _as_dims(subject, keywords.get("dims")),
             None if offset is None else _as_integer(subject, "offset", offset),
             order,
             strides,
             attrs,
             of_fields,
-            bool(words.get("record", True)),
+            bool(keywords.get("record", True)),
             samples,
         )
 
     @property
     def nbytes(self) -> int | None:
-        """Bytes up to the end of the variable, from its start; None where they are not known."""
+        """Bytes from the start of the variable to its end; None if not known yet."""
         if self.shape is None or -1 in self.shape:
             return None
         if self.strides is None:
@@ -211,7 +216,7 @@ class _Spec:
         return Layout(self.dtype, self.shape, self.strides, 2**40).extent[1] - 2**40
 
     def variable(self, shape: Any, dims: Any, offset: int, strides: Any) -> Variable:
-        """Return the variable, once it is known where it lies."""
+        """Return the variable, with its position in the file."""
         template = LayoutTemplate(self.dtype, shape, offset, self.order, strides)
         self._check(template)
         if dims is None:
@@ -219,22 +224,22 @@ class _Spec:
         return Variable(dims, template, self.attrs, self.fields, self.samples)
 
     def _check(self, template: LayoutTemplate) -> None:
-        """Refuse what no file can satisfy."""
+        """Refuse what fits no file, whatever its size."""
         try:
             template.check()
         except ValueError as error:
             raise DescriptionError(f"{self.subject}{error}") from error
 
 
-def _one_after_another(path: str, specs: Mapping[str, _Spec], start: int) -> dict[str, Variable]:
-    """Return variables, each by default directly after the one before it."""
+def _arrange_in_sequence(path: str, specs: Mapping[str, _Spec], start: int) -> dict[str, Variable]:
+    """Return variables, each by default directly after the previous one."""
     variables: dict[str, Variable] = {}
     position: int | None = start
     for name, spec in specs.items():
         offset = position if spec.offset is None else spec.offset
         if offset is None:
             raise DescriptionError(
-                f"{spec.subject}offset= is missing, and the variable before it reaches to the end "
+                f"{spec.subject}offset= is missing, and the previous variable extends to the end "
                 "of the file"
             )
         variables[name] = spec.variable(spec.shape, spec.dims, offset, spec.strides)
@@ -242,7 +247,7 @@ def _one_after_another(path: str, specs: Mapping[str, _Spec], start: int) -> dic
     return variables
 
 
-def _in_records(
+def _arrange_in_records(
     path: str, specs: Mapping[str, _Spec], start: int, keywords: Keywords
 ) -> tuple[dict[str, Variable], Records]:
     """Return variables of records that follow each other to the end of the file."""
@@ -250,24 +255,24 @@ def _in_records(
     inside = {name: spec for name, spec in specs.items() if spec.record}
     outside = {name: spec for name, spec in specs.items() if not spec.record}
     if not inside:
-        raise DescriptionError(f"{path}: record_dim={dim!r}, but no variable is in the records")
-    starts, end = _starts_in_record(inside)
+        raise DescriptionError(f"{path}: record_dim={dim!r}, but every variable has record=False")
+    starts, end = _record_offsets(inside)
     nbytes = end if keywords.record_nbytes is None else operator.index(keywords.record_nbytes)
     if nbytes < max(end, 1):
         raise DescriptionError(
             f"{path}: record_nbytes={nbytes}, but the variables of a record take {end} bytes"
         )
-    variables = _one_after_another(path, outside, 0)
+    variables = _arrange_in_sequence(path, outside, 0)
     for name, spec in inside.items():
         shape = spec.shape or ()
         inner = spec.strides or dense_strides(spec.dtype.itemsize, shape, spec.order)
-        dims = _dims_in_record(spec, dim)
+        dims = _record_dims(spec, dim)
         variables[name] = spec.variable((-1, *shape), dims, start + starts[name], (nbytes, *inner))
     return {name: variables[name] for name in specs}, Records(dim, start, nbytes)
 
 
-def _starts_in_record(specs: Mapping[str, _Spec]) -> tuple[dict[str, int], int]:
-    """Return where each variable starts in its record, and the bytes that they take together."""
+def _record_offsets(specs: Mapping[str, _Spec]) -> tuple[dict[str, int], int]:
+    """Return the offset of each variable within a record, and the bytes of all of them."""
     starts: dict[str, int] = {}
     position = end = 0
     for name, spec in specs.items():
@@ -285,7 +290,7 @@ def _starts_in_record(specs: Mapping[str, _Spec]) -> tuple[dict[str, int], int]:
     return starts, end
 
 
-def _dims_in_record(spec: _Spec, record_dim: str) -> tuple[str, ...]:
+def _record_dims(spec: _Spec, record_dim: str) -> tuple[str, ...]:
     ndim = len(spec.shape or ())
     dims = tuple(f"dim_{i}" for i in range(ndim)) if spec.dims is None else spec.dims
     if dims[:1] == (record_dim,) and len(dims) > ndim:
@@ -306,18 +311,18 @@ def _check_types(path: str, keywords: Keywords) -> None:
     ):
         value = getattr(keywords, key)
         if value is not None and not isinstance(value, types):
-            raise TypeError(f"{path}: {key}= is {what}, not {value!r}")
+            raise TypeError(f"{path}: {key}= must be {what}, not {value!r}")
     for key in ("offset", "record_nbytes"):
         if getattr(keywords, key) is not None:
             _as_integer(f"{path}: ", key, getattr(keywords, key))
 
 
-def suggest(word: str, known: Iterable[str]) -> str:
-    """Return what to say of an unknown keyword: the nearest known one, or all of them."""
+def suggest(keyword: str, known: Iterable[str]) -> str:
+    """Return an error text for an unknown keyword, with the nearest known one, or all of them."""
     known = list(known)
-    near = difflib.get_close_matches(word, known, 1, 0.5)
-    hint = f"did you mean {near[0]}=?" if near else f"known are {', '.join(sorted(known))}"
-    return f"unknown keyword {word!r}; {hint}"
+    near = difflib.get_close_matches(keyword, known, 1, 0.5)
+    hint = f"did you mean {near[0]}=?" if near else f"the known ones are {', '.join(sorted(known))}"
+    return f"unknown keyword {keyword!r}; {hint}"
 
 
 def _as_dtype(subject: str, dtype: Any) -> tuple[np.dtype[Any], Samples | None]:
@@ -333,7 +338,7 @@ def _as_dtype(subject: str, dtype: Any) -> tuple[np.dtype[Any], Samples | None]:
 
 
 def _nearest_dtype(dtype: Any) -> str | None:
-    """Return NumPy's spelling of types such as ``int16be``."""
+    """Return NumPy's spelling of a type such as ``int16be``, or None."""
     if not isinstance(dtype, str):
         return None
     text = dtype.lower().replace(" ", "").replace("-", "")
@@ -390,44 +395,51 @@ def _refuse_type(subject: str, key: str, value: Any, wanted: str) -> NoReturn:
     raise TypeError(f"{subject}{key}={value!r} must be {wanted}")
 
 
-def _attrs_of(
+def _split_attrs(
     subject: str, attrs: Any, of_fields: Any, dtype: np.dtype[Any]
 ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """Return the attributes of a variable, and what is said of single fields of its dtype."""
+    """Return the attributes of a variable, and the keywords of single fields of its dtype."""
     if attrs is not None and not isinstance(attrs, Mapping):
         _refuse_type(subject, "attrs", attrs, "a mapping of attributes")
     if of_fields is not None and dtype.names is None:
-        raise DescriptionError(f"{subject}fields= describes fields, but dtype {dtype} has none")
+        raise DescriptionError(
+            f"{subject}fields= describes the fields of a structured dtype, but {dtype} has none"
+        )
     common = dict(attrs or {})
     if dtype.names is None:
-        return _with_typed_fill(subject, common, dtype), {}
+        return _convert_fill(subject, common, dtype), {}
     extra = {
-        name: _field_keywords(subject, name, given, dtype)
-        for name, given in (of_fields or {}).items()
+        name: _field_keywords(subject, name, keywords, dtype)
+        for name, keywords in (of_fields or {}).items()
     }
     for name in [n for n in common if n in _field_names(dtype) and isinstance(common[n], Mapping)]:
         of_field = extra.setdefault(name, {})
         of_field["attrs"] = {**common.pop(name), **of_field.get("attrs", {})}
-    for name, given in extra.items():
+    for name, keywords in extra.items():
         plain = field_dtype(dtype, name)
-        given["attrs"] = _with_typed_fill(subject, dict(given.get("attrs", {})), plain)
+        keywords["attrs"] = _convert_fill(subject, dict(keywords.get("attrs", {})), plain)
     return common, extra
 
 
-def _field_keywords(subject: str, name: Any, given: Any, dtype: np.dtype[Any]) -> dict[str, Any]:
+def _field_keywords(subject: str, name: Any, keywords: Any, dtype: np.dtype[Any]) -> dict[str, Any]:
     names = _field_names(dtype)
     if name not in names:
-        raise DescriptionError(f"{subject}fields= names {name!r}; the dtype has {sorted(names)}")
-    if not isinstance(given, Mapping):
-        _refuse_type(subject, "fields", given, "a mapping {field: dict(dims=, attrs=)}")
-    for word in given:
-        if word not in ("dims", "attrs"):
-            raise TypeError(f"{subject}fields[{name!r}]: {suggest(str(word), ('dims', 'attrs'))}")
-    result = dict(given)
+        raise DescriptionError(
+            f"{subject}fields= names {name!r}, but the dtype has the fields {sorted(names)}"
+        )
+    if not isinstance(keywords, Mapping):
+        _refuse_type(subject, "fields", keywords, "a mapping {field: dict(dims=, attrs=)}")
+    allowed = ("dims", "attrs")
+    for keyword in keywords:
+        if keyword not in allowed:
+            raise TypeError(f"{subject}fields[{name!r}]: {suggest(str(keyword), allowed)}")
+    result = dict(keywords)
     if result.get("dims") is not None:
         result["dims"] = _as_dims(f"{subject}fields[{name!r}]: ", result["dims"])
     if not isinstance(result.get("attrs", {}), Mapping):
-        _refuse_type(subject, f"fields[{name!r}] attrs", given["attrs"], "a mapping of attributes")
+        _refuse_type(
+            subject, f"fields[{name!r}] attrs", keywords["attrs"], "a mapping of attributes"
+        )
     return {key: value for key, value in result.items() if value is not None}
 
 
@@ -440,11 +452,11 @@ def _field_names(dtype: np.dtype[Any], prefix: str = "") -> set[str]:
     return names
 
 
-def _with_typed_fill(subject: str, attrs: dict[str, Any], dtype: np.dtype[Any]) -> dict[str, Any]:
-    """Return attributes whose fill value has the variable's type, as through a sidecar."""
+def _convert_fill(subject: str, attrs: dict[str, Any], dtype: np.dtype[Any]) -> dict[str, Any]:
+    """Return attributes whose fill value has the variable's type, as a sidecar would give them."""
     if dtype.subdtype is not None or dtype.kind == "U":
         return attrs
     try:
-        return typed(attrs, dtype, "attrs")
+        return convert_fill_value(attrs, dtype, "attrs")
     except ValueError as error:
         raise DescriptionError(f"{subject}{error}") from error

@@ -17,7 +17,7 @@ def check_description_kept(target: str, layout: Layout) -> None:
     Elements of the type of a variable at the places of its elements are corrections, and what lies
     outside of all variables is not described.
     """
-    path = sidecar.beside(target)
+    path = sidecar.sidecar_path_of(target)
     if not sidecar.is_sidecar(path):
         return
     size = os.stat(target).st_size

@@ -18,7 +18,7 @@ from rawmmap.errors import DescriptionError
 from rawmmap.files.lock import locked
 from rawmmap.files.replace import create_draft, draft_path, install, sync, take_mode
 from rawmmap.formats import sidecar
-from rawmmap.formats.sidecar.next import announce, announces, choose
+from rawmmap.formats.sidecar.next import announce, choose, has_next
 
 __all__ = ["check_replaceable", "install_both", "settle", "write_sidecar", "write_text"]
 
@@ -33,7 +33,7 @@ def check_replaceable(target: str, text: str | None) -> None:
     text : str or None
         Its new sidecar; None if it gets none.
     """
-    path = sidecar.beside(target)
+    path = sidecar.sidecar_path_of(target)
     if not os.path.lexists(path):
         return
     ours = sidecar.is_sidecar(path)
@@ -53,7 +53,7 @@ def check_replaceable(target: str, text: str | None) -> None:
 
 def install_both(draft: str, target: str, text: str) -> None:
     """Replace a data file by a draft, and its sidecar by `text`."""
-    real, path = os.path.realpath(target), os.path.realpath(sidecar.beside(target))
+    real, path = os.path.realpath(target), os.path.realpath(sidecar.sidecar_path_of(target))
     take_mode(draft, real)
     sync(draft)
     before = _present_text(target)
@@ -78,7 +78,7 @@ def _restore(path: str, before: bytes | None) -> None:
 def write_text(target: str, text: str) -> str:
     """Replace the sidecar of a data file, at once or not at all, and return its path."""
     check_replaceable(target, text)
-    path = sidecar.beside(target)
+    path = sidecar.sidecar_path_of(target)
     _replace(path, text.encode())
     return path
 
@@ -91,17 +91,17 @@ def write_sidecar(target: str, text: str) -> str:
 
 def settle(target: str) -> None:
     """Complete what a writer that was killed between its two renames has left."""
-    if not announces(sidecar.beside(target)):
+    if not has_next(sidecar.sidecar_path_of(target)):
         return
     with locked(target):
-        path = os.path.realpath(sidecar.beside(target))
-        if announces(path):
+        path = os.path.realpath(sidecar.sidecar_path_of(target))
+        if has_next(path):
             _restore(path, _present_text(target))
 
 
 def _present_text(target: str) -> bytes | None:
     """Return the text that is true of the data file as it is now."""
-    path = sidecar.beside(target)
+    path = sidecar.sidecar_path_of(target)
     if not sidecar.is_sidecar(path):
         return None
     try:

@@ -43,7 +43,7 @@ class State:
     @classmethod
     def of(cls, target: str) -> Self:
         """Return the present state."""
-        path = sidecar.beside(target)
+        path = sidecar.sidecar_path_of(target)
         # A file of that name may be anything, a pipe too, which would make us wait.
         described = _digest(path) if sidecar.is_sidecar(path) else None
         return cls(_stat(target), described)

@@ -85,7 +85,7 @@ def describe(
     size = raw.source.identity.size
     text = sidecar.dumps(_flattened(description, description.resolve(size)))
     # What is written must be readable, whatever the keywords were.
-    sidecar.loads(text, sidecar.beside(description.path)).resolve(size)
+    sidecar.loads(text, sidecar.sidecar_path_of(description.path)).resolve(size)
     return Path(write_sidecar(description.path, text))
 
 

@@ -5,23 +5,21 @@ from __future__ import annotations
 from rawmmap.formats.sidecar.text import (
     SUFFIX,
     VERSION,
-    beside,
     dumps,
     is_sidecar,
     loads,
     read,
     read_bytes,
-    sidecar_path,
+    sidecar_path_of,
 )
 
 __all__ = [
     "SUFFIX",
     "VERSION",
-    "beside",
     "dumps",
     "is_sidecar",
     "loads",
     "read",
     "read_bytes",
-    "sidecar_path",
+    "sidecar_path_of",
 ]

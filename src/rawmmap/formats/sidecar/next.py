@@ -1,8 +1,8 @@
-"""The entry ``"next"`` of a sidecar: what describes the data file from its replacement on.
+"""The entry ``"next"`` of a sidecar: the description of a data file that is about to be replaced.
 
-``{"next": {"inode": N, "size": N, "mtime_ns": N, "sidecar": {...}}}`` counts if the data file has
-just this inode, size and modification time: inodes are used again. Until then the rest of the
-sidecar counts; where there is no rest, the file is not described.
+``{"next": {"inode": N, "size": N, "mtime_ns": N, "sidecar": {...}}}`` applies if the data file has
+exactly this inode, size and modification time (inodes are used again). Until then the rest of the
+sidecar applies; without a rest, the file is not described.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from typing import Any
 from rawmmap.formats.sidecar.pretty import pretty
 from rawmmap.formats.sidecar.text import VERSION, read_bytes
 
-__all__ = ["announce", "announces", "choose"]
+__all__ = ["announce", "has_next", "choose"]
 
 _MARK = re.compile(rb'"next"\s*:')
 
 
 def announce(before: bytes | None, draft: os.stat_result, text: str) -> bytes:
-    """Return a sidecar that says what describes the data once `draft` has taken its place."""
+    """Return a sidecar that also describes the data file for when `draft` has replaced it."""
     document: dict[str, Any] = {"rawmmap": VERSION} if before is None else json.loads(before)
     document["next"] = {
         "inode": draft.st_ino,
@@ -37,22 +37,22 @@ def choose(text: bytes, data: os.stat_result | None) -> bytes | None:
     if not _MARK.search(text):
         return text
     document = json.loads(text)
-    coming = document.pop("next", None) if isinstance(document, dict) else None
-    if coming is None:
+    entry = document.pop("next", None) if isinstance(document, dict) else None
+    if entry is None:
         return text
-    if data is not None and _is(coming, data):
-        document = coming["sidecar"]
+    if data is not None and _matches(entry, data):
+        document = entry["sidecar"]
     return (pretty(document) + "\n").encode() if "variables" in document else None
 
 
-def announces(path: str) -> bool:
-    """Return whether the sidecar at `path` has such an entry; never raises."""
+def has_next(path: str) -> bool:
+    """Return whether the sidecar at `path` has an entry ``"next"``; never raises."""
     try:
         return bool(_MARK.search(text := read_bytes(path))) and "next" in json.loads(text)
     except (OSError, ValueError, TypeError, RecursionError):
         return False
 
 
-def _is(coming: dict[str, Any], data: os.stat_result) -> bool:
-    state = (coming.get("inode"), coming.get("size"), coming.get("mtime_ns"))
+def _matches(entry: dict[str, Any], data: os.stat_result) -> bool:
+    state = (entry.get("inode"), entry.get("size"), entry.get("mtime_ns"))
     return state == (data.st_ino, data.st_size, data.st_mtime_ns)

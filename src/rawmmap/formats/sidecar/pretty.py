@@ -1,4 +1,4 @@
-"""JSON that people read: what is short stays on one line."""
+"""JSON for human readers: short lists and objects stay on one line."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ _WIDTH = 100
 _STEP = 1
 
 
-def pretty(value: Any, depth: int = 0, room: int = 0) -> str:
+def pretty(value: Any, depth: int = 0, column: int = 0) -> str:
     """Return `value` as JSON; lists and inner objects that fit on one line stay on it.
 
     Parameters
     ----------
     value : object
-        What `json.dumps` takes, without numbers that are not finite.
+        Anything that `json.dumps` takes, with finite numbers only.
     depth : int
-        How far the value lies inside others.
-    room : int
-        Characters that stand before it on its line.
+        Nesting depth of the value.
+    column : int
+        Number of characters before it on its line.
     """
     if not isinstance(value, dict | list) or not value:
         return _plain(value)
     if depth > 2 or isinstance(value, list):
         line = _plain(value)
-        if room + len(line) <= _WIDTH:
+        if column + len(line) <= _WIDTH:
             return line
     pad = " " * (_STEP * (depth + 1))
     end = "\n" + " " * (_STEP * depth)
@@ -35,10 +35,10 @@ def pretty(value: Any, depth: int = 0, room: int = 0) -> str:
         names = [(_plain(name) + ": ", item) for name, item in value.items()]
         items = [name + pretty(item, depth + 1, len(pad + name)) for name, item in names]
         return "{\n" + pad + f",\n{pad}".join(items) + end + "}"
-    return "[\n" + _filled([pretty(v, depth + 1, len(pad)) for v in value], pad) + end + "]"
+    return "[\n" + _fill_lines([pretty(v, depth + 1, len(pad)) for v in value], pad) + end + "]"
 
 
-def _filled(items: list[str], pad: str) -> str:
+def _fill_lines(items: list[str], pad: str) -> str:
     """Put as many items on each line as fit."""
     lines = [pad + items[0]]
     for item in items[1:]:

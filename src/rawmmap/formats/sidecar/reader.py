@@ -1,7 +1,8 @@
-"""The sidecar as a format among the others."""
+"""The sidecar as one of the formats."""
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import replace
 
@@ -11,23 +12,23 @@ from rawmmap.formats.probe import Probe
 from rawmmap.formats.sidecar.next import choose
 from rawmmap.formats.sidecar.text import (
     SUFFIX,
-    beside,
     is_sidecar_text,
     loads,
     read_bounded,
     read_bytes,
+    sidecar_path_of,
 )
 
 __all__ = ["SidecarReader"]
 
 
 class SidecarReader:
-    """Reads the sidecar of a data file; the probe may be of either."""
+    """Reads the description of a data file from its sidecar; the probe may be of either file."""
 
     name = "sidecar"
 
     def recognises(self, probe: Probe) -> bool:
-        """Return whether the file is a sidecar, or has one beside it, by content."""
+        """Return whether the file is a sidecar, or has one, by its content."""
         return _is_sidecar(_sidecar_of(probe)) or _is_sidecar(probe)
 
     def read(self, probe: Probe) -> Description:
@@ -44,40 +45,40 @@ class SidecarReader:
             description = loads(read_bounded(file, probe.name), probe.name)
         if probe.path is not None:
             _check_folder(probe.name, description.path)
-            if _is_same(beside(description.path), probe.name):
+            if _is_same(sidecar_path_of(description.path), probe.name):
                 return _read_for(description.path, probe)
         return description
 
 
 def _sidecar_of(probe: Probe) -> Probe | None:
-    """Return the sidecar of a data file: beside a link, else beside its target."""
+    """Return the probe of a data file's sidecar."""
     if probe.path is None:
         return probe.sibling(SUFFIX)
-    return probe.neighbour(beside(probe.name))
+    return probe.neighbour(sidecar_path_of(probe.name))
 
 
 def _is_sidecar(probe: Probe | None) -> bool:
     try:
         return probe is not None and is_sidecar_text(probe.head, probe.open)
     except FileNotFoundError:
-        return False  # It was removed since.
+        return False  # removed since
 
 
 def _read_for(name: str, probe: Probe) -> Description:
-    """Return the description of a data file by its sidecar, whatever happens to both meanwhile."""
+    """Return the description of a data file from its sidecar, even if both are being replaced."""
     if probe.path is None:
         path = name + SUFFIX
         sidecar = probe.sibling(SUFFIX)
         if sidecar is None:
-            raise FileNotFoundError(2, "there is no sidecar", path)
+            raise FileNotFoundError(errno.ENOENT, "there is no sidecar", path)
         with sidecar.open() as file:
             text, state = read_bounded(file, path), None
     else:
-        path = beside(name)
-        text, state = _read_matching(name, path)
+        path = sidecar_path_of(name)
+        text, state = _read_consistent(name, path)
     description = replace(loads(text, path), state=state)
-    known = {os.path.basename(name), os.path.basename(os.path.realpath(name))}
-    if os.path.basename(description.path) not in known:
+    names = {os.path.basename(name), os.path.basename(os.path.realpath(name))}
+    if os.path.basename(description.path) not in names:
         raise DescriptionError(
             f"{path} describes {description.path}, not {name}; open that file, or correct "
             '"file" in the sidecar'
@@ -85,11 +86,11 @@ def _read_for(name: str, probe: Probe) -> Description:
     return description
 
 
-def _read_matching(name: str, path: str) -> tuple[bytes, tuple[int, int] | None]:
-    """Return the text that describes the data file, and the state of that: inode and mtime_ns.
+def _read_consistent(name: str, path: str) -> tuple[bytes, tuple[int, int] | None]:
+    """Return the text that describes the data file, and the file's state: inode and mtime_ns.
 
-    Another process may replace both meanwhile: the text is true if the sidecar has not changed
-    since before the state of the data was looked at.
+    Another process may replace both in the meantime. The two belong together if the sidecar has not
+    changed since before the data file was looked at.
     """
     while True:
         before = os.stat(path)
@@ -108,12 +109,12 @@ def _read_matching(name: str, path: str) -> tuple[bytes, tuple[int, int] | None]
 
 
 def _check_folder(sidecar: str, data: str) -> None:
-    """Refuse a link out of the folder: the caller has named the sidecar only."""
+    """Refuse a link that leads out of the folder: the caller named the sidecar only."""
     real = os.path.realpath(data)
     if os.path.dirname(real) != os.path.dirname(os.path.realpath(sidecar)):
         raise DescriptionError(
-            f"{sidecar}: {data} is a link out of the sidecar's folder, to {real}; open the data "
-            "file itself if that is meant"
+            f"{sidecar}: {data} is a link out of the sidecar's folder, to {real}; to follow "
+            "it, open the data file itself"
         )
 
 

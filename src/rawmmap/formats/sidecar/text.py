@@ -1,9 +1,9 @@
 """The sidecar: a JSON file beside the data that says what lies where.
 
 ``data.bin.json`` describes ``data.bin``. Its fields are documented in ``docs/sidecar.md`` and, for
-programs, in ``sidecar.schema.json`` beside this module. A sidecar is checked as input from a
-stranger: it names no file outside its own folder, and whatever is wrong with it is a
-`DescriptionError` that says where.
+programs, in ``sidecar.schema.json`` beside this module. A sidecar is treated as untrusted
+input: it may only name a file in its own folder, and any mistake in it is a `DescriptionError` that
+says where.
 """
 
 from __future__ import annotations
@@ -16,15 +16,17 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO
 
+import numpy as np
+
 from rawmmap.description.checks import (
-    as_integer,
-    as_integers,
-    as_object,
-    as_strings,
     check_dims,
+    check_integer,
+    check_integers,
+    check_object,
+    check_strings,
     check_template,
-    typed,
-    within,
+    convert_fill_value,
+    name_subject,
 )
 from rawmmap.description.model import Description, Records, Variable
 from rawmmap.description.template import LayoutTemplate, template_of
@@ -40,11 +42,11 @@ from rawmmap.formats.sidecar.values import (
     parse_stored,
 )
 from rawmmap.layout import Layout, Values
+from rawmmap.layout.samples import Samples
 
 __all__ = [
     "SUFFIX",
     "VERSION",
-    "beside",
     "dumps",
     "is_sidecar",
     "is_sidecar_text",
@@ -52,7 +54,7 @@ __all__ = [
     "read",
     "read_bounded",
     "read_bytes",
-    "sidecar_path",
+    "sidecar_path_of",
 ]
 
 SUFFIX = ".json"
@@ -61,31 +63,29 @@ VERSION = 1
 _MARK = re.compile(rb'"rawmmap"\s*:')
 _HEAD = 4096
 _SEARCHED = 2**24
-# Values inside a sidecar are for coordinates; megabytes of them belong into the data file.
-_LARGEST = 256 * 2**20
+# Values inside a sidecar are for coordinates; larger arrays belong into the data file.
+_MAX_BYTES = 256 * 2**20
 
 _TOP = {"rawmmap", "file", "attrs", "coords", "overlap", "records", "variables"}
 _VARIABLE = {"dtype", "dims", "shape", "offset", "order", "strides", "attrs", "values"}
 
 
-def sidecar_path(path: str) -> str:
-    """Return where the sidecar of a data file lies."""
-    return path + SUFFIX
+def sidecar_path_of(path: str) -> str:
+    """Return the path of a data file's sidecar, whether it exists or not.
 
-
-def beside(path: str) -> str:
-    """Return where the sidecar of a data file is or goes: beside a link, else its target."""
-    own = sidecar_path(path)
-    if os.path.islink(path) and not os.path.lexists(own):
-        return sidecar_path(os.path.realpath(path))
-    return own
+    A symbolic link may have a sidecar of its own; otherwise that of its target counts.
+    """
+    sidecar_path = path + SUFFIX
+    if os.path.islink(path) and not os.path.lexists(sidecar_path):
+        return os.path.realpath(path) + SUFFIX
+    return sidecar_path
 
 
 def is_sidecar(path: str) -> bool:
     """Return whether `path` is a sidecar, by its content; never raises."""
     try:
         if not os.path.isfile(path):
-            return False  # a pipe would make us wait
+            return False  # opening a pipe would block
         with open(path, "rb") as file:
             head = file.read(_HEAD)
         return is_sidecar_text(head, lambda: open(path, "rb"))
@@ -94,10 +94,10 @@ def is_sidecar(path: str) -> bool:
 
 
 def is_sidecar_text(head: bytes, open_file: Callable[[], BinaryIO]) -> bool:
-    """Return whether a file that starts with `head` is a sidecar; read more of it if need be."""
+    """Return whether a file that starts with `head` is a sidecar, reading more of it if needed."""
     if not head.removeprefix(codecs.BOM_UTF8).lstrip().startswith((b"{", b"[")):
         return False
-    # Our own writer puts the mark first, but objects in JSON have no order.
+    # Our writer puts the mark first, but JSON objects are unordered.
     if _MARK.search(head):
         return True
     if len(head) < _HEAD:
@@ -129,40 +129,40 @@ def dumps(description: Description) -> str:
     if description.overlap:
         document["overlap"] = True
     document["variables"] = {
-        name: _encoded(name, variable) for name, variable in description.variables.items()
+        name: _encode_variable(name, variable) for name, variable in description.variables.items()
     }
     return pretty(document) + "\n"
 
 
-def _encoded(name: str, variable: Variable) -> dict[str, Any]:
+def _encode_variable(name: str, variable: Variable) -> dict[str, Any]:
     data = variable.data
     if isinstance(data, Values):
-        words = {**encode_array(data.array), "dims": list(variable.dims)}
+        entry = {**encode_array(data.array), "dims": list(variable.dims)}
     elif isinstance(data, LayoutTemplate):
-        words = _encode_template(data, variable)
+        entry = _encode_template(data, variable)
     elif isinstance(data, Layout):
-        words = _encode_template(template_of(data), variable)
+        entry = _encode_template(template_of(data), variable)
     else:
         raise TypeError(f"variable {name!r}: a sidecar cannot describe {type(data).__name__}")
     if variable.attrs:
-        words["attrs"] = _encoded_attrs(variable, f"variable {name!r}")
-    return words
+        entry["attrs"] = _encode_variable_attrs(variable, f"variable {name!r}")
+    return entry
 
 
 def _encode_template(template: LayoutTemplate, variable: Variable) -> dict[str, Any]:
     dtype = encode_dtype(template.dtype, variable.samples)
-    words: dict[str, Any] = {"dtype": dtype, "dims": list(variable.dims)}
-    words["shape"] = list(template.shape) if template.shape is not None else [-1]
-    words["offset"] = template.offset
+    entry: dict[str, Any] = {"dtype": dtype, "dims": list(variable.dims)}
+    entry["shape"] = list(template.shape) if template.shape is not None else [-1]
+    entry["offset"] = template.offset
     if template.strides is not None:
-        words["strides"] = list(template.strides)
+        entry["strides"] = list(template.strides)
     elif template.order != "C":
-        words["order"] = template.order
-    return words
+        entry["order"] = template.order
+    return entry
 
 
-def _encoded_attrs(variable: Variable, what: str) -> dict[str, Any]:
-    """Return attributes as JSON; the type of a fill value goes without saying."""
+def _encode_variable_attrs(variable: Variable, what: str) -> dict[str, Any]:
+    """Return attributes as JSON; a fill value has the type of its variable, which is left out."""
     attrs = encode_attrs(variable.attrs, what)
     fill = attrs.get("_FillValue")
     if isinstance(fill, dict) and not isinstance(fill["values"], list):
@@ -184,17 +184,17 @@ def read(path: str) -> Description:
 
 
 def read_bytes(path: str) -> bytes:
-    """Return the text of a sidecar, unless it is too long for one."""
+    """Return the text of a sidecar; refuse one that is too long."""
     with open(path, "rb") as file:
         return read_bounded(file, path)
 
 
 def read_bounded(file: BinaryIO, path: str) -> bytes:
-    """Return the text of an open sidecar, unless it is too long for one."""
-    raw = file.read(_LARGEST + 1)
-    if len(raw) > _LARGEST:
+    """Return the text of an open sidecar; refuse one that is too long."""
+    raw = file.read(_MAX_BYTES + 1)
+    if len(raw) > _MAX_BYTES:
         raise DescriptionError(
-            f"{path}: a sidecar has at most {_LARGEST} bytes; put values into the data file"
+            f"{path}: a sidecar may have at most {_MAX_BYTES} bytes; put values into the data file"
         )
     return raw
 
@@ -209,7 +209,7 @@ def loads(raw: bytes | str, path: str) -> Description:
     """
     try:
         text = raw.decode("utf-8-sig") if isinstance(raw, bytes) else raw
-        document = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+        document = json.loads(text, object_pairs_hook=_check_names, parse_constant=_refuse_constant)
     except RecursionError:
         raise DescriptionError(f"{path}: nested too deeply for a sidecar") from None
     except ValueError as error:
@@ -217,118 +217,132 @@ def loads(raw: bytes | str, path: str) -> Description:
             f"{path}: not the JSON of a sidecar, or cut short: {error}"
         ) from error
     try:
-        return _description(document, path)
+        return _decode_description(document, path)
     except RecursionError:
         raise DescriptionError(f"{path}: nested too deeply for a sidecar") from None
     except (TypeError, ValueError, OverflowError) as error:
         raise DescriptionError(f"{path}: {error}") from error
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+def _check_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object; refuse repeated names, of which JSON would keep the last."""
+    result = dict(pairs)
+    if len(result) < len(pairs):
         counts = Counter(name for name, _ in pairs)
-        twice = next(name for name, count in counts.items() if count > 1)
-        raise ValueError(f"the name {twice!r} stands twice in one object")
-    return found
+        repeated = next(name for name, count in counts.items() if count > 1)
+        raise ValueError(f"the name {repeated!r} occurs twice in one object")
+    return result
 
 
-def _no_constant(word: str) -> None:
-    raise ValueError(f'{word} is no JSON; write it as the text "{word}"')
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f'{name} is not valid JSON; write it as the string "{name}"')
 
 
-def _description(document: Any, path: str) -> Description:
-    top = as_object(document, "the sidecar", _TOP)
+def _decode_description(document: Any, path: str) -> Description:
+    top = check_object(document, "the sidecar", _TOP)
     version = top.get("rawmmap")
     if type(version) is not int or version < 1:
         raise ValueError(
-            f'"rawmmap" is the version of the format, such as {VERSION}, not {version!r}'
+            f'"rawmmap" must be the version of the format, such as {VERSION}, not {version!r}'
         )
     if version > VERSION:
         raise ValueError(
             f"version {version} of the format is newer than this library knows ({VERSION}); "
             "update rawmmap"
         )
-    variables = as_object(top.get("variables"), '"variables"')
-    described = {name: _variable(name, words) for name, words in variables.items()}
-    records = _records(top.get("records"))
-    for name, variable in described.items():
+    entries = check_object(top.get("variables"), '"variables"')
+    variables = {name: _decode_variable(name, entry) for name, entry in entries.items()}
+    records = _decode_records(top.get("records"))
+    for name, variable in variables.items():
         check_template(variable, records, f"variable {name!r}")
-    coords = as_strings(top.get("coords", []), '"coords"')
-    unknown = [name for name in coords if name not in described]
+    coords = check_strings(top.get("coords", []), '"coords"')
+    unknown = [name for name in coords if name not in variables]
     if unknown:
-        raise ValueError(f'"coords" names {unknown}, which are none of the variables')
+        raise ValueError(f'"coords" names {unknown}, which are not variables of the sidecar')
     return Description(
         _data_path(top, path),
-        described,
+        variables,
         frozenset(coords),
-        decode_attrs(as_object(top.get("attrs", {}), '"attrs"')),
+        decode_attrs(check_object(top.get("attrs", {}), '"attrs"')),
         records,
-        overlap=_overlap(top.get("overlap", False)),
+        overlap=_check_overlap(top.get("overlap", False)),
     )
 
 
-def _overlap(value: Any) -> bool:
+def _check_overlap(value: Any) -> bool:
     if not isinstance(value, bool):
-        raise TypeError(f'"overlap" is true or false, not {value!r}')
+        raise TypeError(f'"overlap" must be true or false, not {value!r}')
     return value
 
 
 def _data_path(top: Mapping[str, Any], path: str) -> str:
-    folder, own = os.path.split(path)
-    default = own.removesuffix(SUFFIX)
+    folder, sidecar_name = os.path.split(path)
+    default = sidecar_name.removesuffix(SUFFIX)
     name = top.get("file", default)
     if not isinstance(name, str) or not name:
-        raise TypeError(f'"file" is the name of a file, not {name!r}')
-    # A colon leads to another drive on Windows, and is a letter like others elsewhere.
+        raise TypeError(f'"file" must be the name of a file, not {name!r}')
+    # A colon names another drive on Windows, and is an ordinary character elsewhere.
     forbidden = "/\\:\0" if os.name == "nt" else "/\\\0"
     if name in (".", "..") or any(c in name for c in forbidden):
         raise ValueError(
             f'"file" is {name!r}: a sidecar names only files in its own folder; open the data file '
             "with keywords instead"
         )
-    if name == own:
-        raise ValueError('"file" is missing: the sidecar is not named after its data file')
+    if name == sidecar_name:
+        raise ValueError('"file" is missing, and the sidecar is not named after its data file')
     return os.path.join(folder, name)
 
 
-def _records(words: Any) -> Records | None:
-    if words is None:
+def _decode_records(value: Any) -> Records | None:
+    if value is None:
         return None
-    found = as_object(words, '"records"', {"dim", "offset", "nbytes"})
-    dim = found.get("dim")
+    entry = check_object(value, '"records"', {"dim", "offset", "nbytes"})
+    dim = entry.get("dim")
     if not isinstance(dim, str):
-        raise TypeError(f'"records": "dim" is the name of a dimension, not {dim!r}')
-    offset = as_integer(found.get("offset"), '"records": "offset"', 0)
-    return Records(dim, offset, as_integer(found.get("nbytes"), '"records": "nbytes"', 1))
+        raise TypeError(f'"records": "dim" must be the name of a dimension, not {dim!r}')
+    offset = check_integer(entry.get("offset"), '"records": "offset"', 0)
+    return Records(dim, offset, check_integer(entry.get("nbytes"), '"records": "nbytes"', 1))
 
 
-def _variable(name: str, words: Any) -> Variable:
+def _decode_variable(name: str, value: Any) -> Variable:
     what = f"variable {name!r}"
-    found = as_object(words, what, _VARIABLE)
-    dims = tuple(as_strings(found.get("dims"), f'{what}: "dims"'))
-    attrs = within(what, decode_attrs, as_object(found.get("attrs", {}), f'{what}: "attrs"'))
-    if "values" in found:
-        misplaced = sorted({"shape", "offset", "order", "strides"} & set(found))
-        if misplaced:
-            raise ValueError(f"{what} has values in the sidecar, so {misplaced} mean nothing")
-        dtype = within(what, decode_dtype, found.get("dtype"))
-        values = within(what, decode_array, found)
-        check_dims(dims, values.shape, what)
-        return Variable(dims, Values(values), typed(attrs, dtype, what))
-    stored, samples = within(what, parse_stored, found.get("dtype"))
-    shape = as_integers(found.get("shape"), f'{what}: "shape"', -1)
-    strides = found.get("strides")
-    order = found.get("order", "C")
-    if order not in ("C", "F"):
-        raise ValueError(f'{what}: "order" is "C" or "F", not {order!r}')
-    check_dims(dims, shape, what)
-    template = LayoutTemplate(
-        stored,
-        shape,
-        as_integer(found.get("offset", 0), f'{what}: "offset"', 0),
-        order,
-        None if strides is None else as_integers(strides, f'{what}: "strides"'),
-    )
+    entry = check_object(value, what, _VARIABLE)
+    dims = tuple(check_strings(entry.get("dims"), f'{what}: "dims"'))
+    attributes = check_object(entry.get("attrs", {}), f'{what}: "attrs"')
+    samples: Samples | None = None
+    with name_subject(what):
+        attrs = decode_attrs(attributes)
+        if "values" in entry:
+            stored = decode_dtype(entry.get("dtype"))
+        else:
+            stored, samples = parse_stored(entry.get("dtype"))
+    data: Values | LayoutTemplate
+    if "values" in entry:
+        data = _decode_values(entry, what)
+    else:
+        data = _decode_template(entry, stored, what)
+    check_dims(dims, data.shape or (), what)
     dtype = stored if samples is None else samples.dtype
-    return Variable(dims, template, typed(attrs, dtype, what), samples=samples)
+    return Variable(dims, data, convert_fill_value(attrs, dtype, what), samples=samples)
+
+
+def _decode_values(entry: dict[str, Any], what: str) -> Values:
+    excess = sorted({"shape", "offset", "order", "strides"} & set(entry))
+    if excess:
+        raise ValueError(f"{what} has its values in the sidecar; remove {excess}")
+    with name_subject(what):
+        return Values(decode_array(entry))
+
+
+def _decode_template(entry: dict[str, Any], dtype: np.dtype[Any], what: str) -> LayoutTemplate:
+    order = entry.get("order", "C")
+    if order not in ("C", "F"):
+        raise ValueError(f'{what}: "order" must be "C" or "F", not {order!r}')
+    strides = entry.get("strides")
+    return LayoutTemplate(
+        dtype,
+        check_integers(entry.get("shape"), f'{what}: "shape"', -1),
+        check_integer(entry.get("offset", 0), f'{what}: "offset"', 0),
+        order,
+        None if strides is None else check_integers(strides, f'{what}: "strides"'),
+    )

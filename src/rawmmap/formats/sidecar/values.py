@@ -1,4 +1,4 @@
-"""Values in JSON: NumPy's types, exactly, within plain JSON."""
+"""NumPy values of any type as plain JSON, without loss."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ __all__ = [
     "parse_stored",
 ]
 
-_WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-_KINDS = "biufcSUmM"
+_NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+_ARRAY_KINDS = "biufcSUmM"
 
-# What `numpy.dtype.str` gives for plain types. NumPy takes more, some of it with warnings.
+# The form of `numpy.dtype.str`. NumPy accepts more spellings, some with warnings.
 _DTYPE = re.compile(r"[<>|]?[biufcSUVmM]\d{1,10}(\[\d{0,9}[A-Za-zμ]{1,2}\])?")
-# Bytes that values in a description may take in memory.
-_MOST = 2**28
+# Largest number of bytes of values in a description.
+_MAX_BYTES = 2**28
 
 
 def encode_attrs(attrs: Mapping[Any, Any], owner: str) -> dict[str, Any]:
@@ -38,11 +38,11 @@ def encode_attrs(attrs: Mapping[Any, Any], owner: str) -> dict[str, Any]:
     Raises
     ------
     TypeError
-        If JSON cannot hold a name or a value; `owner` says whose it is.
+        If JSON cannot hold a name or a value; the message starts with `owner`.
     """
     for name in attrs:
         if not isinstance(name, str) or not _is_text(name):
-            raise TypeError(f"{owner}: attribute names are strings, not {name!r}")
+            raise TypeError(f"{owner}: attribute names must be strings, not {name!r}")
     return {name: _encode(value, f"{owner}: attribute {name!r}") for name, value in attrs.items()}
 
 
@@ -56,11 +56,11 @@ def _encode(value: Any, what: str) -> Any:
         array = np.asarray(value)
         if array.dtype.kind == "U":
             return _encode(array.tolist(), what)
-        if array.dtype.kind not in _KINDS or _is_long(array.dtype):
+        if array.dtype.kind not in _ARRAY_KINDS or _is_extended(array.dtype):
             raise TypeError(f"{what} is {array.dtype}, which JSON cannot hold")
         return encode_array(array)
     if isinstance(value, str) and not _is_text(value):
-        raise TypeError(f"{what} is {value!r}, with half a character, which no file can hold")
+        raise TypeError(f"{what} is {value!r}, with a lone surrogate, which UTF-8 cannot hold")
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, bytes):
@@ -79,13 +79,13 @@ def _encode(value: Any, what: str) -> Any:
     )
 
 
-def _is_long(dtype: np.dtype[Any]) -> bool:
-    """Return whether numbers have more digits than those of JSON, or another size elsewhere."""
+def _is_extended(dtype: np.dtype[Any]) -> bool:
+    """Return whether numbers are longer than double precision, and of a size that varies."""
     return dtype.itemsize > {"f": 8, "c": 16}.get(dtype.kind, dtype.itemsize)
 
 
 def _is_text(value: str) -> bool:
-    """Return whether a string has no halves of characters, which UTF-8 cannot hold."""
+    """Return whether UTF-8 can hold a string: it has no lone surrogates."""
     return not any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
@@ -109,16 +109,17 @@ def _decode(value: Any) -> Any:
 def encode_array(array: npt.NDArray[Any]) -> dict[str, Any]:
     """Return an array as ``{"dtype": ..., "values": nested lists}``.
 
-    Floats that are not finite become ``"NaN"``, ``"Infinity"`` and ``"-Infinity"``; complex numbers
-    pairs; bytes strings of the characters 0 to 255; dates ISO strings; durations counts.
+    Floats that are not finite become ``"NaN"``, ``"Infinity"`` or ``"-Infinity"``; complex numbers
+    become pairs; bytes become strings of the characters 0 to 255; dates become ISO strings;
+    durations become counts.
     """
     dtype = array.dtype.newbyteorder("<")
     kind = dtype.kind
     if kind == "c":
         pairs = np.stack([array.real, array.imag], axis=-1)
-        return {"dtype": dtype.str, "values": _finite(pairs.tolist())}
+        return {"dtype": dtype.str, "values": _name_non_finite(pairs.tolist())}
     if kind == "f":
-        return {"dtype": dtype.str, "values": _finite(array.tolist())}
+        return {"dtype": dtype.str, "values": _name_non_finite(array.tolist())}
     if kind == "M":
         return {"dtype": dtype.str, "values": np.datetime_as_string(array).tolist()}
     if kind == "m":
@@ -128,9 +129,9 @@ def encode_array(array: npt.NDArray[Any]) -> dict[str, Any]:
     return {"dtype": dtype.str, "values": array.tolist()}
 
 
-def _finite(value: Any) -> Any:
+def _name_non_finite(value: Any) -> Any:
     if isinstance(value, list):
-        return [_finite(item) for item in value]
+        return [_name_non_finite(item) for item in value]
     if math.isfinite(value):
         return value
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
@@ -142,43 +143,43 @@ def decode_array(encoded: Mapping[str, Any]) -> npt.NDArray[Any]:
     Raises
     ------
     TypeError, ValueError
-        If the values are not of the dtype.
+        If the values are not of that dtype.
     """
     dtype = decode_dtype(encoded["dtype"])
     values = encoded["values"]
     if dtype.kind == "c":
-        pairs = np.array(_floats(values), np.float64)
+        pairs = np.array(_parse_non_finite(values), np.float64)
         if pairs.shape[-1:] != (2,):
-            raise ValueError("complex numbers are pairs")
-        return _narrowed(np.ascontiguousarray(pairs).view(np.complex128)[..., 0], dtype)
+            raise ValueError("complex numbers must be pairs [real, imaginary]")
+        return _convert_floats(np.ascontiguousarray(pairs).view(np.complex128)[..., 0], dtype)
     if dtype.kind == "f":
-        return _narrowed(np.array(_floats(values), np.float64), dtype)
+        return _convert_floats(np.array(_parse_non_finite(values), np.float64), dtype)
     if dtype.kind == "V":
         raise ValueError(f"values cannot be of type {dtype}")
     if dtype.kind in "SU":
         texts = np.array(values, "U")
-        if texts.size * dtype.itemsize > _MOST:
+        if texts.size * dtype.itemsize > _MAX_BYTES:
             raise ValueError(f"{texts.size} values of type {dtype} are too many for a description")
         return np.asarray(np.char.encode(texts, "latin-1") if dtype.kind == "S" else texts, dtype)
     if dtype.kind == "m":
         return np.array(values, np.int64).astype(dtype)
     if dtype.kind in "biu":
         array = np.array(values)
-        if array.dtype.kind == "f" and _whole(values):
-            array = np.array(values, dtype)  # NumPy takes large and small ones for floats
+        if array.dtype.kind == "f" and _are_integers(values):
+            array = np.array(values, dtype)  # NumPy makes floats of large integers
         if array.size and array.dtype.kind not in "biu":
-            raise TypeError(f"{dtype} values are integers, not {array.dtype}")
+            raise TypeError(f"{dtype} values must be integers, not {array.dtype}")
         if array.size and not (array.astype(dtype) == array).all():
-            raise ValueError(f"values do not fit into {dtype}")
+            raise ValueError(f"some values do not fit into {dtype}")
         return array.astype(dtype)
     return np.array(values, dtype)
 
 
-def _whole(value: Any) -> bool:
-    return all(map(_whole, value)) if isinstance(value, list) else isinstance(value, int)
+def _are_integers(value: Any) -> bool:
+    return all(map(_are_integers, value)) if isinstance(value, list) else isinstance(value, int)
 
 
-def _narrowed(array: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+def _convert_floats(array: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     try:
         with np.errstate(over="raise", under="ignore"):
             return np.asarray(array, dtype)
@@ -186,13 +187,15 @@ def _narrowed(array: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]
         raise ValueError(f"values are too large for {dtype}") from None
 
 
-def _floats(value: Any) -> Any:
+def _parse_non_finite(value: Any) -> Any:
     if isinstance(value, list):
-        return [_floats(item) for item in value]
+        return [_parse_non_finite(item) for item in value]
     if isinstance(value, str):
-        if value not in _WORDS:
-            raise ValueError(f"{value!r} is no number; the words for some are {sorted(_WORDS)}")
-        return _WORDS[value]
+        if value not in _NON_FINITE:
+            raise ValueError(
+                f"{value!r} is not a number; allowed strings are {sorted(_NON_FINITE)}"
+            )
+        return _NON_FINITE[value]
     return value
 
 
@@ -202,16 +205,16 @@ def decode_dtype(text: Any) -> np.dtype[Any]:
     Raises
     ------
     TypeError, ValueError
-        If it is no string, or none of a plain type of fixed size.
+        If it is not a string, or not the name of a plain type of fixed size.
     """
     if not isinstance(text, str):
-        raise TypeError(f"a dtype is a string such as '>f4', not {text!r}")
+        raise TypeError(f"a dtype must be a string such as '>f4', not {text!r}")
     if not _DTYPE.fullmatch(text):
-        raise ValueError(f"{text!r} is no plain NumPy dtype, such as '>f4' or 'S10'")
+        raise ValueError(f"{text!r} is not a plain NumPy dtype, such as '>f4' or 'S10'")
     try:
         dtype = plain_dtype(text)
     except (TypeError, ValueError, OverflowError) as error:
-        raise ValueError(f"{text!r} is no NumPy dtype of fixed size: {error}") from error
+        raise ValueError(f"{text!r} is not a NumPy dtype of fixed size: {error}") from error
     if text[0] not in "<>" and dtype.byteorder != "|":
         raise ValueError(f"{text!r} has no byte order; write '<{text}' or '>{text}'")
     return dtype

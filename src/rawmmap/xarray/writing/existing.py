@@ -62,10 +62,10 @@ class Existing:
             raise FileNotFoundError(2, os.strerror(2), path)
         settle(path)
         state = State.of(path)
-        if not os.path.exists(sidecar.beside(path)):
+        if not os.path.exists(sidecar.sidecar_path_of(path)):
             raise DescriptionError(
-                f"{path} has no sidecar, {sidecar.beside(path)}, to change: describe it first, by "
-                "rawmmap.describe(path, ...)"
+                f"{path} has no sidecar, {sidecar.sidecar_path_of(path)}, to change: describe it "
+                "first, by rawmmap.describe(path, ...)"
             )
         raw = open_described(path, Keywords(), "sidecar")
         coded = [name for name, variable in raw.description.variables.items() if variable.samples]
