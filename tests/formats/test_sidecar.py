@@ -183,7 +183,7 @@ HOSTILE: dict[str, tuple[Any, str]] = {
     ),
     "dim twice": (changed("variables", "grid", "dims", to=["x", "x"]), "length"),
     "number as dim": (changed("variables", "grid", "dims", to=["x", 1]), "list of strings"),
-    "order": (changed("variables", "grid", "order", to="K"), '"order" is'),
+    "order": (changed("variables", "grid", "order", to="K"), '"order" must be'),
     "stride past the start": (changed("variables", "mask", "strides", to=[-9]), "before the start"),
     "overlap": (changed("variables", "mask", "strides", to=[0]), "overlap"),
     "endless": (
