@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rawmmap.layout import Layout, Part, Runs
+from rawmmap.layout.bits import BitLayout
 from rawmmap.layout.mosaic import Mosaic
 from rawmmap.layout.parts import full_index
 from rawmmap.mapping import PAGE
@@ -182,6 +183,20 @@ def _map_points(
     return array
 
 
+def read_bits(
+    source: Source, data: BitLayout, access: Access, points: Points = ()
+) -> npt.NDArray[Any]:
+    """Return packed samples, all or those that `points` pick along the leading axes: a copy."""
+    shape = (*(points[0].shape if points else ()), *data.shape[len(points) :])
+    if 0 in shape:
+        return np.empty(shape, data.dtype)
+    rows = None if points else data.rows()
+    if rows is not None:
+        return rows.unpack(read_layout(source, rows.layout, access))
+    windows, chosen, shift = data.windows(data.positions(points))
+    return data.unpack(read_points(source, windows, (chosen,), access), shift)
+
+
 def read(
     files: Files,
     parts: Iterable[Part],
@@ -213,6 +228,8 @@ def read(
     every = list(parts)
     if len(every) == 1 and isinstance(every[0].data, Layout):
         return read_layout(files[every[0].file], every[0].data, access)
+    if len(every) == 1 and isinstance(every[0].data, BitLayout):
+        return read_bits(files[every[0].file], every[0].data, access)
     result = np.empty(shape, dtype)
     ranges: list[Range] = []
     reads: list[tuple[Part, Step]] = []
@@ -220,6 +237,8 @@ def read(
         data = part.data
         if data is None:
             result[part.index] = np.zeros((), dtype) if fill_value is None else fill_value
+        elif isinstance(data, BitLayout):
+            result[part.index] = read_bits(files[part.file], data, access)
         elif not isinstance(data, Layout):
             result[part.index] = data.array
         elif data.size:
@@ -236,9 +255,11 @@ def read(
 
 
 def read_point_parts(
-    files: Files, data: Mosaic, points: Points, access: Access
+    files: Files, data: Mosaic | BitLayout, points: Points, access: Access
 ) -> npt.NDArray[Any]:
-    """Return ``array[points]``, a copy, from the cells of a mosaic."""
+    """Return ``array[points]``, a copy, from the cells of a mosaic, or from packed samples."""
+    if isinstance(data, BitLayout):
+        return read_bits(files[0], data, access, points)
     picked, rest = points[0].shape, data.shape[len(points) :]
     result = np.empty((points[0].size, *rest), data.dtype)
     ranges: list[Range] = []
@@ -247,6 +268,8 @@ def read_point_parts(
         target: Any = (chosen, *part.index)
         if part.data is None:
             result[target] = data.filling()
+        elif isinstance(part.data, BitLayout):
+            result[target] = read_bits(files[part.file], part.data, access, inside)
         elif not isinstance(part.data, Layout):
             result[target] = part.data.array[inside]
         elif files[part.file].maps:

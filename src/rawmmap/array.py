@@ -22,6 +22,7 @@ from rawmmap.layout import (
     check_shape,
     dtype_state,
 )
+from rawmmap.layout.bits import BitLayout, Packing
 from rawmmap.layout.indexing import select
 from rawmmap.layout.mosaic import Mosaic
 from rawmmap.layout.samples import Samples, parse_dtype
@@ -52,6 +53,12 @@ class RawArray:
         ``"C"``: the last axis is the fastest; ``"F"``: the first one is.
     strides : tuple of int, optional
         Bytes from one element to the next along each axis, instead of `order`.
+    bits : int, optional
+        The elements are unsigned samples of so many bits (1 to 7, 10, 12, 14), packed along the
+        fastest axis and to be read only. Rows start on a byte; where they do not fill their bytes,
+        `strides` has the bytes from one to the next, for each axis but the packed one.
+    bit_order : {"msb", "lsb"}
+        Whether the first of them is in the most or the least significant bits of a byte.
     mode : {"r", "r+"}
         ``"r+"`` allows ``a[key] = values``.
     access : {"auto", "map", "read"}
@@ -109,6 +116,8 @@ class RawArray:
         offset: SupportsIndex = 0,
         order: Literal["C", "F"] = "C",
         strides: Sequence[SupportsIndex] | None = None,
+        bits: int | None = None,
+        bit_order: Literal["msb", "lsb"] = "msb",
         mode: Literal["r", "r+"] = "r",
         access: Access = "auto",
         storage_options: Mapping[str, Any] | None = None,
@@ -116,10 +125,13 @@ class RawArray:
         with name_file(url):
             _check_options(mode, access)
             stored, samples = parse_dtype(dtype)
-            template = _as_template(stored, shape, offset, order, strides)
+            packing = None if bits is None else Packing(operator.index(bits), bit_order)
+            template = _as_template(stored, shape, offset, order, strides, packing)
         source = open_source(url, storage_options)
         with name_file(url):
-            layout = template.resolve(source.identity.size)
+            layout = template.arrange(source.identity.size)
+            if packing is not None and mode != "r":
+                raise ValueError("samples of a few bits can be read, but not written: mode='r'")
         self._set(Files.single(source), layout, samples, mode, access)
         self._check()
 
@@ -193,7 +205,7 @@ class RawArray:
 
     def _check(self) -> None:
         # Whoever makes an arrangement of many files checks their lengths once, in a listing.
-        if not isinstance(self._data, Layout):
+        if not isinstance(self._data, Layout | BitLayout):
             return
         start, stop = self._data.extent
         size = self._files[0].identity.size
@@ -247,7 +259,10 @@ class RawArray:
             If the array has several parts, which no single layout describes.
         """
         if not isinstance(self._data, Layout):
-            raise ValueError(f"{self.url}: the array has several parts and no single layout")
+            raise ValueError(
+                f"{self.url}: the array has several parts, or samples of a few bits, and no single "
+                "layout"
+            )
         return self._data
 
     @property
@@ -439,10 +454,11 @@ def _as_template(
     offset: SupportsIndex,
     order: str,
     strides: Sequence[SupportsIndex] | None,
+    packing: Packing | None = None,
 ) -> LayoutTemplate:
     """Return the layout that the arguments of `RawArray` describe, checked without the file."""
     steps = None if strides is None else as_shape(strides)
-    counts = check_shape(shape, order, steps)
-    template = LayoutTemplate(dtype, counts, operator.index(offset), order, steps)
+    counts = check_shape(shape, order, steps if packing is None else None)
+    template = LayoutTemplate(dtype, counts, operator.index(offset), order, steps, packing)
     template.check()
     return template

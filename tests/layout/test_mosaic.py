@@ -60,6 +60,7 @@ def assemble(mosaic: Mosaic, files: Sequence[bytes]) -> Array:
         elif isinstance(part.data, Values):
             result[part.index] = part.data.array
         else:
+            assert isinstance(part.data, Layout)
             result[part.index] = part.data.view(files[part.file])
     assert (times == 1).all()
     return result
@@ -124,6 +125,7 @@ def test_points(case: tuple[Mosaic, list[bytes], Array], data: Any) -> None:
         elif isinstance(part.data, Values):
             values = part.data.array[local]
         else:
+            assert isinstance(part.data, Layout)
             values = part.data.view(files[part.file])[local]
         where: Any = (chosen, *part.index)
         result[where] = values

@@ -40,6 +40,8 @@ def from_raw(
     offset: SupportsIndex = 0,
     order: Literal["C", "F"] = "C",
     strides: Sequence[SupportsIndex] | None = None,
+    bits: int | None = None,
+    bit_order: Literal["msb", "lsb"] = "msb",
     chunks: Any = "auto",
     byteorder: Literal["native", "file"] = "native",
     access: Access = "auto",
@@ -53,7 +55,7 @@ def from_raw(
     ----------
     url : path-like or list of path-like
         The file, or several of equal contents: then a leading axis counts them.
-    dtype, shape, offset, order, strides, access, storage_options
+    dtype, shape, offset, order, strides, bits, bit_order, access, storage_options
         As for `RawArray`. Without `dtype` the file's sidecar or header describes it.
     chunks : int, tuple, dict, str
         As Dask takes them. ``"auto"``: contiguous slabs of about Dask's ``array.chunk-size``, cut
@@ -100,7 +102,7 @@ def from_raw(
     if byteorder not in ("native", "file"):
         raise ValueError(f"byteorder must be 'native' or 'file', not {byteorder!r}")
     if dtype is None:
-        keywords = {"shape": shape, "strides": strides, "offset": offset or None}
+        keywords = {"shape": shape, "strides": strides, "offset": offset or None, "bits": bits}
         array = _open_variable(url, variable, access, storage_options, keywords)
         samples = array.samples or (native(array.data.dtype) if byteorder == "native" else None)
         return as_dask(RawArray.of(array.files, array.data, samples, "r", access), chunks, name)
@@ -118,14 +120,17 @@ def from_raw(
         offset=offset,
         order=order,
         strides=strides,
+        bits=bits,
+        bit_order=bit_order,
         access=access,
         storage_options=storage_options,
     )
     files, data = array.files, array.data
     if isinstance(url, list | tuple):
         files = Files.of(url, storage_options)
-        files.check_sizes(array.layout.extent[1])
-        data = Mosaic.stack(array.layout, (len(files),))
+        one: Any = array.data
+        files.check_sizes(one.extent[1])
+        data = Mosaic.stack(one, (len(files),))
     samples = array.samples
     if samples is None and byteorder == "native":
         samples = native(data.dtype)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from rawmmap.layout import Layout, check_shape, infer_shape
+from rawmmap.layout.bits import BitLayout, Packing
 
 __all__ = ["LayoutTemplate", "template_of"]
 
@@ -28,7 +29,10 @@ class LayoutTemplate:
     order : {"C", "F"}
         Order of the axes where there are no strides, and of the axes inside fields.
     strides : tuple of int or None
-        Bytes from one element to the next along each axis.
+        Bytes from one element to the next along each axis; of packed samples, along each axis but
+        the packed one.
+    packing : Packing or None
+        How samples of a few bits are packed.
     """
 
     dtype: np.dtype[Any]
@@ -36,6 +40,7 @@ class LayoutTemplate:
     offset: int = 0
     order: str = "C"
     strides: tuple[int, ...] | None = None
+    packing: Packing | None = None
 
     @property
     def ndim(self) -> int:
@@ -61,8 +66,29 @@ class LayoutTemplate:
             If shape, strides and offset contradict each other, or ``-1`` is not allowed where it
             stands.
         """
-        counts = check_shape(self.shape, self.order, self.strides)
-        replace(self, shape=tuple(max(n, 0) for n in counts)).resolve(0)
+        counts = check_shape(self.shape, self.order, None if self.packing else self.strides)
+        if self.packing is not None:
+            self.packing.check(self.dtype)
+        replace(self, shape=tuple(max(n, 0) for n in counts)).arrange(0)
+
+    def arrange(self, size: int) -> Layout | BitLayout:
+        """Return where the elements lie in a file of `size` bytes, also packed ones.
+
+        Raises
+        ------
+        ValueError
+            As for `resolve`.
+        """
+        if self.packing is None:
+            return self.resolve(size)
+        return BitLayout.of(
+            self.packing,
+            self.shape,
+            offset=self.offset,
+            order=self.order,
+            strides=self.strides,
+            size=size,
+        )
 
     def resolve(self, size: int) -> Layout:
         """Return the layout in a file of `size` bytes.

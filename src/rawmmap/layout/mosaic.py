@@ -28,10 +28,13 @@ from typing import Any, NamedTuple, Protocol, cast
 import numpy as np
 import numpy.typing as npt
 
+from rawmmap.layout.bits import BitLayout
 from rawmmap.layout.parts import Part, Values
 from rawmmap.layout.strided import BasicKey, Layout
 
 __all__ = ["Blocks", "Cell", "Cells", "Edges", "Listed", "Mosaic", "PointPart", "Stack"]
+
+Piece = Layout | BitLayout | Values
 
 
 class Cell(NamedTuple):
@@ -45,7 +48,7 @@ class Cell(NamedTuple):
         Number of the file that a layout refers to.
     """
 
-    data: Layout | Values | None
+    data: Piece | None
     file: int = 0
 
 
@@ -200,7 +203,7 @@ class Mosaic:
         data = [cell.data for cell in cells]
         if not data or any(piece is None for piece in data):
             raise ValueError("the length of a missing piece is unknown: use edges and cells")
-        pieces = cast("list[Layout | Values]", data)
+        pieces = cast("list[Piece]", data)
         first = pieces[0]
         for piece in pieces:
             if piece.dtype != first.dtype or _others(piece, axis) != _others(first, axis):
@@ -320,7 +323,7 @@ class Mosaic:
             is_layout = data is not None and not isinstance(data, Values)
             yield Part(index, data, cell.file if is_layout else -1)
 
-    def _arrange(self, data: Layout | Values, chosen: tuple[_Span, ...]) -> Layout | Values:
+    def _arrange(self, data: Piece, chosen: tuple[_Span, ...]) -> Piece:
         """Return what a selection takes of a cell, with the axes of the result."""
         part = data[tuple(span.local for span in chosen)]
         kept = [axis for axis, span in enumerate(chosen) if span.target is not None]
@@ -449,5 +452,5 @@ class Blocks:
         return self.outer - (self.inner < self.outer)
 
 
-def _others(piece: Layout | Values, axis: int) -> tuple[int, ...]:
+def _others(piece: Piece, axis: int) -> tuple[int, ...]:
     return piece.shape[:axis] + piece.shape[axis + 1 :]

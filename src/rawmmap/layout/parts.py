@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
+    from rawmmap.layout.bits import BitLayout
     from rawmmap.layout.strided import BasicKey, Layout
 
 __all__ = ["Arrangement", "Part", "Values", "full_index"]
@@ -33,14 +34,14 @@ class Part:
     ----------
     index : tuple of slice
         Where it goes in the result.
-    data : Layout, Values or None
+    data : Layout, BitLayout, Values or None
         Where its elements lie in a file, the elements themselves, or None where they are missing.
     file : int
         Number of the file that a layout refers to; -1 where there is none.
     """
 
     index: tuple[slice, ...]
-    data: Layout | Values | None
+    data: Layout | BitLayout | Values | None
     file: int = 0
 
 

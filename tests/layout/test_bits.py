@@ -1,0 +1,219 @@
+"""Samples of a few bits, against NumPy's `unpackbits` and integers of Python."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import rawmmap
+from rawmmap.errors import ShortFileError
+from rawmmap.layout.bits import SIZES, BitLayout, Packing
+from rawmmap.sources import open_source
+
+ORDERS: list[Any] = ["msb", "lsb"]
+
+
+def samples_of(raw: bytes, count: int, bits: int, bit_order: str) -> list[int]:
+    """Return samples from the start of some bytes, by one large integer."""
+    if bit_order == "lsb":
+        whole = int.from_bytes(raw, "little")
+        return [whole >> (i * bits) & (2**bits - 1) for i in range(count)]
+    whole = int.from_bytes(raw, "big")
+    return [whole >> (8 * len(raw) - (i + 1) * bits) & (2**bits - 1) for i in range(count)]
+
+
+def write(path: Path, nbytes: int, seed: int = 1) -> bytes:
+    raw = np.random.default_rng(seed).bytes(nbytes)
+    path.write_bytes(raw)
+    return raw
+
+
+def dtype_of(bits: int) -> str:
+    return "u1" if bits < 8 else "u2"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "a.bin"
+
+
+@pytest.mark.parametrize("bit_order", ORDERS)
+@pytest.mark.parametrize("bits", SIZES)
+class TestReading:
+    def test_one_axis(self, path: Path, bits: int, bit_order: Any) -> None:
+        raw = write(path, 60)
+        count = 57 * 8 // bits
+        a = rawmmap.RawArray(path, dtype_of(bits), count, offset=3, bits=bits, bit_order=bit_order)
+        expected = np.array(samples_of(raw[3:], count, bits, bit_order), dtype_of(bits))
+        keys: list[Any] = [
+            ..., 0, -1, slice(3, 20, 2), slice(None, None, -1), slice(20, 3, -3), slice(5, 5),
+            slice(1, None, 8), [4, 1, -1, 4], expected > 0, None, slice(7, 8),
+        ]  # fmt: skip
+        for key in keys:
+            found = a[key]
+            assert type(found) is type(expected[key])
+            assert found.dtype == expected.dtype
+            assert np.array_equal(found, expected[key]), key
+        assert pickle.loads(pickle.dumps(a))[5] == expected[5]
+
+    @pytest.mark.parametrize("order", ["C", "F"])
+    @pytest.mark.parametrize("access", ["auto", "map", "read"])
+    def test_rows_with_strides(
+        self, path: Path, bits: int, bit_order: Any, order: Any, access: Any
+    ) -> None:
+        raw = write(path, 600)
+        step = (11 * bits + 7) // 8 + 1
+        rows = [samples_of(raw[5 + i * step :][:step], 11, bits, bit_order) for i in range(12)]
+        expected = np.array(rows, dtype_of(bits)).reshape(3, 4, 11)
+        shape, strides = (3, 4, 11), (4 * step, step)
+        if order == "F":
+            expected, shape, strides = expected.T, shape[::-1], strides[::-1]
+        a = rawmmap.RawArray(
+            path, dtype_of(bits), shape, offset=5, order=order, strides=strides, bits=bits,
+            bit_order=bit_order, access=access,
+        )  # fmt: skip
+        keys: list[Any] = [
+            ..., 1, (1, 2, 2), (slice(None, None, -1), slice(1, 3), slice(None, None, -2)),
+            ([0, 2], slice(None), [1, 2]), (..., 1), (slice(None), 1, None), (slice(None), [1, 0]),
+            np.ix_([0, 2], [1], [0, 1]),
+        ]  # fmt: skip
+        for key in keys:
+            assert np.array_equal(a[key], expected[key]), key
+        assert np.array_equal(a.transpose((2, 0, 1)).load(), expected.transpose(2, 0, 1))
+        found = a[...]
+        found[...] = 0
+        assert path.read_bytes() == raw
+
+
+@given(data=st.data())
+def test_any_slices_of_packed_rows(tmp_path_factory: Any, data: Any) -> None:
+    path = tmp_path_factory.mktemp("bits") / "a.bin"
+    bits, bit_order = data.draw(st.sampled_from(SIZES)), data.draw(st.sampled_from(ORDERS))
+    offset, step = data.draw(st.integers(0, 5)), data.draw(st.integers(20, 40))
+    count = data.draw(st.integers(1, 8 * 20 // bits))
+    raw = write(path, offset + 5 * step)
+    rows = [samples_of(raw[offset + i * step :][:step], count, bits, bit_order) for i in range(5)]
+    expected = np.array(rows, dtype_of(bits))
+    a = rawmmap.RawArray(
+        path, dtype_of(bits), (5, count), offset=offset, strides=(step,), bits=bits,
+        bit_order=bit_order,
+    )  # fmt: skip
+    for _ in range(3):
+        key = data.draw(st.tuples(st.slices(expected.shape[0]), st.slices(expected.shape[1])))
+        a, expected = a.part(key), expected[key]
+        assert np.array_equal(a.load(), expected)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_unpackbits_agrees(path: Path, order: Any) -> None:
+    raw = np.frombuffer(write(path, 100_000), "u1")
+    bits = np.unpackbits(raw, bitorder="big" if order == "msb" else "little")
+    a = rawmmap.RawArray(path, "u1", -1, bits=1, bit_order=order)
+    assert a.shape == (800_000,)
+    assert np.array_equal(a[...], bits)
+    assert np.array_equal(a[3:-5:7], bits[3:-5:7])
+    assert np.array_equal(a[::-1], bits[::-1])
+    assert np.array_equal(a[::1001], bits[::1001])
+    assert np.array_equal(a[5::-999], bits[5::-999])
+
+
+def test_blocks(path: Path) -> None:
+    raw = write(path, 300_000)
+    a = rawmmap.RawArray(path, "u2", -1, bits=12)
+    assert a[...].tolist() == [
+        int.from_bytes(raw[i : i + 2], "big") >> 4 if not half else
+        int.from_bytes(raw[i + 1 : i + 3], "big") & 0xFFF
+        for i in range(0, 300_000, 3) for half in (0, 1)
+    ]  # fmt: skip
+    rows = rawmmap.RawArray(path, "u2", (-1, 2), bits=12)
+    assert np.array_equal(rows[...].ravel(), a[...])
+
+
+@pytest.mark.parametrize(("key", "most"), [
+    (slice(8, 16), 1), (slice(4, 12), 2), (slice(None, None, 80_000), 10), ([3, 500_000], 2),
+    (799_999, 1),
+])  # fmt: skip
+def test_only_the_bytes_of_the_samples_are_read(path: Path, key: Any, most: int) -> None:
+    write(path, 100_000)
+    source: Any = open_source(path)
+    data = BitLayout.of(Packing(1), 800_000, size=100_000)
+    read = []
+
+    class Counting:
+        identity, url, gap, maps, prefers_reads = source.identity, source.url, 0, False, True
+
+        def read(self, starts: Any, length: int) -> Any:
+            read.append(len(starts) * length)
+            return source.read(starts, length)
+
+    from rawmmap.access import read_bits
+    from rawmmap.layout.indexing import select
+
+    selection: Any = select(data, key)  # type: ignore[arg-type]
+    read_bits(Counting(), selection.layout, "read", selection.points)  # type: ignore[arg-type]
+    # A sample of one bit may be read with the byte after it.
+    assert sum(read) <= 2 * most
+
+
+class TestErrors:
+    def test_rows_must_fill_their_bytes(self, path: Path) -> None:
+        write(path, 10)
+        with pytest.raises(ValueError, match=r"strides=\(2,\)"):
+            rawmmap.RawArray(path, "u1", (3, 11), bits=1)
+        assert rawmmap.RawArray(path, "u1", (3, 11), bits=1, strides=(2,)).shape == (3, 11)
+        assert rawmmap.RawArray(path, "u1", (1, 11), bits=1).shape == (1, 11)
+
+    def test_lengths(self, path: Path) -> None:
+        write(path, 10)
+        assert rawmmap.RawArray(path, "u1", -1, bits=3).shape == (26,)
+        assert rawmmap.RawArray(path, "u1", (-1, 8), bits=2).shape == (5, 8)
+        assert rawmmap.RawArray(path, "u1", (8, -1), bits=2, order="F").shape == (8, 5)
+        assert rawmmap.RawArray(path, "u1", (-1, 8), bits=1, strides=(3,)).shape == (4, 8)
+        with pytest.raises(ValueError, match="1 bytes more"):
+            rawmmap.RawArray(path, "u1", (-1, 8), bits=3)
+        with pytest.raises(ShortFileError):
+            rawmmap.RawArray(path, "u1", 81, bits=1)
+
+    @pytest.mark.parametrize(("dtype", "bits", "error"), [
+        ("u1", 8, ValueError), ("u1", 0, ValueError), ("u2", 1, TypeError), ("u1", 12, TypeError),
+        ("i1", 1, TypeError), ("<i3", 1, TypeError), ("u1", 1.5, TypeError),
+    ])  # fmt: skip
+    def test_types(self, path: Path, dtype: str, bits: Any, error: Any) -> None:
+        write(path, 10)
+        with pytest.raises(error, match=r"a\.bin"):
+            rawmmap.RawArray(path, dtype, 4, bits=bits)
+
+    def test_other_words(self, path: Path) -> None:
+        write(path, 10)
+        with pytest.raises(ValueError, match="bit_order"):
+            rawmmap.RawArray(path, "u1", 4, bits=1, bit_order="big")  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match="not written"):
+            rawmmap.RawArray(path, "u1", 4, bits=1, mode="r+")
+        with pytest.raises(ValueError, match="strides"):
+            rawmmap.RawArray(path, "u1", 4, bits=1, strides=(1,))
+        with pytest.raises(ValueError, match="layout"):
+            rawmmap.RawArray(path, "u1", 4, bits=1).layout  # noqa: B018
+
+
+class TestDask:
+    @pytest.mark.parametrize("chunks", ["auto", (1, 3)])
+    def test_from_raw(self, path: Path, chunks: Any) -> None:
+        raw = write(path, 40)
+        x = rawmmap.from_raw(path, "u1", (5, 16), bits=4, chunks=chunks)
+        expected = np.array(samples_of(raw, 80, 4, "msb"), "u1").reshape(5, 16)
+        assert np.array_equal(x.compute(), expected)
+        assert np.array_equal(x[1:, 3::2].compute(), expected[1:, 3::2])
+
+    def test_several_files(self, tmp_path: Path) -> None:
+        paths = [tmp_path / "a", tmp_path / "b"]
+        raws = [write(p, 10, seed) for seed, p in enumerate(paths)]
+        x = rawmmap.from_raw(paths, "u1", 11, bits=7)
+        expected = np.array([samples_of(raw, 11, 7, "msb") for raw in raws])
+        assert np.array_equal(x.compute(), expected)
+        assert np.array_equal(x[:, [3, 1]].compute(), expected[:, [3, 1]])
