@@ -1,4 +1,4 @@
-"""``ds.rawmmap`` and ``array.rawmmap``: datasets and data arrays into flat files."""
+"""``ds.rawmmap`` and ``array.rawmmap``: write datasets and data arrays to flat files."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ __all__ = ["RawmmapAccessor"]
 @register_dataset_accessor("rawmmap")  # type: ignore[no-untyped-call]
 @register_dataarray_accessor("rawmmap")  # type: ignore[no-untyped-call]
 class RawmmapAccessor:
-    """What this library adds to datasets and data arrays, under the name ``rawmmap``."""
+    """Methods of this library for datasets and data arrays."""
 
-    def __init__(self, held: Dataset | DataArray) -> None:
-        self._held = held
+    def __init__(self, data: Dataset | DataArray) -> None:
+        self._data = data
 
     def to_raw(
         self,
@@ -33,78 +33,80 @@ class RawmmapAccessor:
         unlimited_dims: Iterable[Hashable] | None = None,
         compute: bool = True,
     ) -> Delayed | None:
-        """Write all variables flat into one file, with a sidecar that describes it.
+        """Write all variables to one flat file, with a sidecar that describes it.
 
-        ``xr.open_dataset(path, engine="rawmmap")`` gives the dataset back: values, dims,
-        coordinates, attributes and encoding. Every variable starts on a page boundary of the file,
-        in C order.
+        ``xr.open_dataset(path, engine="rawmmap")`` returns the same dataset: values, dims,
+        coordinates, attributes and encoding. Every variable is written in C order and starts on a
+        page boundary of the file.
 
         Parameters
         ----------
         path : path-like
             The data file. Its sidecar is ``<path>.json``.
         mode : {"w", "a", "r+"}, optional
-            ``"w"``, the default: a new file, or the replacement of an old one. ``"a"``: add
-            variables to a file, or replace some of its variables; a file that is not there is
-            created. ``"r+"``: write into variables that are there, in place.
+            ``"w"``, the default: create or replace the file. ``"a"``: add variables to a file, or
+            replace some of its variables; a missing file is created. ``"r+"``: write into existing
+            variables, in place.
         append_dim : str, optional
-            The dimension that is lengthened by this data; implies mode "a". Every variable of the
-            file that has it must be in the data. Variables without it stay as they are in the file,
-            and so do all attributes.
+            The dimension along which this data is appended; implies mode "a". Every variable of the
+            file that has this dimension must be in the data. Other variables and all attributes of
+            the file do not change.
         region : dict of slices or "auto", or "auto", optional
-            The part of the file that this data goes into, by dimension; implies mode "r+".
-            ``"auto"`` finds it by the values of the coordinates. The file keeps its own attributes.
+            The part of the file to overwrite, as one slice per dimension; implies mode "r+".
+            ``"auto"`` finds it from the values of the coordinates. Attributes of the file do not
+            change.
         encoding : mapping, optional
-            Encodings by variable, instead of their own: `dtype` (byte order included),
-            `_FillValue`, `scale_factor`, `add_offset`, `units`, `calendar` and what else the CF
-            conventions know. What is in the file already keeps its encoding.
+            Encodings by variable name, which override those of the variables: `dtype` (byte order
+            included), `_FillValue`, `scale_factor`, `add_offset`, `units`, `calendar` and others of
+            the CF conventions. Existing variables of the file keep their encoding.
         unlimited_dims : str or iterable of str, optional
-            The record axis; by default that of ``ds.encoding["unlimited_dims"]``. Its records
-            follow each other at the end of the file, each with its part of all variables, and their
-            number follows from the file's size.
+            The record dimension, by default ``ds.encoding["unlimited_dims"]``. Records follow each
+            other at the end of the file, each with one step of all variables that have this
+            dimension; their number follows from the size of the file.
         compute : bool
-            Whether to write now. Otherwise nothing happens until the result is computed.
+            Whether to write now. If False, nothing is written until the result is computed.
 
         Returns
         -------
         dask.delayed.Delayed or None
-            With ``compute=False``, what writes the file once it is computed.
+            With ``compute=False``, an object that writes the file when it is computed.
 
         Raises
         ------
         FileNotFoundError
-            If there is no such folder or, with `append_dim`, `region` or mode "r+", no such file.
+            If the folder or, with `append_dim`, `region` or mode "r+", the file does not exist.
         TypeError
-            If an attribute is of a type that JSON cannot hold, or a variable of one that a flat
-            file cannot hold. Nothing is written then.
+            If an attribute is of a type that JSON cannot hold, or a variable of a type that a
+            flat file cannot hold. Nothing is written in that case.
         ValueError
-            If a word has none of its values, an encoding is unknown, or the data does not fit the
-            file that it goes into. Nothing is written then.
+            If an argument has an invalid value, an encoding is unknown, or the data does not fit
+            the existing file. Nothing is written in that case.
         OSError
-            If the disk is full or fails, or a file was changed between the planning of a delayed
-            write into it and its computation.
+            If the disk is full or fails, or the file was changed after a delayed write to it was
+            planned.
 
         Notes
         -----
-        With mode "w" the old file and its sidecar stay whole until both new ones are on disk;
+        With mode "w" the old file and its sidecar stay intact until both new ones are on disk:
         whatever happens, the path opens as either the old or the new dataset. A dataset may
-        therefore be written onto the file that it is read from. The same holds where `append_dim`
-        is not the record axis, unless its one variable ends with the file, and for mode "a" where
-        the file has records: they write the file anew, if no byte but zeros would be lost by that.
+        therefore be written to the file that it is read from. The same holds if `append_dim` is not
+        the record dimension (unless its only variable is the last one of the file), and for mode
+        "a" if the file has records: both rewrite the file, and refuse to if bytes other than zeros
+        that no variable covers would be lost.
 
-        Whatever the mode, chunks go into a hidden file beside the target first, and the target
-        changes in one short step once all of them are there: after a failure it is as it was, and
-        the file that the data is lazily read from may be the target. That step goes record by
-        record where a dimension is lengthened, so that whoever opens the file meanwhile sees
-        complete ones. Only a process that is killed in just that step leaves a part of it.
+        In every mode, chunks are first written to a hidden temporary file in the same folder, and
+        the target changes in one short step when all of them are complete. A failure before that
+        step leaves the target as it was, and the data may be read lazily from the target itself.
+        Appending along the record dimension proceeds record by record, so that other readers see
+        only complete records. A process that is killed during that step may leave a part of it.
 
-        Mode "a" adds at the end of the file and replaces the sidecar last; the space of variables
-        that it replaces is free only once the file is written with mode "w".
+        Mode "a" adds variables at the end of the file and replaces the sidecar last. The space of
+        replaced variables is not reclaimed until the file is written with mode "w".
 
-        Chunks are computed and written in parallel, under any of Dask's schedulers, whose workers
-        must see the file under the same path. Several threads and processes may write one file:
-        their writes come one after the other, and one that was planned for what another has
-        changed since is an `OSError` that says so.
+        Chunks are computed and written in parallel by any of Dask's schedulers, whose workers must
+        see the file under the same path. Several threads and processes may write to one file: their
+        writes happen one after the other, and a write that was planned for a state of the file that
+        another one has changed raises an `OSError`.
 
         As in xarray's other writers, None and NaN among Python strings become empty strings.
 
@@ -123,7 +125,7 @@ class RawmmapAccessor:
         from rawmmap.xarray.writing.front import to_raw
 
         return to_raw(
-            self._held,
+            self._data,
             path,
             mode=mode,
             append_dim=append_dim,

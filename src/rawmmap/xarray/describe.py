@@ -1,4 +1,4 @@
-"""`describe`: checks a description against a file and writes the file's sidecar."""
+"""`describe`: check a description against a file and write the file's sidecar."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from xarray import Dataset
-
 from rawmmap.dataset import RawDataset, open_described
 from rawmmap.description import Description, Keywords, LayoutTemplate, Variable
 from rawmmap.description.keywords import suggest
@@ -18,7 +16,7 @@ from rawmmap.errors import name_file
 from rawmmap.formats import sidecar
 from rawmmap.layout import Layout, Values
 from rawmmap.writing import write_sidecar
-from rawmmap.xarray.engine import check_dims_known
+from rawmmap.xarray.engine import make_coords
 from rawmmap.xarray.writing.encoding import encode
 
 __all__ = ["describe"]
@@ -38,29 +36,29 @@ def describe(
     path : path-like
         The data file. It is not changed.
     coords : mapping, optional
-        Coordinates, as `xarray.Dataset` takes them; their values go into the sidecar, encoded as
-        xarray encodes them for any file, and are decoded when it is opened.
+        Coordinates, as `xarray.Dataset` takes them. Their values go into the sidecar, encoded as
+        xarray encodes them for any file, and are decoded when the file is opened.
     format : str, optional
-        The format of the header whose contents are written down.
+        Name of the reader of the header, ``"npy"`` for example, whose contents go into the sidecar.
     **keywords
-        What describes the file: `dtype`, `shape`, `dims` and the others, as for
-        ``xr.open_dataset(path, engine="rawmmap", ...)``. A ``-1`` in a shape stays one, and records
-        stay records, so that a file that grows opens at its present length.
+        Description of the file: `dtype`, `shape`, `dims` and the others, as for
+        ``xr.open_dataset(path, engine="rawmmap", ...)``. A ``-1`` in a shape and records
+        are kept, so that a file that grows opens at its present length.
 
     Returns
     -------
     pathlib.Path
-        The sidecar, ``<path>.json``; an existing one is replaced at once or not at all.
+        The sidecar, ``<path>.json``; an existing one is replaced atomically.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     TypeError
-        If an attribute is of a type that JSON cannot hold. Nothing is written then.
+        If an attribute is of a type that JSON cannot hold. Nothing is written in that case.
     ValueError
         If the description is incomplete, contradicts itself, or does not fit the file. Nothing is
-        written then.
+        written in that case.
 
     Examples
     --------
@@ -74,33 +72,28 @@ def describe(
     Frozen({'y': 3, 'x': 4})
     >>> folder.cleanup()
     """
-    described = Keywords.take_from(keywords)
+    description_keywords = Keywords.take_from(keywords)
     if keywords:
         raise TypeError(f"{path}: {suggest(next(iter(keywords)), Keywords.names())}")
-    raw = open_described(path, described, format)
+    raw = open_described(path, description_keywords, format)
     description = raw.template
     if coords is not None:
         with name_file(description.path):
-            description = _with_coords(description, raw, coords)
+            description = _add_coords(description, raw, coords)
     size = raw.source.identity.size
-    text = sidecar.dumps(_flattened(description, description.resolve(size)))
-    # What is written must be readable, whatever the keywords were.
+    text = sidecar.dumps(_split_fields(description, description.resolve(size)))
+    # A sidecar must be readable, whatever the keywords were.
     sidecar.loads(text, sidecar.sidecar_path_of(description.path)).resolve(size)
     return Path(write_sidecar(description.path, text))
 
 
-def _with_coords(
+def _add_coords(
     description: Description, raw: RawDataset, coords: Mapping[Any, Any]
 ) -> Description:
-    """Return the description with the values of coordinates."""
-    given = Dataset(coords=coords)
-    repeated = sorted(str(key) for key in given.variables if key in raw)
-    if repeated:
-        raise ValueError(f"{repeated} are both variables and coords=")
-    check_dims_known(given, raw)
+    """Return the description with coordinates whose values it holds."""
     inline = {
         str(key): Variable(tuple(map(str, value.dims)), Values(value.values), value.attrs)
-        for key, value in encode(given).variables.items()
+        for key, value in encode(make_coords(coords, raw)).variables.items()
     }
     return replace(
         description,
@@ -109,7 +102,7 @@ def _with_coords(
     )
 
 
-def _flattened(description: Description, resolved: Description) -> Description:
+def _split_fields(description: Description, resolved: Description) -> Description:
     """Return the description with a variable for each field of a structured dtype."""
     variables: dict[str, Variable] = {}
     for name, variable in description.variables.items():

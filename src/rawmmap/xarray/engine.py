@@ -15,7 +15,7 @@ from rawmmap.array import RawArray
 from rawmmap.dask import chunk_shape
 from rawmmap.dataset import RawDataset, open_described, values_of
 from rawmmap.description import Keywords
-from rawmmap.description import Variable as Described
+from rawmmap.description import Variable as DescribedVariable
 from rawmmap.description.keywords import suggest
 from rawmmap.errors import name_file
 from rawmmap.formats.probe import Probe
@@ -26,7 +26,7 @@ from rawmmap.xarray.lazy import LazyArray
 
 __all__ = ["RawStore", "RawmmapEntrypoint", "assign_coords"]
 
-# xarray's decoding keywords, which xarray's own store entry point takes.
+# Keywords of xarray's decoders, which are passed on to xarray's store entry point.
 DECODING = (
     "mask_and_scale",
     "decode_times",
@@ -38,7 +38,7 @@ DECODING = (
 
 
 class RawStore(AbstractDataStore):
-    """The variables of a file, as xarray's decoders take them: on the way in, nothing is read.
+    """The undecoded, lazy variables of a file, as xarray's decoders take them.
 
     Parameters
     ----------
@@ -50,12 +50,14 @@ class RawStore(AbstractDataStore):
         self.raw = raw
 
     def get_variables(self) -> Mapping[str, Variable]:
-        """Return the variables, undecoded and lazy."""
+        """Return the undecoded, lazy variables."""
         variables = self.raw.description.variables
         chunks = preferred_chunks(variables)
         return {name: self._variable(name, v, chunks) for name, v in variables.items()}
 
-    def _variable(self, name: str, variable: Described, chunks: Mapping[str, int]) -> Variable:
+    def _variable(
+        self, name: str, variable: DescribedVariable, chunks: Mapping[str, int]
+    ) -> Variable:
         if not variable.in_file:
             return Variable(variable.dims, values_of(variable), variable.attrs)
         data: Any = variable.data
@@ -68,11 +70,11 @@ class RawStore(AbstractDataStore):
         return Variable(variable.dims, LazyArray(array), variable.attrs, encoding)
 
     def get_attrs(self) -> Mapping[str, Any]:
-        """Return the attributes of the whole."""
+        """Return the attributes of the dataset."""
         return self.raw.attrs
 
     def get_encoding(self) -> dict[str, Any]:
-        """Return which dimension is the record axis."""
+        """Return the encoding of the dataset, with the name of the record dimension."""
         records = self.raw.description.records
         return {} if records is None else {"unlimited_dims": {records.dim}}
 
@@ -82,21 +84,21 @@ class RawStore(AbstractDataStore):
 
 
 class PreferredLength(int):
-    """A length of chunks that ``chunks={}`` gives, and that other chunks may cut.
+    """A chunk length that ``chunks={}`` uses, and that other chunks may split.
 
-    xarray warns where a user's chunks cut stored ones. A flat file has none, and every cut is as
-    good as another. Before it compares, xarray asks whether there is a preferred length at all.
+    xarray warns if the user's chunks split stored chunks. A flat file has none, so that warning
+    would be wrong. xarray compares only lengths that are true.
     """
 
     def __bool__(self) -> bool:
         return False
 
 
-def preferred_chunks(variables: Mapping[str, Described]) -> dict[str, int]:
-    """Return one length of chunks per dimension: contiguous in every variable of a file.
+def preferred_chunks(variables: Mapping[str, DescribedVariable]) -> dict[str, int]:
+    """Return one chunk length per dimension, with which the chunks of all variables are contiguous.
 
-    Variables that share a dimension share its chunks, so that ``ds.chunks`` and arithmetic between
-    them need no rechunking.
+    Variables that share a dimension share its chunks, so that ``ds.chunks`` works and arithmetic
+    between them needs no rechunking.
     """
     chunks: dict[str, int] = {}
     for variable in variables.values():
@@ -108,28 +110,35 @@ def preferred_chunks(variables: Mapping[str, Described]) -> dict[str, int]:
 
 
 def assign_coords(ds: Dataset, coords: Mapping[Any, Any] | None, raw: RawDataset) -> Dataset:
-    """Return a dataset with the coordinates that the caller gives besides, exactly as they are."""
+    """Return a dataset with the coordinates of the keyword ``coords=``, which are not decoded."""
     if coords is None:
         return ds
     with name_file(raw.path):
-        given = Dataset(coords=coords)
-        repeated = sorted(str(name) for name in given.variables if name in ds.variables)
-        if repeated:
-            raise ValueError(f"{repeated} are both variables and coords=")
-        check_dims_known(given, raw)
-        return ds.assign_coords(given.drop_vars(raw.dropped, errors="ignore").coords)
+        added = make_coords(coords, raw)
+        return ds.assign_coords(added.drop_vars(raw.dropped, errors="ignore").coords)
 
 
-def check_dims_known(given: Dataset, raw: RawDataset) -> None:
-    """Refuse coordinates along dimensions that no variable has."""
-    known = raw.sizes
-    for name, variable in given.variables.items():
+def make_coords(coords: Mapping[Any, Any], raw: RawDataset) -> Dataset:
+    """Return the coordinates of the keyword ``coords=`` as a dataset.
+
+    Raises
+    ------
+    ValueError
+        If one has the name of a variable of the file, or a dimension that no variable has.
+    """
+    result = Dataset(coords=coords)
+    repeated = sorted(str(name) for name in result.variables if name in raw)
+    if repeated:
+        raise ValueError(f"coords= has {repeated}, but the file has variables of these names")
+    sizes = raw.sizes
+    for name, variable in result.variables.items():
         for dim in variable.dims:
-            if dim not in known:
+            if dim not in sizes:
                 raise ValueError(
                     f"coords= has {name!r} along {dim!r}, which is not a dimension of any variable "
-                    f"of the file: {sorted(known)}"
+                    f"of the file: {sorted(sizes)}"
                 )
+    return result
 
 
 class RawmmapEntrypoint(BackendEntrypoint):
@@ -161,26 +170,30 @@ class RawmmapEntrypoint(BackendEntrypoint):
         **keywords: Any,
     ) -> Dataset:
         """Return a lazy dataset of a raw file; see the guide for the keywords that describe it."""
-        described = Keywords.take_from(keywords)
+        description_keywords = Keywords.take_from(keywords)
         decoding = {key: keywords.pop(key) for key in DECODING if key in keywords}
         if keywords:
-            known = [name for name in self.open_dataset_parameters if name not in DECODING]
-            raise TypeError(suggest(next(iter(keywords)), known))
+            allowed = [name for name in self.open_dataset_parameters if name not in DECODING]
+            raise TypeError(suggest(next(iter(keywords)), allowed))
         raw = open_described(
-            filename_or_obj, described, format, access, storage_options, drop_variables
+            filename_or_obj,
+            description_keywords,
+            format,
+            access,
+            storage_options,
+            drop_variables,
         )
         store = RawStore(raw)
         ds = StoreBackendEntrypoint().open_dataset(store, **decoding)
-        listed = raw.description.coords & set(ds.variables)
-        if listed:
-            ds = ds.set_coords(listed)
+        coord_names = raw.description.coords & set(ds.variables)
+        if coord_names:
+            ds = ds.set_coords(coord_names)
             ds.set_close(store.close)
         return assign_coords(ds, coords, raw)
 
     def guess_can_open(self, filename_or_obj: Any) -> bool:
         """Return whether a sidecar or a header describes the file; never raises."""
         try:
-            reader = recognise(Probe(os.fspath(filename_or_obj)))
-            return reader is not None
-        except Exception:  # noqa: BLE001 - whatever is wrong, it is not ours to open
+            return recognise(Probe(os.fspath(filename_or_obj))) is not None
+        except Exception:  # noqa: BLE001 - an error means that another engine must open it
             return False

@@ -1,7 +1,7 @@
-"""Lazy arrays for xarray: indexing by integers and slices, and transposing, is layout arithmetic.
+"""Lazy arrays for xarray: indexing with integers and slices, and transposing, read nothing.
 
-What a layout cannot express, picking by arrays, is kept by xarray's own lazy arrays until the
-values are needed, and then handed to a `RawArray`, which takes all that NumPy takes.
+xarray's own lazy arrays hold indexing with arrays until the values are needed, and then pass it on
+to a `RawArray`, which accepts every key that NumPy accepts.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ __all__ = ["LazyArray"]
 
 
 class LazyArray(indexing.ExplicitlyIndexedNDArrayMixin):
-    """A variable of a file, of which nothing is read before its values are needed."""
+    """A variable of a file; its elements are read when its values are needed."""
 
-    # Not `array`: what xarray wraps by that name is an array of its own.
+    # Not `array`: xarray expects one of its own arrays under that name.
     __slots__ = ("dtype", "raw", "shape")
 
     def __init__(self, raw: RawArray) -> None:
@@ -46,19 +46,21 @@ class LazyArray(indexing.ExplicitlyIndexedNDArrayMixin):
     def _oindex_get(self, indexer: indexing.OuterIndexer) -> Any:
         key = _with_slices(indexer.tuple, self.shape)
         if any(isinstance(k, np.ndarray) for k in key):
-            return indexing.LazilyIndexedArray(_Picked(self.raw), indexing.OuterIndexer(key))
+            return indexing.LazilyIndexedArray(
+                _IndexingAdapter(self.raw), indexing.OuterIndexer(key)
+            )
         return type(self)(self.raw.part(key))
 
     def _vindex_get(self, indexer: indexing.VectorizedIndexer) -> Any:
-        return indexing.LazilyIndexedArray(_Picked(self.raw)).vindex[indexer]
+        return indexing.LazilyIndexedArray(_IndexingAdapter(self.raw)).vindex[indexer]
 
     def transpose(self, order: Sequence[int]) -> Self:
         """Return the array with its axes in another order."""
         return type(self)(self.raw.transpose(order))
 
 
-class _Picked(BackendArray):
-    """Hands xarray's explicit indexers to a `RawArray`."""
+class _IndexingAdapter(BackendArray):
+    """Passes xarray's explicit indexers on to a `RawArray`."""
 
     __slots__ = ("dtype", "raw", "shape")
 
@@ -71,35 +73,37 @@ class _Picked(BackendArray):
         if isinstance(key, indexing.VectorizedIndexer):
             return indexing.NumpyVIndexAdapter(self.raw)[key.tuple]  # type: ignore[no-untyped-call]
         if isinstance(key, indexing.OuterIndexer):
-            return _outer(self.raw, key.tuple)
+            return _read_outer(self.raw, key.tuple)
         return self.raw[key.tuple]
 
     async def async_getitem(self, key: indexing.ExplicitIndexer) -> Any:
         return await asyncio.to_thread(self.__getitem__, key)
 
 
-def _outer(array: RawArray, key: tuple[Any, ...]) -> Any:
-    """Pick along every axis independently.
+def _read_outer(array: RawArray, key: tuple[Any, ...]) -> Any:
+    """Return the elements that the key selects along every axis independently.
 
     NumPy would pair the arrays of a key; open grids keep them apart. Integers, which NumPy would
-    count among the arrays, are applied first, and so are evenly spaced arrays, as slices.
+    treat as arrays, are applied first, and so are evenly spaced arrays, as slices.
     """
     key = _with_slices(key, array.shape)
     part = array.part(tuple(slice(None) if isinstance(k, np.ndarray) else k for k in key))
     axes = [k for k in key if not isinstance(k, int | np.integer)]
-    picked = [axis for axis, k in enumerate(axes) if isinstance(k, np.ndarray)]
-    if not picked:
+    array_axes = [axis for axis, k in enumerate(axes) if isinstance(k, np.ndarray)]
+    if not array_axes:
         return part[...]
-    grid = iter(np.ix_(*(axes[axis] for axis in picked)))
-    found = part[tuple(next(grid) if axis in picked else slice(None) for axis in range(part.ndim))]
-    if picked[-1] - picked[0] == len(picked) - 1:
-        return found
-    return np.moveaxis(found, range(len(picked)), picked)
+    grid = iter(np.ix_(*(axes[axis] for axis in array_axes)))
+    values = part[
+        tuple(next(grid) if axis in array_axes else slice(None) for axis in range(part.ndim))
+    ]
+    if array_axes[-1] - array_axes[0] == len(array_axes) - 1:
+        return values
+    return np.moveaxis(values, range(len(array_axes)), array_axes)
 
 
 def _with_slices(key: tuple[Any, ...], shape: tuple[int, ...]) -> tuple[Any, ...]:
-    """Return a key in which evenly spaced arrays of positions have become slices."""
-    # xarray leaves out axes at the end, such as that of the characters of a text.
+    """Return a key with slices in place of evenly spaced arrays of positions."""
+    # xarray leaves out trailing axes, such as that of the characters of a string.
     return tuple(_as_slice(k, n) for k, n in zip(key, shape, strict=False))
 
 

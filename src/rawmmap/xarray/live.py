@@ -1,4 +1,4 @@
-"""`map_dataset`: labelled arrays that are the file itself."""
+"""`map_dataset`: a dataset of views of a mapped file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from xarray.conventions import decode_cf_variable
 
 from rawmmap.dataset import RawDataset, open_described, values_of
 from rawmmap.description import Keywords
-from rawmmap.description import Variable as Described
+from rawmmap.description import Variable as DescribedVariable
 from rawmmap.description.keywords import suggest
 from rawmmap.errors import DescriptionError
 from rawmmap.layout import Layout
@@ -34,20 +34,20 @@ def map_dataset(
     drop_variables: str | Iterable[str] | None = None,
     **keywords: Any,
 ) -> Dataset:
-    """Return a dataset whose variables are mapped arrays of a file: assignments change the file.
+    """Map a file as a dataset: what is assigned to its variables changes the file.
 
     Parameters
     ----------
     path : path-like
         The data file, its sidecar or its header, on this system.
     mode : {"r", "r+", "c"}
-        ``"r"``: read-only arrays. ``"r+"``: what is assigned reaches the file, and every other map
-        of it, at once. ``"c"`` is ``"r"`` with ``shared=False``.
+        ``"r"``: read-only arrays. ``"r+"``: an assignment changes the file, and every other map of
+        it, at once. ``"c"``: the same as ``"r"`` with ``shared=False``.
     shared : bool
-        False: arrays can be assigned to even where the file cannot be written, and no change made
-        through them ever reaches the file.
+        False: the arrays can be assigned to even if the file is read-only, and their changes never
+        reach the file.
     coords, format, **keywords
-        What describes the file: `dtype`, `shape`, `dims` and the others, as for
+        Description of the file: `dtype`, `shape`, `dims` and the others, as for
         ``xr.open_dataset(path, engine="rawmmap", ...)``.
     drop_variables : str or iterable of str, optional
         Variables to leave out.
@@ -55,10 +55,10 @@ def map_dataset(
     Returns
     -------
     xarray.Dataset
-        Its values are those of the file, in the file's own types and byte order: nothing is
-        decoded, scaled or masked. Coordinates that are an index of their dimension are copies, as
-        are those that the caller or the sidecar gives by value; all others are views of one map,
-        which stays until the last of them is gone.
+        Values are those of the file, in its types and byte order; nothing is decoded, scaled or
+        masked. Index coordinates are copies, and so are coordinates whose values come from `coords`
+        or the sidecar; all other variables are views of one map, which exists until the last view
+        is gone.
 
     Raises
     ------
@@ -67,17 +67,16 @@ def map_dataset(
     PermissionError
         If the file may not be opened as `mode` asks.
     ValueError
-        If nothing describes the file, the description does not fit it, or the path is a URL of
-        another place.
+        If nothing describes the file, the description does not fit it, or the path is a remote URL.
 
     See Also
     --------
-    rawmmap.flush : brings the changes of a dataset to the disk.
+    rawmmap.flush : Write the changes of a mapped dataset to disk.
 
     Notes
     -----
-    Like any memory, the arrays are not locked; several processes may change one file. Arithmetic
-    and most methods of xarray return copies, which are of no file.
+    The arrays are not locked, and several processes may change one file. Arithmetic and most
+    methods of xarray return copies, which are independent of the file.
 
     Examples
     --------
@@ -85,8 +84,8 @@ def map_dataset(
     >>> folder = tempfile.TemporaryDirectory()
     >>> path = os.path.join(folder.name, "a.raw")
     >>> np.zeros(6, "<f4").tofile(path)
-    >>> words = dict(dtype="<f4", shape=(2, 3), dims=("y", "x"), name="u")
-    >>> ds = rawmmap.map_dataset(path, "r+", **words)
+    >>> keywords = dict(dtype="<f4", shape=(2, 3), dims=("y", "x"), name="u")
+    >>> ds = rawmmap.map_dataset(path, "r+", **keywords)
     >>> ds["u"][0, 1] = 7
     >>> np.fromfile(path, "<f4")
     array([0., 7., 0., 0., 0., 0.], dtype=float32)
@@ -95,24 +94,28 @@ def map_dataset(
     """
     if mode not in ("r", "r+", "c"):
         raise ValueError(f"mode must be 'r', 'r+' or 'c', not {mode!r}")
-    described = Keywords.take_from(keywords)
+    description_keywords = Keywords.take_from(keywords)
     if keywords:
         raise TypeError(f"{path}: {suggest(next(iter(keywords)), Keywords.names())}")
-    raw = open_described(path, described, format, drop_variables=drop_variables)
+    raw = open_described(path, description_keywords, format, drop_variables=drop_variables)
     local = local_path(raw.path)
     if local is None:
-        raise DescriptionError(f"{raw.path} is not on this system and cannot be mapped")
+        raise DescriptionError(f"{raw.path} is remote; only local files can be mapped")
     variables = raw.description.variables
-    views = _views(local, raw, mode, shared and mode != "c")
-    live = {name: _variable(name, v, views.get(name)) for name, v in variables.items()}
+    views = _map_layouts(local, raw, mode, shared and mode != "c")
+    live = {name: _make_variable(name, v, views.get(name)) for name, v in variables.items()}
     attrs = raw.attrs
-    coords_named = _coordinates(live, attrs) | (raw.description.coords & set(live))
-    return assign_coords(Dataset(live, attrs=attrs).set_coords(coords_named), coords, raw)
+    coord_names = _move_coordinates(live, attrs) | (raw.description.coords & set(live))
+    return assign_coords(Dataset(live, attrs=attrs).set_coords(coord_names), coords, raw)
 
 
-def _views(path: str, raw: RawDataset, mode: Any, shared: bool) -> dict[str, npt.NDArray[Any]]:
-    """Return all variables as views of one map, which covers them and no more."""
-    layouts = {name: _layout(raw, name) for name in raw if raw.description.variables[name].in_file}
+def _map_layouts(
+    path: str, raw: RawDataset, mode: Any, shared: bool
+) -> dict[str, npt.NDArray[Any]]:
+    """Return the variables of the file as views of one map, which covers just their bytes."""
+    layouts = {
+        name: _layout_of(raw, name) for name in raw if raw.description.variables[name].in_file
+    }
     extents = [layout.extent for layout in layouts.values() if layout.nbytes]
     start = min((low for low, _ in extents), default=0)
     stop = max((high for _, high in extents), default=start)
@@ -125,8 +128,8 @@ def _views(path: str, raw: RawDataset, mode: Any, shared: bool) -> dict[str, npt
     }
 
 
-def _layout(raw: RawDataset, name: str) -> Layout:
-    """Return where a variable lies, if one strided view can show it."""
+def _layout_of(raw: RawDataset, name: str) -> Layout:
+    """Return the layout of a variable; refuse one in several pieces."""
     data = raw.arrangement(name)
     if raw.description.variables[name].samples is not None:
         raise TypeError(
@@ -137,56 +140,58 @@ def _layout(raw: RawDataset, name: str) -> Layout:
     if isinstance(data, Layout):
         return data
     raise DescriptionError(
-        f"{raw.path}: variable {name!r} lies in several pieces, which one map cannot show as an "
-        "array; open it with xr.open_dataset or rawmmap.open"
+        f"{raw.path}: variable {name!r} lies in several pieces and cannot be one view of a map; "
+        "open it with xr.open_dataset or rawmmap.open"
     )
 
 
-def _variable(name: str, described: Described, view: npt.NDArray[Any] | None) -> Variable:
+def _make_variable(
+    name: str, described: DescribedVariable, view: npt.NDArray[Any] | None
+) -> Variable:
     if view is None:
         view = values_of(described)
     if described.dims != (name,):
         return Variable(described.dims, view, described.attrs)
-    # pandas, which keeps the index, takes native values only and never changes them.
+    # pandas keeps the index; it takes native values only, and never changes them.
     native = view.astype(view.dtype.newbyteorder("="))
     return decode_cf_variable(name, Variable(described.dims, native, described.attrs))
 
 
-def _coordinates(variables: Mapping[str, Variable], attrs: dict[str, Any]) -> set[str]:
-    """Return the variables that CF attributes name as coordinates, and put those away."""
-    found: set[str] = set()
-    for names, encoding in [(v.attrs, v.encoding) for v in variables.values()] + [(attrs, {})]:
-        given = names.get("coordinates")
-        if isinstance(given, str) and set(given.split()) <= set(variables):
-            found |= set(given.split())
-            encoding["coordinates"] = names.pop("coordinates")
-    return found
+def _move_coordinates(variables: Mapping[str, Variable], attrs: dict[str, Any]) -> set[str]:
+    """Return the coordinates that CF attributes name; move the attributes to the encoding."""
+    result: set[str] = set()
+    for owner, encoding in [(v.attrs, v.encoding) for v in variables.values()] + [(attrs, {})]:
+        names = owner.get("coordinates")
+        if isinstance(names, str) and set(names.split()) <= set(variables):
+            result |= set(names.split())
+            encoding["coordinates"] = owner.pop("coordinates")
+    return result
 
 
 @flush.register(Dataset)
 @flush.register(DataArray)
 @flush.register(Variable)
-def _flush(held: Dataset | DataArray | Variable, *, wait: bool = True) -> None:
-    """Write the changes made through a live dataset to disk."""
-    mapped = list(_mapped(held))
-    if not mapped and held.nbytes:
+def _flush(data: Dataset | DataArray | Variable, *, wait: bool = True) -> None:
+    """Write the changes made through a mapped dataset to disk."""
+    mapped = list(_iterate_mapped(data))
+    if not mapped and data.nbytes:
         raise ValueError(
-            f"nothing in this {type(held).__name__} is mapped; rawmmap.map_dataset maps a file"
+            f"nothing in this {type(data).__name__} is mapped; rawmmap.map_dataset maps a file"
         )
     for array in mapped:
         flush(array, wait=wait)
 
 
-def _mapped(held: Dataset | DataArray | Variable) -> Iterator[npt.NDArray[Any]]:
+def _iterate_mapped(data: Dataset | DataArray | Variable) -> Iterator[npt.NDArray[Any]]:
     """Yield the arrays that are views of a map."""
-    if isinstance(held, DataArray):
-        held = held.to_dataset(name="values", promote_attrs=False)
-    variables = held.variables.values() if isinstance(held, Dataset) else [held]
+    if isinstance(data, DataArray):
+        data = data.to_dataset(name="values", promote_attrs=False)
+    variables = data.variables.values() if isinstance(data, Dataset) else [data]
     for variable in variables:
-        data = getattr(variable, "_data", None)
-        if isinstance(data, np.ndarray):
+        array = getattr(variable, "_data", None)
+        if isinstance(array, np.ndarray):
             try:
-                mapping_of(data)
+                mapping_of(array)
             except ValueError:
                 continue
-            yield data
+            yield array
