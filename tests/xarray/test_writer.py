@@ -432,8 +432,8 @@ def test_an_empty_live_dataset_is_flushed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "error", "what"),
     [
-        ({"variables": {"a": 3}}, TypeError, "variable 'a' is a dict"),
-        ({"variables": [1]}, TypeError, "variables= is a mapping"),
+        ({"variables": {"a": 3}}, TypeError, "variable 'a' must be a dict"),
+        ({"variables": [1]}, TypeError, "variables= must be a mapping"),
         ({"dtype": "f4", "name": ""}, ValueError, "name=''"),
         ({"dtype": "f4", "order": ""}, ValueError, "'C' or 'F'"),
         ({"dtype": "f4", "attrs": 5}, TypeError, "mapping"),
