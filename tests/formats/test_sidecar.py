@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import rawmmap
+from rawmmap.errors import DescriptionError
 from rawmmap.formats import sidecar
 from rawmmap.formats.sidecar.pretty import pretty
 
@@ -350,3 +351,29 @@ def check_any(tmp_path_factory: pytest.TempPathFactory, text: str | bytes) -> No
         return
     assert os.path.dirname(description.path) == str(path.parent)
     CHECKER.validate(json.loads(sidecar.dumps(description)))
+
+
+@pytest.mark.parametrize("dtype", ["<U5", "<U500000", "|S500000", "<i4"])
+def test_one_long_text_among_many_needs_no_memory(dtype: str) -> None:
+    values = ["short"] * 100_000 + ["x" * 500_000]
+    text = json.dumps({"rawmmap": 1, "variables": {"v": _values(dtype, values)}})
+    with pytest.raises(DescriptionError, match=r"fit|too many|numbers"):
+        sidecar.loads(text, "a.raw.json")
+
+
+def test_many_texts_of_a_long_type_need_no_memory() -> None:
+    entries = {f"v{i}": _values("<U16000000", ["a"]) for i in range(100)}
+    text = json.dumps({"rawmmap": 1, "variables": entries})
+    with pytest.raises(DescriptionError, match="bytes"):
+        sidecar.loads(text, "a.raw.json")
+
+
+def _values(dtype: str, values: list[Any]) -> dict[str, Any]:
+    return {"dtype": dtype, "dims": ["x"], "values": values}
+
+
+@pytest.mark.parametrize("value", [1, None, 1.5, True, {}, ["a"]])
+def test_texts_are_strings(value: Any) -> None:
+    text = json.dumps({"rawmmap": 1, "variables": {"v": _values("<U9", ["a", value])}})
+    with pytest.raises(DescriptionError):
+        sidecar.loads(text, "a.raw.json")

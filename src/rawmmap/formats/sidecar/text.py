@@ -43,6 +43,7 @@ from rawmmap.formats.sidecar.values import (
 )
 from rawmmap.layout import Layout, Values
 from rawmmap.layout.samples import Samples
+from rawmmap.sources import local_path
 
 __all__ = [
     "SUFFIX",
@@ -251,7 +252,7 @@ def _decode_description(document: Any, path: str) -> Description:
             "update rawmmap"
         )
     entries = check_object(top.get("variables"), '"variables"')
-    variables = {name: _decode_variable(name, entry) for name, entry in entries.items()}
+    variables = _decode_variables(entries)
     records = _decode_records(top.get("records"))
     for name, variable in variables.items():
         check_template(variable, records, f"variable {name!r}")
@@ -269,6 +270,23 @@ def _decode_description(document: Any, path: str) -> Description:
     )
 
 
+def _decode_variables(entries: Mapping[str, Any]) -> dict[str, Variable]:
+    """Return all variables; a short text may ask for much memory, but only for so much in all."""
+    variables: dict[str, Variable] = {}
+    total = 0
+    for name, entry in entries.items():
+        variables[name] = variable = _decode_variable(name, entry)
+        arrays = [value for value in variable.attrs.values() if isinstance(value, np.ndarray)]
+        total += sum(array.nbytes for array in arrays)
+        if isinstance(variable.data, Values):
+            total += variable.data.nbytes
+        if total > _MAX_BYTES:
+            raise ValueError(
+                f"the values take more than {_MAX_BYTES} bytes; put them into the data file"
+            )
+    return variables
+
+
 def _check_overlap(value: Any) -> bool:
     if not isinstance(value, bool):
         raise TypeError(f'"overlap" must be true or false, not {value!r}')
@@ -276,7 +294,9 @@ def _check_overlap(value: Any) -> bool:
 
 
 def _data_path(top: Mapping[str, Any], path: str) -> str:
-    folder, sidecar_name = os.path.split(path)
+    # The folder keeps its last separator: before it, memory://a.bin has no folder, but a scheme.
+    sidecar_name = path.rpartition("/")[2] if local_path(path) is None else os.path.basename(path)
+    folder = path.removesuffix(sidecar_name)
     default = sidecar_name.removesuffix(SUFFIX)
     name = top.get("file", default)
     if not isinstance(name, str) or not name:
@@ -290,7 +310,7 @@ def _data_path(top: Mapping[str, Any], path: str) -> str:
         )
     if name == sidecar_name:
         raise ValueError('"file" is missing, and the sidecar is not named after its data file')
-    return os.path.join(folder, name)
+    return folder + name
 
 
 def _decode_records(value: Any) -> Records | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -157,13 +157,12 @@ def decode_array(encoded: Mapping[str, Any]) -> npt.NDArray[Any]:
     if dtype.kind == "V":
         raise ValueError(f"values cannot be of type {dtype}")
     if dtype.kind in "SU":
-        texts = np.array(values, "U")
-        if texts.size * dtype.itemsize > _MAX_BYTES:
-            raise ValueError(f"{texts.size} values of type {dtype} are too many for a description")
-        return np.asarray(np.char.encode(texts, "latin-1") if dtype.kind == "S" else texts, dtype)
+        return _decode_texts(values, dtype)
     if dtype.kind == "m":
         return np.array(values, np.int64).astype(dtype)
     if dtype.kind in "biu":
+        if any(isinstance(value, str) for value in _iterate_leaves(values)):
+            raise TypeError(f"{dtype} values must be numbers, not strings")
         array = np.array(values)
         if array.dtype.kind == "f" and _are_integers(values):
             array = np.array(values, dtype)  # NumPy makes floats of large integers
@@ -173,6 +172,32 @@ def decode_array(encoded: Mapping[str, Any]) -> npt.NDArray[Any]:
             raise ValueError(f"some values do not fit into {dtype}")
         return array.astype(dtype)
     return np.array(values, dtype)
+
+
+def _decode_texts(values: Any, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """Return strings as an array; all of its elements take as much memory as the longest one."""
+    length = dtype.itemsize // (4 if dtype.kind == "U" else 1)
+    count = sum(1 for _ in _iterate_leaves(values))
+    if count * 4 * length > _MAX_BYTES:
+        raise ValueError(f"{count} values of type {dtype} are too many for a description")
+    for value in _iterate_leaves(values):
+        if not isinstance(value, str):
+            raise TypeError(f"{dtype} values must be strings, not {value!r}")
+        if len(value) > length:
+            raise ValueError(f"a text of {len(value)} characters does not fit into {dtype}")
+    texts = np.array(values, f"U{length}")
+    return np.asarray(np.char.encode(texts, "latin-1") if dtype.kind == "S" else texts, dtype)
+
+
+def _iterate_leaves(value: Any) -> Iterator[Any]:
+    """Yield what nested lists hold, in no particular order."""
+    pending = [value]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, list):
+            pending.extend(item)
+        else:
+            yield item
 
 
 def _are_integers(value: Any) -> bool:
