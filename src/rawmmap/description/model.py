@@ -266,8 +266,15 @@ def check_lengths(path: str, variables: Mapping[str, Variable]) -> None:
             if n != known:
                 raise DescriptionError(
                     f"{path}: dimension {dim!r} has length {known} in {other!r}, "
-                    f"but {n} in {name!r}"
+                    f"but {n} in {name!r}{_suggest_dims(dim)}"
                 )
+
+
+def _suggest_dims(dim: str) -> str:
+    """Return a hint where the caller has not named a dimension that has two lengths."""
+    if not dim.removeprefix("dim_").isdecimal():
+        return ""
+    return "; these names are the default: pass dims= for each variable, different where axes are"
 
 
 def iterate_fields(layout: Layout, order: str = "C") -> Iterator[tuple[str, Layout]]:
