@@ -24,6 +24,7 @@ from rawmmap.errors import ShortFileError
 from rawmmap.formats.compression import HEAD_BYTES, check_uncompressed, may_be_compressed
 from rawmmap.formats.registry import find
 from rawmmap.layout import Arrangement, Layout, Values
+from rawmmap.layout.bits import BitLayout
 from rawmmap.layout.overlap import find_uncovered
 from rawmmap.sources import Access, Files, Source, local_path, open_source
 
@@ -114,6 +115,8 @@ class RawDataset(Mapping[str, Variable]):
             for part in variable.arrangement.parts():
                 if isinstance(part.data, Layout):
                     yield part.data
+                elif isinstance(part.data, BitLayout):
+                    yield part.data.bytes_read
 
     @property
     def path(self) -> str:

@@ -23,6 +23,7 @@ from rawmmap.formats.hdf5.writer import load_h5py, write_hdf5
 from rawmmap.formats.npy.writer import write_npy
 from rawmmap.formats.vrt import write_vrt
 from rawmmap.layout import Arrangement, Values
+from rawmmap.layout.bits import BitLayout
 from rawmmap.layout.samples import native
 from rawmmap.sources import Files, local_path
 
@@ -327,7 +328,11 @@ def open_for_export(
     raw = open_described(name, Keywords.take_from(words), words.pop("format", None))
     if words:
         raise TypeError(f"{name}: {suggest(next(iter(words)), Keywords.names())}")
-    coded = [key for key, variable in raw.description.variables.items() if variable.samples]
+    coded = [
+        key
+        for key, variable in raw.description.variables.items()
+        if variable.samples or isinstance(variable.data, BitLayout)
+    ]
     if coded:
         raise ValueError(
             f"{raw.path}: {coded} hold samples that have to be decoded, which other programs are "

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -217,3 +218,54 @@ class TestDask:
         expected = np.array([samples_of(raw, 11, 7, "msb") for raw in raws])
         assert np.array_equal(x.compute(), expected)
         assert np.array_equal(x[:, [3, 1]].compute(), expected[:, [3, 1]])
+
+
+class TestDatasets:
+    def test_keywords(self, path: Path) -> None:
+        raw = write(path, 62)
+        expected = np.array(samples_of(raw[2:], 80, 6, "lsb"), "u1").reshape(20, 4)
+        keywords: Any = dict(
+            dtype="u1", shape=(-1, 4), dims=("y", "x"), bits=6, bit_order="lsb", offset=2, name="u"
+        )
+        with xr.open_dataset(path, engine="rawmmap", **keywords) as ds:
+            assert ds["u"].dtype == np.uint8
+            assert np.array_equal(ds["u"], expected)
+            assert np.array_equal(ds["u"].isel(x=[2, 0], y=slice(None, None, 3)),
+                                  expected[::3, [2, 0]])  # fmt: skip
+        with xr.open_dataset(path, engine="rawmmap", chunks={}, **keywords) as ds:
+            assert np.array_equal(ds["u"], expected)
+        raw_dataset = rawmmap.open(path, **keywords)
+        assert np.array_equal(raw_dataset["u"].data[3:5], expected[3:5])
+        assert raw_dataset.coverage == [(0, 2)]
+
+    def test_several_variables(self, path: Path) -> None:
+        raw = write(path, 12)
+        variables = {
+            "a": dict(dtype="u1", shape=(2, 3), dims=("y", "x"), bits=1, strides=(2,)),
+            "b": dict(dtype="u1", shape=9, dims="z"),
+        }
+        found = rawmmap.open(path, variables=variables)
+        rows = [samples_of(raw[i:], 3, 1, "msb") for i in (0, 2)]
+        assert found["a"].data[...].tolist() == rows
+        assert found["b"].data[...].tobytes() == raw[3:]  # after the last row
+
+    @pytest.mark.parametrize(("keywords", "text"), [
+        (dict(bit_order="lsb"), "needs bits="), (dict(bits=9), "bits=9"),
+        (dict(bits=1, bit_order="big"), "bit_order"), (dict(bits=1, shape=(3, 3)), "fill"),
+        (dict(bits=1, shape=81), "81|11"), (dict(bits=1, record_dim="t"), "record"),
+        (dict(bits=1, shape=(2, 8)), "dims"),
+    ])  # fmt: skip
+    def test_errors(self, path: Path, keywords: Any, text: str) -> None:
+        write(path, 10)
+        with pytest.raises((ValueError, OSError), match=text):
+            rawmmap.open(path, **{"dtype": "u1", "shape": 8, "dims": "x", **keywords})
+
+    def test_maps_and_sidecars_refuse_them(self, path: Path) -> None:
+        write(path, 10)
+        keywords: Any = dict(dtype="u1", shape=8, dims="x", bits=1)
+        with pytest.raises(TypeError, match="RawArray"):
+            rawmmap.map_dataset(path, **keywords)
+        with pytest.raises(TypeError, match="1 bits"):
+            rawmmap.describe(path, **keywords)
+        with pytest.raises(ValueError, match="decoded"):
+            rawmmap.to_npy(path, **keywords)

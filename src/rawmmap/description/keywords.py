@@ -17,11 +17,22 @@ from rawmmap.description.model import Description, Records, Variable, field_dtyp
 from rawmmap.description.template import LayoutTemplate
 from rawmmap.errors import DescriptionError
 from rawmmap.layout import Layout, dense_strides
+from rawmmap.layout.bits import BitLayout, Packing
 from rawmmap.layout.samples import Samples, parse_dtype
 
 __all__ = ["Keywords", "suggest"]
 
-_ONE_VARIABLE = ("dtype", "shape", "dims", "offset", "order", "strides", "attrs")
+_ONE_VARIABLE = (
+    "dtype",
+    "shape",
+    "dims",
+    "offset",
+    "order",
+    "strides",
+    "attrs",
+    "bits",
+    "bit_order",
+)
 _ANY_VARIABLE = (*_ONE_VARIABLE, "fields", "record")
 
 # Common spellings of types that NumPy does not know, and NumPy's codes for them.
@@ -46,6 +57,9 @@ class Keywords:
         Keywords for single fields of a structured dtype: ``{name: dict(dims=, attrs=)}``.
     overlap
         Whether variables may share bytes.
+    bits, bit_order
+        Bits of one sample, where samples are packed into bytes, and which of them comes first; as
+        for `RawArray`.
     """
 
     dtype: Any = None
@@ -61,6 +75,8 @@ class Keywords:
     record_nbytes: Any = None
     fields: Any = None
     overlap: Any = None
+    bits: Any = None
+    bit_order: Any = None
 
     @classmethod
     def take_from(cls, keywords: dict[str, Any]) -> Self:
@@ -161,6 +177,7 @@ class _Spec:
     fields: Mapping[str, Mapping[str, Any]]
     record: bool
     samples: Samples | None
+    packing: Packing | None
 
     @classmethod
     def of(cls, path: str, what: str, key: Any, keywords: Any) -> Self:
@@ -204,6 +221,7 @@ class _Spec:
             of_fields,
             bool(keywords.get("record", True)),
             samples,
+            _as_packing(subject, dtype, keywords.get("bits"), keywords.get("bit_order")),
         )
 
     @property
@@ -211,13 +229,18 @@ class _Spec:
         """Bytes from the start of the variable to its end; None if not known yet."""
         if self.shape is None or -1 in self.shape:
             return None
+        if self.packing is not None:
+            layout = BitLayout.of(
+                self.packing, self.shape, order=self.order, strides=self.strides, size=0
+            )
+            return layout.extent[1]
         if self.strides is None:
             return self.dtype.itemsize * math.prod(self.shape)
         return Layout(self.dtype, self.shape, self.strides, 2**40).extent[1] - 2**40
 
     def variable(self, shape: Any, dims: Any, offset: int, strides: Any) -> Variable:
         """Return the variable, with its position in the file."""
-        template = LayoutTemplate(self.dtype, shape, offset, self.order, strides)
+        template = LayoutTemplate(self.dtype, shape, offset, self.order, strides, self.packing)
         self._check(template)
         if dims is None:
             dims = tuple(f"dim_{i}" for i in range(template.ndim))
@@ -277,6 +300,11 @@ def _record_offsets(specs: Mapping[str, _Spec]) -> tuple[dict[str, int], int]:
     position = end = 0
     for name, spec in specs.items():
         shape = spec.shape or ()
+        if spec.packing is not None:
+            raise DescriptionError(
+                f"{spec.subject}bits={spec.packing.bits} in a record; describe the samples alone, "
+                "with the bytes of a record as a stride"
+            )
         if -1 in shape:
             raise DescriptionError(
                 f"{spec.subject}shape={shape} has a -1; it describes one record, and the number of "
@@ -349,6 +377,22 @@ def _nearest_dtype(dtype: Any) -> str | None:
     if kind not in _KINDS or not bits or int(bits) % 8:
         return None
     return f"{order}{_KINDS[kind]}{int(bits) // 8}"
+
+
+def _as_packing(subject: str, dtype: np.dtype[Any], bits: Any, bit_order: Any) -> Packing | None:
+    """Return how samples are packed, if they are."""
+    if bits is None:
+        if bit_order is not None:
+            raise DescriptionError(f"{subject}bit_order={bit_order!r} needs bits=")
+        return None
+    packing = Packing(_as_integer(subject, "bits", bits), "msb" if bit_order is None else bit_order)
+    try:
+        packing.check(dtype)
+    except TypeError as error:
+        raise TypeError(f"{subject}{error}") from error
+    except ValueError as error:
+        raise DescriptionError(f"{subject}{error}") from error
+    return packing
 
 
 def _as_shape(subject: str, key: str, value: Any) -> tuple[int, ...] | None:

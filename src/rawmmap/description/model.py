@@ -11,6 +11,7 @@ import numpy as np
 from rawmmap.description.template import LayoutTemplate
 from rawmmap.errors import DescriptionError
 from rawmmap.layout import Arrangement, Layout, Mosaic
+from rawmmap.layout.bits import BitLayout
 from rawmmap.layout.overlap import find_overlap, overlaps_itself
 from rawmmap.layout.samples import Samples
 
@@ -155,13 +156,17 @@ class Description:
         if not isinstance(template, LayoutTemplate):
             return template
         try:
-            return self._count_records(variable, template, size).resolve(size)
+            return self._count_records(variable, template, size).arrange(size)
         except ValueError as error:
             raise DescriptionError(f"{self._subject(name)}{error}") from error
 
     def _check_overlap(self, sized: Mapping[str, Arrangement]) -> None:
         """Refuse elements of one variable, or of two, that share bytes."""
-        layouts = {name: data for name, data in sized.items() if isinstance(data, Layout)}
+        layouts = {
+            name: data.bytes_read if isinstance(data, BitLayout) else data
+            for name, data in sized.items()
+            if isinstance(data, Layout | BitLayout)
+        }
         for name, layout in layouts.items():
             if overlaps_itself(layout):
                 raise DescriptionError(f"{self._subject(name)}{_explain_self_overlap(layout)}")
@@ -181,10 +186,10 @@ class Description:
     ) -> Iterator[tuple[str, Variable]]:
         """Yield a variable, or one for each field of a structured dtype."""
         template = variable.data
-        if not isinstance(template, LayoutTemplate) or not isinstance(layout, Layout):
+        if not isinstance(template, LayoutTemplate) or not isinstance(layout, Layout | BitLayout):
             yield name, variable
             return
-        if layout.dtype.names is None:
+        if isinstance(layout, BitLayout) or layout.dtype.names is None:
             yield name, self._with_inner_dims(name, variable, layout, template.ndim)
             return
         for part, inner in iterate_fields(layout, template.order):
@@ -209,7 +214,7 @@ class Description:
         return template.with_length(axis, records.count(size))
 
     def _with_inner_dims(
-        self, name: str, variable: Variable, layout: Layout, outer: int
+        self, name: str, variable: Variable, layout: Layout | BitLayout, outer: int
     ) -> Variable:
         """Return a resolved variable; axes inside a dtype get names after the variable."""
         dims = variable.dims

@@ -245,6 +245,15 @@ class BitLayout:
         """Yield the one part that there is, which lies in the file number 0."""
         yield Part(full_index(self.shape), self, 0)
 
+    @property
+    def bytes_read(self) -> Layout:
+        """The bytes that hold the samples: of whole rows, or from the first to the last one."""
+        rows = self.rows() if self.size else None
+        if rows is not None:
+            return rows.layout
+        start, stop = self.extent
+        return Layout.dense(np.uint8, stop - start, offset=start)
+
     def rows(self) -> BitRows | None:
         """Return the bytes of whole rows, if the samples of a row lie near each other."""
         shape, steps = self.shape, self.grid.strides

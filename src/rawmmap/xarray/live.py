@@ -17,6 +17,7 @@ from rawmmap.description import Variable as DescribedVariable
 from rawmmap.description.keywords import suggest
 from rawmmap.errors import DescriptionError
 from rawmmap.layout import Layout
+from rawmmap.layout.bits import BitLayout
 from rawmmap.mapping import flush, mapping_of, mmap
 from rawmmap.sources import local_path
 from rawmmap.xarray.engine import assign_coords
@@ -131,11 +132,11 @@ def _map_layouts(
 def _layout_of(raw: RawDataset, name: str) -> Layout:
     """Return the layout of a variable; refuse one in several pieces."""
     data = raw.arrangement(name)
-    if raw.description.variables[name].samples is not None:
+    if raw.description.variables[name].samples is not None or isinstance(data, BitLayout):
         raise TypeError(
             f"{raw.path}: variable {name!r} has samples that have to be decoded, and a map shows "
-            "bytes as they are; open it with xr.open_dataset, or with rawmmap.RawArray and "
-            "mode='r+' to write to it"
+            "bytes as they are; open it with xr.open_dataset, or with rawmmap.RawArray, "
+            "which can write whole bytes with mode='r+'"
         )
     if isinstance(data, Layout):
         return data

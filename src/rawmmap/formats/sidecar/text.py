@@ -151,6 +151,8 @@ def _encode_variable(name: str, variable: Variable) -> dict[str, Any]:
 
 
 def _encode_template(template: LayoutTemplate, variable: Variable) -> dict[str, Any]:
+    if template.packing is not None:
+        raise TypeError(f"a sidecar cannot describe samples of {template.packing.bits} bits")
     dtype = encode_dtype(template.dtype, variable.samples)
     entry: dict[str, Any] = {"dtype": dtype, "dims": list(variable.dims)}
     entry["shape"] = list(template.shape) if template.shape is not None else [-1]
