@@ -1,6 +1,6 @@
 """The command ``rawmmap``: look at a raw file, describe it, or see a demonstration.
 
-What a command does not need is not loaded: ``rawmmap --help`` imports neither Dask nor xarray.
+Each command imports only what it needs: ``rawmmap --help`` loads neither Dask nor xarray.
 """
 
 from __future__ import annotations
@@ -26,12 +26,14 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-# So many ranges that no variable covers are listed.
-_SHOWN_RANGES = 10
+# Largest number of uncovered ranges that are listed.
+_MAX_RANGES = 10
 
 
-def _shape(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...] | None:
-    """Return element counts such as ``-1,256,512``."""
+def _parse_shape(
+    ctx: click.Context, param: click.Parameter, value: str | None
+) -> tuple[int, ...] | None:
+    """Parse element counts such as ``-1,256,512``."""
     if value is None:
         return None
     try:
@@ -40,8 +42,10 @@ def _shape(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
         raise click.BadParameter(f"{value!r} is not a list of counts such as -1,256,512") from None
 
 
-def _dims(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...] | None:
-    """Return names such as ``time,y,x``."""
+def _parse_dims(
+    ctx: click.Context, param: click.Parameter, value: str | None
+) -> tuple[str, ...] | None:
+    """Parse names such as ``time,y,x``."""
     if value is None:
         return None
     names = tuple(part.strip() for part in value.split(","))
@@ -50,8 +54,8 @@ def _dims(ctx: click.Context, param: click.Parameter, value: str | None) -> tupl
     return names
 
 
-def _dtype(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
-    """Return a NumPy dtype: ``>f4``, ``u1,<f8``, or a list of fields as in Python."""
+def _parse_dtype(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
+    """Parse a NumPy dtype: ``>f4``, ``u1,<f8``, or a list of fields as in Python."""
     if value is None:
         return None
     import numpy as np
@@ -63,21 +67,21 @@ def _dtype(ctx: click.Context, param: click.Parameter, value: str | None) -> Any
         raise click.BadParameter(f"{value!r} is not a NumPy dtype such as >f4: {error}") from None
 
 
-def _json(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
-    """Return an object in JSON."""
+def _parse_json(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
+    """Parse a JSON object."""
     if value is None:
         return None
     try:
-        found = json.loads(value)
+        result = json.loads(value)
     except ValueError as error:
         raise click.BadParameter(f"{value!r} is not JSON: {error}") from None
-    if not isinstance(found, dict):
+    if not isinstance(result, dict):
         raise click.BadParameter(f'{value!r} is not a JSON object such as {{"units": "m"}}')
-    return found
+    return result
 
 
-def _size(ctx: click.Context, param: click.Parameter, value: str) -> int:
-    """Return a number of bytes, given with or without a unit, such as ``256MiB``."""
+def _parse_size(ctx: click.Context, param: click.Parameter, value: str) -> int:
+    """Parse a number of bytes, with or without a unit, such as ``256MiB``."""
     from dask.utils import parse_bytes
 
     try:
@@ -86,50 +90,67 @@ def _size(ctx: click.Context, param: click.Parameter, value: str) -> int:
         raise click.BadParameter(f"{value!r} is not a size such as 256MiB or 1GB") from None
 
 
-_DESCRIPTION = (
+_DESCRIPTION_OPTIONS = (
     click.option(
-        "--dtype", callback=_dtype, help="Type of one element with its byte order, such as '>f4'."
+        "--dtype",
+        callback=_parse_dtype,
+        help="Type of one element with its byte order, such as '>f4'.",
     ),
     click.option(
-        "--shape", callback=_shape, metavar="N,N", help="Element counts; one may be -1: -1,256,512."
+        "--shape",
+        callback=_parse_shape,
+        metavar="N,N",
+        help="Element counts; one may be -1: -1,256,512.",
     ),
     click.option(
-        "--dims", callback=_dims, metavar="NAME,NAME", help="Names of the axes: time,y,x."
+        "--dims", callback=_parse_dims, metavar="NAME,NAME", help="Names of the axes: time,y,x."
     ),
     click.option("--offset", type=int, metavar="BYTES", help="Bytes before the data."),
-    click.option("--order", type=click.Choice(["C", "F"]), help="C: last axis fastest; F: first."),
     click.option(
-        "--strides", callback=_shape, metavar="BYTES,BYTES", help="Bytes between elements."
+        "--order",
+        type=click.Choice(["C", "F"]),
+        help="C: the last axis is the fastest; F: the first.",
+    ),
+    click.option(
+        "--strides",
+        callback=_parse_shape,
+        metavar="BYTES,BYTES",
+        help="Bytes from one element to the next, per axis.",
     ),
     click.option("--name", metavar="NAME", help="Name of the variable."),
-    click.option("--attrs", callback=_json, metavar="JSON", help="Attributes of the variable."),
+    click.option(
+        "--attrs", callback=_parse_json, metavar="JSON", help="Attributes of the variable."
+    ),
     click.option(
         "--variables",
-        callback=_json,
+        callback=_parse_json,
         metavar="JSON",
         help='Several variables: \'{"u": {"dtype": ">f4", "shape": [3, 4]}}\'.',
     ),
-    click.option("--record-dim", metavar="NAME", help="Dimension of records up to the file's end."),
+    click.option("--record-dim", metavar="NAME", help="Dimension that counts records."),
     click.option("--record-nbytes", type=int, metavar="BYTES", help="Bytes of one record."),
     click.option(
-        "--fields", callback=_json, metavar="JSON", help="Dims and attrs of fields of the dtype."
+        "--fields",
+        callback=_parse_json,
+        metavar="JSON",
+        help="Dims and attrs of fields of the dtype.",
     ),
     click.option(
-        "--overlap", is_flag=True, default=None, help="Let variables share bytes of the file."
+        "--overlap", is_flag=True, default=None, help="Allow variables to share bytes of the file."
     ),
-    click.option("--format", metavar="FORMAT", help="Reader of the description: sidecar, npy, ..."),
+    click.option("--format", metavar="FORMAT", help="Format of the description: sidecar, npy, ..."),
 )
 
 
-def _description(command: Callable[..., Any]) -> Callable[..., Any]:
+def _add_description_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that describe a file."""
-    for option in reversed(_DESCRIPTION):
+    for option in reversed(_DESCRIPTION_OPTIONS):
         command = option(command)
     return command
 
 
-def _in_own_words(message: str) -> str:
-    """Return an error of the library with the command's options in the place of its keywords."""
+def _name_options(message: str) -> str:
+    """Return an error text of the library with options of the command in place of keywords."""
     message = message.replace("rawmmap.describe(path, dtype=..., ...)", "rawmmap describe PATH ...")
     for name in _option_names():
         option = "--" + name.replace("_", "-")
@@ -141,20 +162,20 @@ def _in_own_words(message: str) -> str:
 def _option_names() -> list[str]:
     """Return the names of the options that describe a file."""
     command = click.Command("options")
-    for option in _DESCRIPTION:
+    for option in _DESCRIPTION_OPTIONS:
         option(command)
     return [param.name for param in command.params if param.name]
 
 
 @contextmanager
-def _errors() -> Iterator[None]:
-    """Show what the library refuses as a message of one line and exit code 1, not a traceback."""
+def _report_errors() -> Iterator[None]:
+    """Report errors of the library as a message of one line, with exit code 1."""
     try:
         yield
     except (RawmmapError, OSError, TypeError, ValueError) as error:
         if os.environ.get("RAWMMAP_TRACEBACK"):
             raise
-        message = _in_own_words(" ".join(str(error).split()))
+        message = _name_options(" ".join(str(error).split()))
         raise click.ClickException(message or type(error).__name__) from error
 
 
@@ -167,46 +188,48 @@ def main() -> None:
     """Flat binary files as labelled, chunked, out-of-core arrays."""
 
 
-@main.command(short_help="Show what lies in a file.")
+@main.command(short_help="Show the contents of a file.")
 @click.argument("path")
-@_description
-def info(path: str, **words: Any) -> None:
-    """Show what lies in the file PATH, and how xarray opens it.
+@_add_description_options
+def info(path: str, **options: Any) -> None:
+    """Show which variables the file PATH holds, and how xarray opens it.
 
-    Without options the file's sidecar or header says what lies in it.
+    Without options the file is described by its sidecar or header.
     """
-    given = {word: value for word, value in words.items() if value is not None}
-    with _errors():
+    keywords = {name: value for name, value in options.items() if value is not None}
+    with _report_errors():
         import xarray as xr
 
         from rawmmap.layout import Layout
 
-        raw = rawmmap.open(path, **given)
+        raw = rawmmap.open(path, **keywords)
         size = raw.source.identity.size
-        lines = [f"{raw.path}: {size} bytes ({_human(size)})"]
+        lines = [f"{raw.path}: {size} bytes ({_format_size(size)})"]
         for name, variable in raw.description.variables.items():
             if isinstance(variable.data, Layout):
-                lines.append(_line(name, variable.dims, variable.data))
+                lines.append(_format_variable(name, variable.dims, variable.data))
             else:
-                lines.append(f"  {name}: {variable.data.dtype} {variable.dims}, in the description")
-        lines += _coverage(raw.coverage, size)
-        with xr.open_dataset(path, engine="rawmmap", **given) as ds:
-            lines += ["", str(ds), "", "With chunks={}:", *_chunks(ds)]
+                lines.append(
+                    f"  {name}: {variable.data.dtype} {variable.dims}, values in the description"
+                )
+        lines += _format_coverage(raw.coverage, size)
+        with xr.open_dataset(path, engine="rawmmap", **keywords) as ds:
+            lines += ["", str(ds), "", "With chunks={}:", *_format_chunks(ds)]
         click.echo("\n".join(lines))
 
 
-def _coverage(uncovered: list[tuple[int, int]], size: int) -> Iterator[str]:
-    """Yield what share of a file its variables cover, and the ranges that none does."""
+def _format_coverage(uncovered: list[tuple[int, int]], size: int) -> Iterator[str]:
+    """Yield the share of a file that its variables cover, and the ranges that none covers."""
     free = sum(stop - start for start, stop in uncovered)
     share = 100 * (size - free) / size if size else 100
     yield f"  covered: {size - free} of {size} bytes ({share:.3g} %)"
-    for start, stop in uncovered[:_SHOWN_RANGES]:
+    for start, stop in uncovered[:_MAX_RANGES]:
         yield f"  not covered: bytes {start} to {stop} ({stop - start} bytes)"
-    if len(uncovered) > _SHOWN_RANGES:
-        yield f"  not covered: {len(uncovered) - _SHOWN_RANGES} more ranges"
+    if len(uncovered) > _MAX_RANGES:
+        yield f"  not covered: {len(uncovered) - _MAX_RANGES} more ranges"
 
 
-def _line(name: str, dims: tuple[str, ...], layout: Any) -> str:
+def _format_variable(name: str, dims: tuple[str, ...], layout: Any) -> str:
     axes = ", ".join(f"{dim}: {n}" for dim, n in zip(dims, layout.shape, strict=True))
     start, stop = layout.extent
     return (
@@ -215,8 +238,8 @@ def _line(name: str, dims: tuple[str, ...], layout: Any) -> str:
     )
 
 
-def _chunks(ds: xr.Dataset) -> Iterator[str]:
-    """Yield a line for every variable that would be chunked."""
+def _format_chunks(ds: xr.Dataset) -> Iterator[str]:
+    """Yield a line for every variable that ``chunks={}`` would chunk."""
     for name, variable in ds.variables.items():
         preferred = variable.encoding.get("preferred_chunks")
         if not preferred or name in ds.xindexes:
@@ -226,11 +249,11 @@ def _chunks(ds: xr.Dataset) -> Iterator[str]:
             math.ceil(n / c) if c else 1 for n, c in zip(variable.shape, lengths, strict=True)
         )
         axes = ", ".join(f"{d}: {c}" for d, c in zip(variable.dims, lengths, strict=True))
-        size = _human(math.prod(lengths) * variable.dtype.itemsize)
+        size = _format_size(math.prod(lengths) * variable.dtype.itemsize)
         yield f"  {name}: {count} {'chunk' if count == 1 else 'chunks'} ({axes}) of {size}"
 
 
-def _human(nbytes: float) -> str:
+def _format_size(nbytes: float) -> str:
     for unit in ("B", "KiB", "MiB", "GiB"):
         if nbytes < 1024:
             return f"{nbytes:.4g} {unit}"
@@ -240,41 +263,41 @@ def _human(nbytes: float) -> str:
 
 @main.command(short_help="Write a sidecar that describes a file.")
 @click.argument("path")
-@_description
-def describe(path: str, **words: Any) -> None:
-    """Check a description against the file PATH and write it into a sidecar.
+@_add_description_options
+def describe(path: str, **options: Any) -> None:
+    """Check a description against the file PATH and write it to the file's sidecar.
 
-    From then on xarray opens the file without any keywords.
+    After that, xarray opens the file without any keywords.
     """
-    given = {word: value for word, value in words.items() if value is not None}
-    with _errors():
-        click.echo(rawmmap.describe(path, **given))
+    keywords = {name: value for name, value in options.items() if value is not None}
+    with _report_errors():
+        click.echo(rawmmap.describe(path, **keywords))
 
 
-@main.command(short_help="See the library at work on a file of its own.")
+@main.command(short_help="Run a demonstration on a generated file.")
 @click.option(
-    "--size", callback=_size, default="256MiB", show_default=True, help="Size of the file."
+    "--size", callback=_parse_size, default="256MiB", show_default=True, help="Size of the file."
 )
 @click.option(
     "--file",
     type=click.Path(path_type=Path),
     default="rawmmap-demo.bin",
     show_default=True,
-    help="Where to write it.",
+    help="Where to write the file.",
 )
-@click.option("--plot", type=click.Path(path_type=Path), help="Draw the result, as an image.")
+@click.option("--plot", type=click.Path(path_type=Path), help="Plot the result to this image file.")
 def demo(size: int, file: Path, plot: Path | None) -> None:
     """Write a raw file, average it over time out of core, and compare with plain NumPy."""
     if plot is not None:
         _check_plot(plot)
-    with _errors():
+    with _report_errors():
         from rawmmap.demo import run
 
         run(file, size, plot, click.echo)
 
 
 def _check_plot(plot: Path) -> None:
-    """Refuse a plot that could not be drawn, before any work is done for it."""
+    """Refuse a plot that could not be drawn, before the work starts."""
     if importlib.util.find_spec("matplotlib") is None:
         raise click.ClickException(
             "--plot draws with matplotlib, which is not installed: pip install 'rawmmap[plot]'"

@@ -1,4 +1,4 @@
-"""Where the variables of a new file go: the fixed ones one after another, then the records."""
+"""Arrange the variables of a new file: the fixed ones one after another, then the records."""
 
 from __future__ import annotations
 
@@ -11,65 +11,65 @@ from rawmmap.description.model import Description, Records, Variable
 from rawmmap.description.template import LayoutTemplate
 from rawmmap.layout.pages import round_up
 
-__all__ = ["ALIGNMENT", "plan"]
+__all__ = ["ALIGNMENT", "arrange"]
 
-#: Every variable starts at a multiple of this, which belongs to the format and not to a system.
+#: Every variable starts at a multiple of this, on all systems, whatever their page size.
 ALIGNMENT = 4096
 
 
-def plan(
+def arrange(
     path: str,
     variables: Mapping[str, Variable],
     attrs: Mapping[str, Any],
     record_dim: str | None = None,
     start: int = ALIGNMENT,
 ) -> tuple[Description, int]:
-    """Return the description of a file that holds these variables, and the size that it will have.
+    """Return the description of a new file that holds these variables, and the size of the file.
 
     Parameters
     ----------
     path : str
         The data file.
     variables : mapping of str to Variable
-        Their types, dims and whole shapes; where they lie is decided here.
+        Types, dims and complete shapes; offsets and strides are decided here.
     attrs : mapping
-        Attributes of the whole.
+        Attributes of the dataset.
     record_dim : str, optional
-        The dimension whose steps follow each other as records, at the end of the file.
+        The dimension whose steps become records, at the end of the file.
     start : int, optional
-        The byte after which the variables go. In a new file the first page stays free, so that a
-        header can be put there later.
+        First byte available to variables. In a new file the first page stays free, so that a
+        header can be added later.
     """
     fixed = {k: v for k, v in variables.items() if record_dim is None or record_dim not in v.dims}
-    placed = dict(_one_after_another(fixed, start))
-    end = max([start, *(_template(v).offset + _nbytes(v) for v in placed.values())])
-    description = Description(path, placed, attrs=attrs)
+    arranged = dict(_arrange_in_sequence(fixed, start))
+    end = max([start, *(_template(v).offset + _nbytes(v) for v in arranged.values())])
+    description = Description(path, arranged, attrs=attrs)
     if record_dim is None:
         return description, end
     recorded = {name: v for name, v in variables.items() if name not in fixed}
-    records, inside = _interleaved(recorded, record_dim, round_up(end, ALIGNMENT))
+    records, inside = _arrange_in_records(recorded, record_dim, round_up(end, ALIGNMENT))
     count = max(_length(v, record_dim) for v in recorded.values())
-    placed |= inside
-    described = {name: placed[name] for name in variables}
-    whole = replace(description, variables=described, records=records)
-    return whole, records.offset + count * records.nbytes
+    arranged |= inside
+    in_order = {name: arranged[name] for name in variables}
+    description = replace(description, variables=in_order, records=records)
+    return description, records.offset + count * records.nbytes
 
 
-def _one_after_another(
+def _arrange_in_sequence(
     variables: Mapping[str, Variable], start: int
 ) -> Iterator[tuple[str, Variable]]:
     for name, variable in variables.items():
         offset = round_up(start, ALIGNMENT)
         template = LayoutTemplate(variable.data.dtype, _shape(variable), offset)
         yield name, replace(variable, data=template)
-        # What is empty takes no room.
+        # Empty variables take no space.
         start = offset + _nbytes(variable) if _nbytes(variable) else start
 
 
-def _interleaved(
+def _arrange_in_records(
     variables: Mapping[str, Variable], dim: str, offset: int
 ) -> tuple[Records, dict[str, Variable]]:
-    """Return the records, and the variables within them, each on a boundary of its own type."""
+    """Return the records, and the variables in them, aligned to their types within a record."""
     starts: dict[str, int] = {}
     end = 0
     for name, variable in variables.items():

@@ -1,4 +1,4 @@
-"""The description of a file: which variables lie in it, and where. Pure data, no I/O."""
+"""The description of a file: its variables and their layouts. Pure data, no I/O."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Variable:
     attrs : mapping
         Attributes, as xarray's decoders take them.
     fields : mapping
-        What is said of single fields of a structured dtype: ``{name: {"dims": ..., ...}}``.
+        Dims and attributes of single fields of a structured dtype: ``{name: {"dims": ..., ...}}``.
     samples : Samples or None
         How stored elements become values; None where they are values.
     """
@@ -73,7 +73,7 @@ class Variable:
 
     @property
     def arrangement(self) -> Arrangement:
-        """The data, once it is not a template any more."""
+        """The data of a resolved variable, which is not a template."""
         assert not isinstance(self.data, LayoutTemplate)
         return self.data
 
@@ -101,18 +101,18 @@ class Description:
     variables : mapping of str to Variable
         By name, in order.
     coords : frozenset of str
-        Names of those that are coordinates though they are no dimension's own.
+        Names of the coordinates, besides variables that are named like their dimension.
     attrs : mapping
-        Attributes of the whole.
+        Attributes of the dataset.
     records : Records or None
         The record axis, if the file has one.
     state : tuple of int or None
-        Inode and modification time of the file that is described, where another one may take its
-        place with another description.
+        Inode and modification time in nanoseconds of the data file that this describes; None if
+        it describes any file of that name.
     overlap : bool
         Whether variables may share bytes.
     unnamed : bool
-        Whether the one variable has its name by default; errors do not speak of it then.
+        Whether the only variable has the default name, which errors then leave out.
     """
 
     path: str
@@ -125,10 +125,10 @@ class Description:
     unnamed: bool = False
 
     def resolve(self, size: int) -> Description:
-        """Return the description of the file as it is, now that it has `size` bytes.
+        """Return the description of the file with a size of `size` bytes.
 
-        Every length is a number, and a variable of a structured dtype has become one variable per
-        field.
+        Every length is a number, and a variable of a structured dtype is split into one variable
+        per field.
 
         Raises
         ------
@@ -175,10 +175,10 @@ class Description:
         if pair is not None:
             first, second = (names[i] for i in pair)
             raise DescriptionError(
-                f"{self.path}: variables {first!r}, bytes {_shown(layouts[first])}, and "
-                f"{second!r}, bytes {_shown(layouts[second])}, overlap in the file; correct "
-                "offset=, shape= or strides=, use record_dim= if they take turns, or pass "
-                "overlap=True if that is meant"
+                f"{self.path}: variables {first!r}, bytes {_format_extent(layouts[first])}, and "
+                f"{second!r}, bytes {_format_extent(layouts[second])}, overlap in the file; "
+                "correct offset=, shape= or strides=, use record_dim= if they are interleaved in "
+                "records, or pass overlap=True if that is intended"
             )
 
     def _split_fields(
@@ -204,7 +204,7 @@ class Description:
     def _count_records(
         self, variable: Variable, template: LayoutTemplate, size: int
     ) -> LayoutTemplate:
-        """Return a template with the number of records in the place of its ``-1``."""
+        """Return a template with the number of records in place of its ``-1``."""
         records, shape = self.records, template.shape
         if records is None or shape is None or -1 not in shape:
             return template
@@ -216,10 +216,10 @@ class Description:
     def _with_inner_dims(
         self, name: str, variable: Variable, layout: Layout | BitLayout, outer: int
     ) -> Variable:
-        """Return a resolved variable; axes inside a dtype get names after the variable."""
+        """Return a resolved variable; axes inside its dtype are named after the variable."""
         dims = variable.dims
         if name not in self.variables:
-            dims = dims[: layout.ndim]  # the rest names the axes of fields that have more
+            dims = dims[: layout.ndim]  # the others name axes of other fields
         if len(dims) == outer:
             dims += tuple(f"{name}_{i}" for i in range(layout.ndim - outer))
         if len(dims) != layout.ndim:
@@ -230,7 +230,7 @@ class Description:
         return merge_repeated(replace(variable, dims=dims, data=layout), self._subject(name))
 
     def _subject(self, name: str) -> str:
-        """Return what an error is about; of a variable that nobody has named, the file alone."""
+        """Return the start of an error text: the file and the variable, unless that is unnamed."""
         return f"{self.path}: " if self.unnamed else f"{self.path}: variable {name!r}: "
 
     def without(self, names: Iterable[str]) -> Description:
@@ -238,12 +238,12 @@ class Description:
         dropped = frozenset(names)
         if not dropped:
             return self
-        kept = {n: v for n, v in self.variables.items() if n not in dropped}
-        return replace(self, variables=kept, coords=self.coords - dropped)
+        remaining = {n: v for n, v in self.variables.items() if n not in dropped}
+        return replace(self, variables=remaining, coords=self.coords - dropped)
 
 
 def merge_repeated(variable: Variable, subject: str) -> Variable:
-    """Return a variable with one axis for a dimension that is named twice, as for blocks."""
+    """Return a variable with one axis for a dimension that is named twice: an axis in blocks."""
     dims = variable.dims
     repeated = [dim for i, dim in enumerate(dims) if dim in dims[:i]]
     if not repeated:
@@ -267,10 +267,10 @@ def check_lengths(path: str, variables: Mapping[str, Variable]) -> None:
     lengths: dict[str, tuple[int, str]] = {}
     for name, variable in variables.items():
         for dim, n in zip(variable.dims, variable.arrangement.shape, strict=True):
-            known, other = lengths.setdefault(dim, (n, name))
-            if n != known:
+            first, other = lengths.setdefault(dim, (n, name))
+            if n != first:
                 raise DescriptionError(
-                    f"{path}: dimension {dim!r} has length {known} in {other!r}, "
+                    f"{path}: dimension {dim!r} has length {first} in {other!r}, "
                     f"but {n} in {name!r}{_suggest_dims(dim)}"
                 )
 
@@ -301,7 +301,7 @@ def field_dtype(dtype: np.dtype[Any], name: str) -> np.dtype[Any]:
     return dtype
 
 
-def _shown(layout: Layout) -> str:
+def _format_extent(layout: Layout) -> str:
     start, stop = layout.extent
     return f"{start} to {stop}"
 
@@ -314,4 +314,4 @@ def _explain_self_overlap(layout: Layout) -> str:
     scaled = tuple(step * layout.dtype.itemsize for step in layout.strides)
     if not overlaps_itself(Layout(layout.dtype, layout.shape, scaled, layout.offset)):
         return f"{text}; strides are bytes, not elements: did you mean {scaled}?"
-    return f"{text}; pass overlap=True if that is meant"
+    return f"{text}; pass overlap=True if that is intended"

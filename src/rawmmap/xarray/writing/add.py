@@ -11,7 +11,7 @@ from xarray import Dataset, Variable
 
 from rawmmap.dask.store import store
 from rawmmap.description import Description
-from rawmmap.description.arrange import plan
+from rawmmap.description.arrange import arrange
 from rawmmap.formats import sidecar
 from rawmmap.layout import Layout, Values
 from rawmmap.writing import Append, Draft, State, WritePlan, write_sidecar
@@ -68,7 +68,9 @@ def add(
     if is_arranged_by_us(existing):
         # What a killed writer has left behind the variables is overwritten.
         size = max(v.data.extent[1] for v in existing.placed.values() if isinstance(v.data, Layout))
-    planned, end = plan(target, {n: described(v) for n, v in new.variables.items()}, {}, None, size)
+    planned, end = arrange(
+        target, {n: described(v) for n, v in new.variables.items()}, {}, None, size
+    )
     whole = replace(
         existing.description,
         variables={**existing.description.variables, **planned.variables},

@@ -9,7 +9,7 @@ import numpy as np
 
 from rawmmap.array import RawArray
 from rawmmap.description import LayoutTemplate, Records
-from rawmmap.description.arrange import plan
+from rawmmap.description.arrange import arrange
 from rawmmap.layout import Layout
 from rawmmap.sources import Files
 from rawmmap.xarray.writing.existing import Existing
@@ -65,7 +65,7 @@ def is_arranged_by_us(existing: Existing) -> bool:
     }
     if description.records is not None or not inside:
         return False
-    arranged, size = plan(description.path, wanted, {})
+    arranged, size = arrange(description.path, wanted, {})
     return arranged.resolve(size).variables == inside
 
 

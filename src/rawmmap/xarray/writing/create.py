@@ -14,7 +14,7 @@ from rawmmap.dask.store import store
 from rawmmap.dask.to_raw import as_array
 from rawmmap.description import LayoutTemplate
 from rawmmap.description import Variable as Described
-from rawmmap.description.arrange import plan
+from rawmmap.description.arrange import arrange
 from rawmmap.formats import sidecar
 from rawmmap.layout import Layout
 from rawmmap.writing import Draft, Replace, State, WritePlan
@@ -56,7 +56,7 @@ def write_encoded(
 ) -> Delayed | None:
     """Write encoded variables into a file of their own; parts of them may come from the old one."""
     wanted = {name: described(variable) for name, variable in variables.items()}
-    description, size = plan(target, wanted, attrs, record_dim)
+    description, size = arrange(target, wanted, attrs, record_dim)
     text = sidecar.dumps(replace(description, coords=coords & set(wanted)))
     transaction = Replace(Draft.beside(target, size), text, old)
     batches = pieces_of(variables, description.resolve(size).variables)
