@@ -563,3 +563,19 @@ def test_threads_share_one_array(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+@pytest.mark.parametrize("access", ["map", "read", "auto"])
+@pytest.mark.parametrize("step", [2**60, 2**62, 2**63 - 1, -(2**63)])
+def test_huge_steps(tmp_path: Path, access: Any, step: int) -> None:
+    array = np.arange(12, dtype="<i4").reshape(3, 4)
+    (tmp_path / "a").write_bytes(array.tobytes())
+    lazy = RawArray(tmp_path / "a", "<i4", (3, 4), access=access)
+    for key in (
+        np.s_[::step],
+        np.s_[:, ::step],
+        np.s_[1::step, 1::step],
+        np.s_[[0, 2], ::step],
+        np.s_[::step, [1, 3]],
+    ):
+        np.testing.assert_array_equal(lazy[key], array[key])

@@ -179,3 +179,25 @@ def test_minus_one_follows_from_the_size(
 def test_what_minus_one_cannot_be_is_refused(shape: Any, words: Any, text: str) -> None:
     with pytest.raises(ValueError, match=text):
         infer_shape("f4", shape, size=40, **words)
+
+
+@pytest.mark.parametrize("step", [2**60, 2**62, 2**63 - 1, -(2**63), 2**70, -(2**70)])
+@pytest.mark.parametrize("key", ["rows", "columns", "both", "none"])
+def test_huge_steps_give_what_numpy_gives(step: int, key: str) -> None:
+    array = np.arange(12, dtype="<i4").reshape(3, 4)
+    keys: dict[str, Any] = {
+        "rows": slice(None, None, step),
+        "columns": (..., slice(None, None, step)),
+        "both": (slice(1, None, step), slice(None, 2, step)),
+        "none": (slice(2, 2, step),),
+    }
+    part = Layout.dense("<i4", (3, 4))[keys[key]]
+    np.testing.assert_array_equal(part.view(array.tobytes()), array[keys[key]])
+
+
+def test_axes_of_a_transposition_are_checked() -> None:
+    layout = Layout.dense("<i4", (2, 3, 4))
+    assert layout.transpose((-1, 0, -2)) == layout.transpose((2, 0, 1))
+    for axes in [(0, 1), (0, 1, 1), (0, 1, 3), (0, 1, -2), (0, 1, 2, 3)]:
+        with pytest.raises(ValueError, match="not a permutation of the 3 axes"):
+            layout.transpose(axes)

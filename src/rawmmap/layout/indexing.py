@@ -107,9 +107,9 @@ def _are_names(key: list[Any]) -> bool:
 def _select_fields(layout: Layout, key: str | list[str]) -> Layout:
     dtype = layout.dtype
     try:
-        if isinstance(key, str):
-            return layout.field(key)
-        return Layout(dtype[key], layout.shape, layout.strides, layout.offset)
+        if dtype.names is None:
+            raise KeyError(key)
+        return layout.field(key) if isinstance(key, str) else layout.fields(key)
     except (KeyError, ValueError):
         raise IndexError(
             f"no field {key!r} in dtype {dtype}; its fields are {dtype.names}"

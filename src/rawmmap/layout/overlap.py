@@ -101,12 +101,9 @@ def _share_within_step(a: Layout, b: Layout, a_axis: int, b_axis: int) -> bool:
     # `other` and its repetitions that can meet the steps of `a`.
     shift = (first.extent[0] - other.extent[0]) // step
     for k in (shift - 1, shift, shift + 1):
-        distance = k * step
-        if other.extent[0] + distance < 0:
-            continue
-        # Element i of a meets element i - k of b.
-        low, high = max(0, k), min(a.shape[a_axis], b.shape[b_axis] + k)
-        if low < high and _share_bytes(first, other.shifted(distance)):
+        # Element i of a meets element i + k of b. Both go up two steps, clear of the file's start.
+        low, high = max(0, -k), min(a.shape[a_axis], b.shape[b_axis] - k)
+        if low < high and _share_bytes(first.shifted(2 * step), other.shifted((k + 2) * step)):
             return True
     return False
 

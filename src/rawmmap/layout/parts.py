@@ -18,12 +18,26 @@ if TYPE_CHECKING:
     from rawmmap.layout.bits import BitLayout
     from rawmmap.layout.strided import BasicKey, Layout
 
-__all__ = ["Arrangement", "Part", "Values", "full_index"]
+__all__ = ["Arrangement", "Part", "Values", "full_index", "normalize_axes"]
 
 
 def full_index(shape: Sequence[int]) -> tuple[slice, ...]:
     """Return the slices that select all of an array of `shape`."""
     return tuple(slice(0, n) for n in shape)
+
+
+def normalize_axes(axes: Sequence[int], ndim: int) -> tuple[int, ...]:
+    """Return a permutation of the axes, counted from the first, as `numpy.transpose` takes it.
+
+    Raises
+    ------
+    ValueError
+        If an axis is missing, repeated or out of bounds.
+    """
+    order = tuple(axis + ndim if axis < 0 else axis for axis in axes)
+    if sorted(order) != list(range(ndim)):
+        raise ValueError(f"axes {tuple(axes)} are not a permutation of the {ndim} axes")
+    return order
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +138,14 @@ class Values:
     def __getitem__(self, key: BasicKey) -> Values:
         """Return a view, ``array[key]``, for integers, slices, ``...`` and ``None``."""
         return Values(self.array[key])
+
+    def field(self, name: str) -> Values:
+        """Return one field of a structured dtype: a view."""
+        return Values(self.array[name])
+
+    def fields(self, names: list[str]) -> Values:
+        """Return several fields of a structured dtype: a view."""
+        return Values(self.array[names])
 
     def transpose(self, axes: Sequence[int]) -> Values:
         """Return the values with their axes in the order of `axes`: a view."""

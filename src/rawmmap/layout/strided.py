@@ -18,7 +18,7 @@ from typing import Any, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from rawmmap.layout.parts import Part, full_index
+from rawmmap.layout.parts import Part, full_index, normalize_axes
 from rawmmap.layout.runs import Runs
 from rawmmap.layout.shapes import (
     MAX_BYTES,
@@ -29,10 +29,7 @@ from rawmmap.layout.shapes import (
     plain_dtype,
 )
 
-__all__ = [
-    "BasicKey",
-    "Layout",
-]
+__all__ = ["BasicKey", "Layout"]
 
 BasicItem = SupportsIndex | slice | EllipsisType | None
 BasicKey = BasicItem | tuple[BasicItem, ...]
@@ -207,7 +204,8 @@ class Layout:
                 if n:
                     offset += start * strides[axis]
                 counts.append(n)
-                steps.append(step * strides[axis])
+                # The stride of a single element means nothing, and might be too large for NumPy.
+                steps.append(step * strides[axis] if n > 1 else strides[axis])
                 axis += 1
             elif item is None:
                 counts.append(1)
@@ -252,13 +250,18 @@ class Layout:
             dtype.base, self.shape + dtype.shape, self.strides + inner, self.offset + start
         )
 
+    def fields(self, names: list[str]) -> Layout:
+        """Return the layout of several fields, elements of a dtype with gaps as NumPy makes it."""
+        return Layout(self.dtype[names], self.shape, self.strides, self.offset)
+
     def transpose(self, axes: Sequence[int]) -> Layout:
         """Return the layout with its axes in the order of `axes`, as `numpy.transpose` does."""
+        order = normalize_axes(axes, self.ndim)
         return _set(
             object.__new__(Layout),
             self.dtype,
-            tuple(self.shape[a] for a in axes),
-            tuple(self.strides[a] for a in axes),
+            tuple(self.shape[a] for a in order),
+            tuple(self.strides[a] for a in order),
             self.offset,
         )
 
