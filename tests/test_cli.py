@@ -52,6 +52,17 @@ def test_info_shows_layout_dataset_and_chunks(raw: Path) -> None:
     assert "u: 1 chunk (time: 2, y: 3, x: 4) of 96 B" in result.output
 
 
+def test_samples_that_numpy_lacks(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes((70_000).to_bytes(3, "little") * 4)
+    result = run("describe", path, "--dtype", "<i3", "--shape", "4", "--dims", "x")
+    assert result.exit_code == 0, result.output
+    result = run("info", path)
+    assert result.exit_code == 0, result.output
+    assert "data: <i3 (x: 4), offset 0, strides (3,), in bytes 0 to 12" in result.output
+    assert "int32" in result.output
+
+
 def test_info_in_column_major_order(raw: Path) -> None:
     result = run(
         "info", raw, "--dtype", ">f4", "--shape", "4,3,-1", "--offset", "20", "--order", "F"

@@ -55,12 +55,16 @@ def _parse_dims(
 
 
 def _parse_dtype(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
-    """Parse a NumPy dtype: ``>f4``, ``u1,<f8``, or a list of fields as in Python."""
+    """Parse a dtype: ``>f4``, ``<i3``, ``u1,<f8``, or a list of fields as in Python."""
     if value is None:
         return None
     import numpy as np
 
+    from rawmmap.layout.samples import NAMES
+
     text = value.strip()
+    if text[:1] in ("<", ">") and text[1:] in NAMES:
+        return text
     try:
         return np.dtype(ast.literal_eval(text) if text.startswith("[") else text)
     except (SyntaxError, TypeError, ValueError) as error:
@@ -207,7 +211,7 @@ def info(path: str, **options: Any) -> None:
         lines = [f"{raw.path}: {size} bytes ({_format_size(size)})"]
         for name, variable in raw.description.variables.items():
             if isinstance(variable.data, Layout):
-                lines.append(_format_variable(name, variable.dims, variable.data))
+                lines.append(_format_variable(name, variable))
             else:
                 lines.append(
                     f"  {name}: {variable.data.dtype} {variable.dims}, values in the description"
@@ -229,11 +233,13 @@ def _format_coverage(uncovered: list[tuple[int, int]], size: int) -> Iterator[st
         yield f"  not covered: {len(uncovered) - _MAX_RANGES} more ranges"
 
 
-def _format_variable(name: str, dims: tuple[str, ...], layout: Any) -> str:
-    axes = ", ".join(f"{dim}: {n}" for dim, n in zip(dims, layout.shape, strict=True))
+def _format_variable(name: str, variable: Any) -> str:
+    layout = variable.data
+    dtype = variable.samples or layout.dtype.str
+    axes = ", ".join(f"{dim}: {n}" for dim, n in zip(variable.dims, layout.shape, strict=True))
     start, stop = layout.extent
     return (
-        f"  {name}: {layout.dtype.str} ({axes}), offset {layout.offset}, strides {layout.strides}, "
+        f"  {name}: {dtype} ({axes}), offset {layout.offset}, strides {layout.strides}, "
         f"in bytes {start} to {stop}"
     )
 

@@ -138,7 +138,10 @@ class Coded:
         unit = self._code.unit
         if self.name[0] == ">" or unit == 1:
             return rows
-        return rows.reshape(len(rows), -1, unit)[..., ::-1].reshape(rows.shape)
+        if unit == 3:
+            return rows[:, ::-1]
+        words = np.ascontiguousarray(rows).view(f"u{unit}")
+        return words.byteswap().view(np.uint8)
 
 
 def parse_dtype(dtype: npt.DTypeLike) -> tuple[np.dtype[Any], Samples | None]:
