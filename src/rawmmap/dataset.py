@@ -228,7 +228,8 @@ def open(  # noqa: A001 - as the builtin, it opens a file
     **keywords
         The keywords of ``xr.open_dataset(path, engine="rawmmap", ...)`` that describe a file:
         `dtype`, `shape`, `dims`, `offset` (bytes), `order`, `strides` (bytes), `name`, `attrs`,
-        `variables`, `record_dim`, `record_nbytes` (bytes), `fields`, `overlap`.
+        `variables`, `record_dim`, `record_nbytes` (bytes), `fields`, `overlap`, `bits`,
+        `bit_order`.
 
     Returns
     -------
