@@ -19,7 +19,7 @@ import numpy.typing as npt
 from rawmmap.array import RawArray
 from rawmmap.description import Description, Keywords
 from rawmmap.description import Variable as DescribedVariable
-from rawmmap.description.keywords import suggest
+from rawmmap.description.keyword_types import suggest
 from rawmmap.errors import ShortFileError
 from rawmmap.formats.compression import HEAD_BYTES, check_uncompressed, may_be_compressed
 from rawmmap.formats.registry import find

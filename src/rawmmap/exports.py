@@ -14,7 +14,7 @@ import numpy.typing as npt
 from rawmmap.array import RawArray
 from rawmmap.dataset import open_described
 from rawmmap.description import Description, Keywords, Variable
-from rawmmap.description.keywords import suggest
+from rawmmap.description.keyword_types import suggest
 from rawmmap.description.model import check_lengths
 from rawmmap.errors import DescriptionError
 from rawmmap.formats.described_file import DescribedFile

@@ -10,7 +10,7 @@ from typing import Any
 
 from rawmmap.dataset import RawDataset, open_described
 from rawmmap.description import Description, Keywords, LayoutTemplate, Variable
-from rawmmap.description.keywords import suggest
+from rawmmap.description.keyword_types import suggest
 from rawmmap.description.model import iterate_fields
 from rawmmap.errors import name_file
 from rawmmap.formats import sidecar

@@ -16,7 +16,7 @@ from rawmmap.dask import chunk_shape
 from rawmmap.dataset import RawDataset, open_described, values_of
 from rawmmap.description import Keywords
 from rawmmap.description import Variable as DescribedVariable
-from rawmmap.description.keywords import suggest
+from rawmmap.description.keyword_types import suggest
 from rawmmap.errors import name_file
 from rawmmap.formats.probe import Probe
 from rawmmap.formats.registry import recognise

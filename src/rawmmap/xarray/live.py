@@ -14,7 +14,7 @@ from xarray.conventions import decode_cf_variable
 from rawmmap.dataset import RawDataset, open_described, values_of
 from rawmmap.description import Keywords
 from rawmmap.description import Variable as DescribedVariable
-from rawmmap.description.keywords import suggest
+from rawmmap.description.keyword_types import suggest
 from rawmmap.errors import DescriptionError
 from rawmmap.layout import Layout
 from rawmmap.layout.bits import BitLayout
