@@ -1,20 +1,29 @@
-"""Conformance tests that sources of other packages can subclass, as this package's own do."""
+"""Tests that sources and readers of other packages can subclass, as those of this package do."""
 
 # ruff: noqa: D102
 from __future__ import annotations
 
+import contextlib
+import os
 import pickle
+import warnings
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 import pytest
 
+from rawmmap.formats.probe import Probe
+from rawmmap.formats.registry import Reader
+from rawmmap.layout import Layout
 from rawmmap.sources import Source
 
-__all__ = ["SourceTests"]
+__all__ = ["ReaderTests", "SourceTests"]
 
 _DATA = bytes(np.arange(100_000, dtype="<u4").view("u1"))
+# How many of the first bytes of a header are damaged in turn.
+_DAMAGED = 1000
 
 
 class SourceTests:
@@ -101,3 +110,127 @@ class SourceTests:
             expected = iter([np.array([10, 90_000], np.int64)]), 4
             buffer, origin = source.map(10, 90_004, expected)
             assert bytes(buffer[90_000 - origin :]) == _DATA[90_000:90_004]
+
+
+class _CountingProbe(Probe):
+    """A probe that counts how often the file is opened."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.opens = 0
+
+    def open(self) -> BinaryIO:
+        self.opens += 1
+        return super().open()
+
+
+class ReaderTests:
+    """What every reader of a format, `rawmmap.formats.registry.Reader`, must do.
+
+    Subclass it in a test module, and define the fixtures `reader`, which returns the reader, and
+    `make_sample`: a function that writes a small file of the format, named by the path that it
+    takes, with its separate header beside it if the format has one. Where the data file has no
+    header of its own, set `header_suffix` to what is appended to its name.
+
+    Examples
+    --------
+    ::
+
+        class TestMine(ReaderTests):
+            @pytest.fixture
+            def reader(self):
+                return MyReader()
+
+            @pytest.fixture
+            def make_sample(self):
+                return lambda path: path.write_bytes(HEADER + DATA)
+    """
+
+    #: What is appended to the name of the data file to get that of its header.
+    header_suffix = ""
+
+    @pytest.fixture
+    def reader(self) -> Reader:
+        """Return the reader."""
+        raise NotImplementedError("define the fixture reader")
+
+    @pytest.fixture
+    def make_sample(self) -> Callable[[Path], Any]:
+        """Return a function that writes a small file of the format."""
+        raise NotImplementedError("define the fixture make_sample")
+
+    @pytest.fixture
+    def sample(self, make_sample: Callable[[Path], Any], tmp_path: Path) -> Path:
+        """Return the path of a file of the format, whose suffix tells nothing."""
+        path = tmp_path / "sample.of_any_suffix"
+        make_sample(path)
+        return path
+
+    @pytest.fixture
+    def header(self, sample: Path) -> Path:
+        """Return the path of the file that the header is in."""
+        return sample.with_name(sample.name + self.header_suffix)
+
+    def test_it_has_a_name(self, reader: Reader) -> None:
+        assert isinstance(reader.name, str)
+        assert reader.name
+
+    def test_it_recognises_by_content(self, reader: Reader, sample: Path) -> None:
+        assert reader.recognises(Probe(str(sample)))
+
+    def test_recognising_opens_the_file_once_at_most(self, reader: Reader, sample: Path) -> None:
+        probe = _CountingProbe(str(sample))
+        reader.recognises(probe)
+        reader.recognises(probe)
+        assert probe.opens <= 1
+
+    @pytest.mark.parametrize("size", [0, 1, 7, 100, 4096, 10_000])
+    def test_other_files_are_not_recognised(
+        self, reader: Reader, sample: Path, tmp_path: Path, size: int
+    ) -> None:
+        rng = np.random.default_rng(size)
+        for content in (rng.bytes(size), b" " * size, bytes(size), b"\xff" * size):
+            other = tmp_path / ("other" + sample.suffix)
+            other.write_bytes(content)
+            assert not reader.recognises(Probe(str(other)))
+
+    def test_what_is_described_lies_in_the_file(self, reader: Reader, sample: Path) -> None:
+        description = reader.read(Probe(str(sample)))
+        assert os.path.samefile(description.path, sample)
+        size = sample.stat().st_size
+        resolved = description.resolve(size)
+        assert resolved.variables
+        for variable in resolved.variables.values():
+            assert len(variable.dims) == variable.arrangement.ndim
+            for part in variable.arrangement.parts():
+                if isinstance(part.data, Layout):
+                    start, stop = part.data.extent
+                    assert 0 <= start <= stop <= size
+
+    def test_cut_headers_raise_nothing_but_errors_of_files(
+        self, reader: Reader, sample: Path, header: Path
+    ) -> None:
+        content = header.read_bytes()
+        for length in range(min(len(content), _DAMAGED)):
+            header.write_bytes(content[:length])
+            self._try(reader, sample)
+
+    def test_damaged_headers_raise_nothing_but_errors_of_files(
+        self, reader: Reader, sample: Path, header: Path
+    ) -> None:
+        content = header.read_bytes()
+        for position in range(min(len(content), _DAMAGED)):
+            for mask in (0x01, 0x80, 0xFF):
+                damaged = bytearray(content)
+                damaged[position] ^= mask
+                header.write_bytes(damaged)
+                self._try(reader, sample)
+
+    @staticmethod
+    def _try(reader: Reader, path: Path) -> None:
+        """Read a damaged file in every way; any other error or a warning fails the test."""
+        probe = Probe(str(path))
+        reader.recognises(probe)
+        with warnings.catch_warnings(), contextlib.suppress(ValueError, OSError):
+            warnings.simplefilter("error")
+            reader.read(probe).resolve(probe.size)

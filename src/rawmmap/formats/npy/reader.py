@@ -38,7 +38,10 @@ class NpyReader:
                 shape, fortran, dtype = self._header(file)
                 plain_dtype(dtype)
                 _check_lengths(shape)
-            except (TypeError, ValueError, EOFError) as error:
+            except OSError:
+                raise
+            # What NumPy raises depends on its version: TokenError, RecursionError and others, too.
+            except Exception as error:
                 raise DescriptionError(f"{probe.name}: {error}") from error
             offset = file.tell()
         dims = tuple(f"dim_{i}" for i in range(len(shape)))
