@@ -1,6 +1,6 @@
 """Flat binary files as labelled, chunked, out-of-core arrays.
 
-``import rawmmap`` loads NumPy and nothing heavier; each name below loads its room of the library
+``import rawmmap`` loads NumPy and nothing heavier; each name below loads its part of the library
 on first use. Where xarray is loaded already, its accessor ``rawmmap`` is registered too.
 """
 

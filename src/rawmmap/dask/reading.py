@@ -49,7 +49,7 @@ def from_raw(
     name: str | Literal[False] | None = None,
     variable: str | None = None,
 ) -> da.Array:
-    """Return a Dask array of a file, without reading any of it.
+    """Return a Dask array of a file, without reading any of its data.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def from_raw(
         on page boundaries where the shape allows; a size such as ``"64 MiB"``: the same with this
         limit.
     byteorder : {"native", "file"}
-        Whether chunks come in this machine's byte order or stay as they are in the file.
+        Whether chunks have this machine's byte order or that of the file.
     name : str or False, optional
         Name of the array in Dask's graph. By default it follows from the file's identity (real
         path, size, modification time, inode) and the layout, never from the data; ``False`` gives
@@ -73,8 +73,8 @@ def from_raw(
     Returns
     -------
     dask.array.Array
-        One Blockwise layer. What it pickles to is a description and its chunk boundaries; each task
-        opens the file, maps or reads just what is selected, and closes it again. Works with
+        One Blockwise layer, which pickles as a description and its chunk boundaries. Each task opens
+        the file, maps or reads just what is selected, and closes it again. Works with
         the threaded, process and distributed schedulers, where the workers see the same file.
 
     Raises
@@ -84,8 +84,8 @@ def from_raw(
 
     Notes
     -----
-    Dask hands integers and slices of positive step, and chains of them, down to the file: just
-    what they select is read. It applies lists, negative steps and new axes to whole chunks; from
+    Dask passes integers and slices with a positive step, and chains of them, down to the file:
+    only what they select is read. It applies lists, negative steps and new axes to whole chunks; from
     a map of a chunk only the pages that are touched are read even then.
 
     Examples
@@ -112,7 +112,7 @@ def from_raw(
         raise TypeError("shape= is missing; it goes with dtype=, such as shape=(-1, 69)")
     first: Any = url[0] if isinstance(url, list | tuple) and url else url
     if isinstance(first, list | tuple):
-        raise ValueError("an empty list of files: name one at least")
+        raise ValueError("the list of files is empty; pass at least one")
     array = RawArray(
         first,
         dtype,
@@ -177,8 +177,8 @@ def as_dask(
     elif name is False:
         name = f"rawmmap-{uuid.uuid4().hex}"
     axes = tuple(range(array.ndim))
-    # Dask fuses later slices into its own `getter`, and so a selection reaches the file; it does
-    # not look into functions that it does not know.
+    # Dask fuses later slices into its own `getter`, so that a selection reaches the file; it
+    # cannot do so for other functions.
     layer = blockwise(
         getter, name, axes, array, None, Slices(bounds), axes, numblocks={}, _data_producer=True
     )

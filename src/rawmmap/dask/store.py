@@ -1,4 +1,4 @@
-"""The one driver of writing: a plan, carried out now or by a `Delayed`."""
+"""Execute write plans, now or by a `Delayed`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["store"]
 
 
 class DelayedWrite(Delayed):
-    """A write that cleans up if it is computed by itself and fails."""
+    """A delayed write that rolls back if its own `compute` fails."""
 
     __slots__ = ("_transaction",)
 
@@ -34,29 +34,29 @@ class DelayedWrite(Delayed):
     def compute(self, **keywords: Any) -> None:
         """Write the file; `keywords` as for ``dask.compute``."""
         self._transaction.check()
-        with _rolled_back(self._transaction):
+        with _roll_back_on_failure(self._transaction):
             super().compute(**keywords)  # type: ignore[no-untyped-call]
 
 
 def store(plan: WritePlan, compute: bool) -> Delayed | None:
-    """Write arrays, each where its layout says, and commit them.
+    """Write the arrays of a plan to their layouts, and commit them.
 
     Parameters
     ----------
     plan : WritePlan
-        The arrays, and the transaction that takes them. Their elements must not overlap.
+        The arrays with their layouts, which must not overlap, and the transaction.
     compute : bool
         Whether to write now.
 
     Returns
     -------
     dask.delayed.Delayed or None
-        With ``compute=False``, what writes the file once it is computed.
+        With ``compute=False``, an object that writes the file when it is computed.
     """
     if not compute:
         return _store_later(plan)
     plan.transaction.check()
-    with _rolled_back(plan.transaction):
+    with _roll_back_on_failure(plan.transaction):
         _store_now(plan)
     return None
 
@@ -88,13 +88,13 @@ def _store_later(plan: WritePlan) -> DelayedWrite:
 
 
 @contextlib.contextmanager
-def _rolled_back(transaction: Transaction) -> Iterator[None]:
-    """Roll back after a failure; being interrupted or terminated is one.
+def _roll_back_on_failure(transaction: Transaction) -> Iterator[None]:
+    """Roll back the transaction after a failure, an interrupt or a SIGTERM.
 
-    Tasks that are still at work write into a draft that has no name any more.
+    Tasks that are still running write to a draft whose name has been removed.
     """
     try:
-        with _raising_when_terminated():
+        with _raise_on_sigterm():
             yield
     except BaseException:
         transaction.rollback()
@@ -102,8 +102,8 @@ def _rolled_back(transaction: Transaction) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _raising_when_terminated() -> Iterator[None]:
-    """Let SIGTERM raise `SystemExit`, where it would end the process without any clean-up."""
+def _raise_on_sigterm() -> Iterator[None]:
+    """Let SIGTERM raise `SystemExit` where it would end the process without a rollback."""
     main = threading.current_thread() is threading.main_thread()
     if not main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         yield
@@ -133,7 +133,7 @@ def _commit(transaction: Transaction, written: Any) -> None:
 
 
 def _write_chunks(transaction: Transaction | Delayed, array: da.Array, layout: Layout) -> da.Array:
-    """Return what, once computed, has written one array."""
+    """Return a Dask array that writes `array` when it is computed."""
     written: da.Array = da.map_blocks(
         _write,
         array,
@@ -151,14 +151,14 @@ def _write_chunks(transaction: Transaction | Delayed, array: da.Array, layout: L
 def _write(
     block: Any, transaction: Transaction, where: tuple[slice, ...] | None, layout: Layout
 ) -> npt.NDArray[np.uint8]:
-    """Write one chunk, and return as little as Dask can put together."""
+    """Write one chunk; return the smallest block that Dask can assemble."""
     part = layout if where is None else layout[where]
     transaction.write(part, _check_block(block, part))
     return np.ones((1,) * part.ndim, np.uint8)
 
 
 def _check_block(block: Any, part: Layout) -> npt.NDArray[Any]:
-    """Refuse what is not as it was announced: NumPy would repeat or cut it without a word."""
+    """Refuse a chunk of another shape or wider text, which NumPy would silently repeat or cut."""
     check_unmasked(block)
     values = np.asarray(block)
     if values.shape != part.shape:

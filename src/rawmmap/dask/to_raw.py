@@ -1,4 +1,4 @@
-"""Arrays into flat files: `to_raw`."""
+"""Write arrays to flat files: `to_raw`."""
 
 from __future__ import annotations
 
@@ -32,58 +32,59 @@ def to_raw(
     mode: Literal["w", "r+"] = "w",
     compute: bool = True,
 ) -> Delayed | None:
-    """Write an array into one flat file, chunk by chunk and in parallel.
+    """Write an array to a flat file, chunk by chunk and in parallel.
 
     Parameters
     ----------
     x : array-like
-        Usually a Dask array; each of its chunks is computed, written and forgotten. A DataArray or
-        Dataset is written with its sidecar, as ``x.rawmmap.to_raw(path)`` does, and takes that
-        method's keywords.
+        Usually a Dask array, of which each chunk is computed, written and released. A DataArray or
+        Dataset is written with a sidecar, as by ``x.rawmmap.to_raw(path)``, with the keywords of
+        that method.
     path : path-like
         The file.
     dtype : dtype-like, optional
         Type of the elements in the file, byte order included; by default that of `x`.
     offset : int
-        Byte of the file at which the first element goes. With mode "w", zeros lie before it.
+        Byte of the file at which the first element starts. With mode "w", zeros precede it.
     order : {"C", "F"}
         ``"C"``: the last axis is the fastest; ``"F"``: the first one is. Chunks that are contiguous
         in the file are written fastest.
     mode : {"w", "r+"}
-        ``"w"``: a new file, or the replacement of an old one, which stays as it was until all of
-        the new one is on disk. ``"r+"``: into an existing file, which grows if need be and keeps
-        every other byte.
+        ``"w"``: create or replace the file; an old file stays as it was until all of the new one is
+        on disk. ``"r+"``: write into an existing file, which grows if needed and keeps all other
+        bytes.
     compute : bool
-        Whether to write now. Otherwise nothing happens until the result is computed.
+        Whether to write now. If False, nothing is written until the result is computed.
 
     Returns
     -------
     dask.delayed.Delayed or None
-        With ``compute=False``, what writes the file once it is computed.
+        With ``compute=False``, an object that writes the file when it is computed.
 
     Raises
     ------
     FileNotFoundError
-        If there is no such folder or, with mode "r+", no such file.
+        If the folder or, with mode "r+", the file does not exist.
     TypeError
         If the dtype holds pointers, or the array is masked: call its ``filled()`` first.
     ValueError
-        If a keyword has none of its values, the array's shape is unknown, or the file has a
-        sidecar that would no longer be true. Nothing is written then.
+        If an argument has an invalid value, the shape of the array is unknown, or the file has a
+        sidecar that would no longer be true. Nothing is written in that case.
     OSError
-        If the disk is full or fails, or another write came between. The file is then as it was.
+        If the disk is full or fails, or another write changed the file in the meantime. The file is
+        left as it was.
 
     Notes
     -----
-    Chunks go into a hidden file beside the target, which needs that much space on the disk. With
-    mode "w" it is then renamed to the target, with mode "r+" it is copied into it. So several
-    writers of one file, in threads or processes, come one after the other, and the file that `x`
-    is lazily read from may be the target.
+    Chunks are first written to a hidden temporary file in the same folder, which needs that much
+    space on the disk. With mode "w" it is then renamed to the target, with mode "r+" it is copied
+    into it. Therefore several writers of one file, in threads or processes, take effect one after
+    the other, and `x` may be read lazily from the target itself.
 
     Under the process and distributed schedulers, the workers must see the file under the same path.
-    Peak memory is that of the chunks at work. A computation that is killed leaves its hidden file,
-    ``.rawmmap-*.part``, at the most; so may one of ``compute=False`` whose chunks fail while it is
-    computed together with others, by `dask.compute`.
+    Peak memory is that of the chunks being computed. A computation that is killed may leave its
+    temporary file, ``.rawmmap-*.part``; so may one with ``compute=False`` that fails while it is
+    computed together with others by `dask.compute`.
 
     Examples
     --------
@@ -102,16 +103,16 @@ def to_raw(
     layout = Layout.dense(
         array.dtype if dtype is None else dtype, array.shape, offset=offset, order=order
     )
-    plan = _into_existing if mode == "r+" else _new_file
+    plan = _plan_in_place if mode == "r+" else _plan_replacement
     return store(plan(target, array, layout), compute)
 
 
-def _new_file(target: str, array: Any, layout: Layout) -> WritePlan:
+def _plan_replacement(target: str, array: Any, layout: Layout) -> WritePlan:
     transaction = Replace(Draft.beside(target, layout.offset + layout.nbytes))
     return WritePlan(transaction, [(array, layout)])
 
 
-def _into_existing(target: str, array: Any, layout: Layout) -> WritePlan:
+def _plan_in_place(target: str, array: Any, layout: Layout) -> WritePlan:
     settle(target)
     planned = State.of(target)
     end = layout.offset + layout.nbytes
@@ -122,9 +123,9 @@ def _into_existing(target: str, array: Any, layout: Layout) -> WritePlan:
 
 
 def local_target(path: str | os.PathLike[str]) -> str:
-    """Return the absolute path of a file to be written, unless it is of another place."""
+    """Return the absolute path of a file to be written; refuse a remote URL."""
     name = os.fsdecode(path)
-    # What has no scheme is a path, whatever characters are in it.
+    # Without a scheme it is a path, whatever characters it contains.
     local = local_path(name) if "://" in name else name
     if local is None:
         raise ValueError(f"{name}: only local files can be written; copy it there afterwards")

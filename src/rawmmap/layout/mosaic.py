@@ -225,7 +225,7 @@ class Mosaic:
             One file's elements.
         outer, inner : int
             The axis that counts the blocks, and the one that counts within a block. The joined
-            axis stands in the place of `outer`.
+            axis replaces `outer`.
         """
         length = layout.shape[inner]
         edges = [Edges.regular(n, n) for n in layout.shape]
@@ -438,7 +438,7 @@ class Blocks:
     inner: int
 
     def cell(self, index: tuple[int, ...]) -> Cell:
-        """Return one block; the axis within the block stands in the place of the joined axis."""
+        """Return one block; the axis within the block replaces the joined axis."""
         ndim = self.layout.ndim
         block = self.layout[(slice(None),) * self.outer + (index[self._joined],)]
         axes = [axis for axis in range(ndim) if axis != self.outer]
