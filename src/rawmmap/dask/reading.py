@@ -73,9 +73,9 @@ def from_raw(
     Returns
     -------
     dask.array.Array
-        One Blockwise layer, which pickles as a description and its chunk boundaries. Each task opens
-        the file, maps or reads just what is selected, and closes it again. Works with
-        the threaded, process and distributed schedulers, where the workers see the same file.
+        One Blockwise layer, which pickles as a description and its chunk boundaries. Each task
+        opens the file, maps or reads just what is selected, and closes it again. Works with the
+        threaded, process and distributed schedulers, if the workers see the same file.
 
     Raises
     ------
@@ -85,8 +85,8 @@ def from_raw(
     Notes
     -----
     Dask passes integers and slices with a positive step, and chains of them, down to the file:
-    only what they select is read. It applies lists, negative steps and new axes to whole chunks; from
-    a map of a chunk only the pages that are touched are read even then.
+    only what they select is read. It applies lists, negative steps and new axes to whole chunks;
+    even then, only the pages of a mapped chunk that are touched are read.
 
     Examples
     --------
