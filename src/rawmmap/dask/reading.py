@@ -112,7 +112,7 @@ def from_raw(
         raise TypeError("shape= is missing; it goes with dtype=, such as shape=(-1, 69)")
     first: Any = url[0] if isinstance(url, list | tuple) and url else url
     if isinstance(first, list | tuple):
-        raise ValueError("the list of files is empty; pass at least one")
+        raise ValueError("an empty list of files; pass at least one")
     array = RawArray(
         first,
         dtype,
