@@ -1,0 +1,86 @@
+"""Descriptions are written beside the data, over nothing that belongs to somebody else."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import rawmmap
+from rawmmap.formats.probe import Probe
+from rawmmap.xarray.engine import RawmmapEntrypoint
+
+FOREIGN = {
+    "metadata of an instrument": json.dumps({"instrument": "A", "gain": 3}),
+    "references of kerchunk": json.dumps({"version": 1, "refs": {".zgroup": "{}"}}),
+    "a list": "[1, 2]",
+    "no JSON": "gain = 3",
+    "empty": "",
+}
+
+
+@pytest.mark.parametrize("text", FOREIGN.values(), ids=FOREIGN)
+def test_the_json_of_others_is_kept(tmp_path: Path, text: str) -> None:
+    path, other = tmp_path / "a.bin", tmp_path / "a.bin.json"
+    path.write_bytes(bytes(24))
+    other.write_text(text)
+    with pytest.raises(FileExistsError, match=r"a\.bin\.json"):
+        rawmmap.describe(path, dtype="<f4", shape=-1, dims="x")
+    assert other.read_text() == text
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.bin", "a.bin.json"]
+
+
+def test_a_sidecar_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(bytes(24))
+    rawmmap.describe(path, dtype="<f4", shape=-1, dims="x")
+    rawmmap.describe(path, dtype="<f8", shape=-1, dims="x")
+    assert rawmmap.open(path)["data"].data.dtype == "<f8"
+
+
+def test_labels_of_a_live_dataset_are_decoded(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    time = np.array(["2024-01-01", "2024-01-02"], "M8[ns]")
+    rawmmap.to_raw(xr.Dataset({"u": ("time", [1.0, 2.0])}, {"time": time}), path)
+    ds = rawmmap.map_dataset(path, "r+")
+    np.testing.assert_array_equal(ds["time"], time)
+    ds["u"].loc["2024-01-02"] = 7
+    with xr.open_dataset(path, engine="rawmmap") as back:
+        assert back["u"].values.tolist() == [1, 7]
+
+
+FOREIGN_HEADS = {
+    "netCDF-3": b"CDF\x01",
+    "netCDF-3, 64 bits": b"CDF\x02",
+    "HDF5": b"\x89HDF\r\n\x1a\n",
+    "FITS": b"SIMPLE  =                    T",
+    "TIFF": b"II*\0",
+    "BigTIFF": b"MM\0+",
+    "NIfTI": b"\x5c\x01\0\0" + bytes(340) + b"n+1\0",
+}
+
+
+@pytest.mark.parametrize("head", FOREIGN_HEADS.values(), ids=FOREIGN_HEADS)
+def test_files_of_other_engines_are_left_alone(tmp_path: Path, head: bytes) -> None:
+    path = tmp_path / "a.dat"
+    path.write_bytes(head + bytes(5000))
+    assert not RawmmapEntrypoint().guess_can_open(path)
+
+
+def test_guessing_looks_at_a_file_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.dat"
+    path.write_bytes(bytes(5000))
+    looked: list[str] = []
+    original = Probe.open
+
+    def count(probe: Probe) -> Any:
+        looked.append(probe.name)
+        return original(probe)
+
+    monkeypatch.setattr(Probe, "open", count)
+    assert not RawmmapEntrypoint().guess_can_open(path)
+    assert looked == [str(path)]
