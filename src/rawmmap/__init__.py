@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from rawmmap.output import to_raw
     from rawmmap.xarray.describe import describe
     from rawmmap.xarray.live import map_dataset
+    from rawmmap.xarray.refresh import refresh
 
 __version__ = "0.1.0"
 
@@ -51,6 +52,7 @@ __all__ = [
     "mapping_of",
     "mmap",
     "open",
+    "refresh",
     "resident",
     "to_envi",
     "to_hdf5",
@@ -78,6 +80,7 @@ _HOMES = {
     "mapping_of": "mapping",
     "mmap": "mapping",
     "open": "dataset",
+    "refresh": "xarray.refresh",
     "resident": "mapping",
     "to_envi": "exports",
     "to_hdf5": "exports",

@@ -11,7 +11,7 @@ import errno
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,8 @@ from rawmmap.array import RawArray
 from rawmmap.description import Description, Keywords
 from rawmmap.description import Variable as DescribedVariable
 from rawmmap.description.keyword_types import suggest
+from rawmmap.description.patterns import Pattern, is_pattern
+from rawmmap.description.series import Series
 from rawmmap.errors import ShortFileError
 from rawmmap.formats.compression import HEAD_BYTES, check_uncompressed, may_be_compressed
 from rawmmap.formats.registry import find
@@ -27,6 +29,7 @@ from rawmmap.layout import Arrangement, Layout, Values
 from rawmmap.layout.bits import BitLayout
 from rawmmap.layout.overlap import find_uncovered
 from rawmmap.sources import Access, Files, Source, local_path, open_source
+from rawmmap.sources.listing import list_files, pattern_exists
 
 __all__ = ["RawDataset", "Variable", "open", "open_described", "values_of"]
 
@@ -73,12 +76,14 @@ class RawDataset(Mapping[str, Variable]):
     ----------
     template : Description
         What is said of the file, whatever its size.
-    source : Source
-        Its bytes.
+    files : Files
+        Its bytes: one file, or all those of a series.
     access : {"auto", "map", "read"}
         As for `RawArray`.
     dropped : frozenset of str
         Names of variables that are left out.
+    series : Series, optional
+        How many files of the same contents make one dataset.
 
     Raises
     ------
@@ -91,32 +96,50 @@ class RawDataset(Mapping[str, Variable]):
     def __init__(
         self,
         template: Description,
-        source: Source,
+        files: Files,
         access: Access = "auto",
         dropped: frozenset[str] = frozenset(),
+        series: Series | None = None,
     ) -> None:
         # What is dropped need not even fit the file; fields have their names only afterwards.
         self.template = template.without(dropped)
-        self.source = source
+        self.opened = files
+        self.series = series
         self.access = access
         self.dropped = dropped
-        self.description = self.template.resolve(source.identity.size).without(dropped)
-        self._check_size()
+        if series is None:
+            member = self.template.resolve(files[0].identity.size).without(dropped)
+            self.description = member
+        else:
+            sizes = files.sizes.tolist()
+            member = self.template.resolve(min(sizes)).without(dropped)
+            self._check_sizes(member)
+            self.description = series.resolve(self.template, sizes).without(dropped)
+        self._member = member
+        self._check_sizes(member)
 
-    def _check_size(self) -> None:
-        size = self.source.identity.size
-        needed = max((layout.extent[1] for layout in self._layouts() if layout.size), default=0)
-        if needed > size:
+    def _check_sizes(self, member: Description) -> None:
+        needed = max((layout.extent[1] for layout in _layouts(member) if layout.size), default=0)
+        if self.series is not None:
+            self.opened.check_sizes(needed)
+        elif needed > (size := self.source.identity.size):
             raise ShortFileError(self.path, needed, size)
 
-    def _layouts(self) -> Iterator[Layout]:
-        """Yield the layouts of all parts that lie in the file."""
-        for variable in self.description.variables.values():
-            for part in variable.arrangement.parts():
-                if isinstance(part.data, Layout):
-                    yield part.data
-                elif isinstance(part.data, BitLayout):
-                    yield part.data.bytes_read
+    @property
+    def source(self) -> Source:
+        """The bytes of the one file.
+
+        Raises
+        ------
+        ValueError
+            If the dataset lies in a series of files.
+        """
+        if self.series is not None:
+            raise ValueError(
+                f"{self.series.pattern.text}: this works on one file, and not on a series of "
+                f"{len(self.opened)} files; give it one of them, such as {self.path}"
+            )
+        return self.opened[0]
 
     @property
     def path(self) -> str:
@@ -126,7 +149,7 @@ class RawDataset(Mapping[str, Variable]):
     @property
     def files(self) -> tuple[str, ...]:
         """The data files, paths or URLs."""
-        return (self.source.url,)
+        return tuple(self.opened.urls)
 
     @property
     def attrs(self) -> dict[str, Any]:
@@ -151,8 +174,11 @@ class RawDataset(Mapping[str, Variable]):
 
     @property
     def coverage(self) -> list[tuple[int, int]]:
-        """Bytes of the file that no variable covers: (first, past the last), in ascending order."""
-        return find_uncovered(self._layouts(), self.source.identity.size)
+        """Bytes of the file that no variable covers: (first, past the last), in ascending order.
+
+        Of a series they are those of its first file.
+        """
+        return find_uncovered(_layouts(self._member), self.opened[0].identity.size)
 
     def dims(self, name: str) -> tuple[str, ...]:
         """Return the names of the axes of a variable."""
@@ -171,7 +197,7 @@ class RawDataset(Mapping[str, Variable]):
         """Return a variable that lies in the file, as a lazy array."""
         layout: Any = self.arrangement(name)
         samples = self.description.variables[name].samples
-        return RawArray.of(Files.single(self.source), layout, samples, "r", self.access)
+        return RawArray.of(self.opened, layout, samples, "r", self.access)
 
     def __getitem__(self, name: str) -> Variable:
         variable = self.description.variables[name]
@@ -185,7 +211,10 @@ class RawDataset(Mapping[str, Variable]):
         return len(self.description.variables)
 
     def __repr__(self) -> str:
-        lines = [f"<RawDataset {self.path}: {self.source.identity.size} bytes>"]
+        size = f"{int(self.opened.sizes.sum())} bytes"
+        title = self.path if self.series is None else self.series.pattern.text
+        count = "" if self.series is None else f" in {len(self.opened)} files"
+        lines = [f"<RawDataset {title}: {size}{count}>"]
         for name in self:
             data = self.arrangement(name)
             axes = ", ".join(
@@ -195,6 +224,16 @@ class RawDataset(Mapping[str, Variable]):
             kind = data.dtype.str if samples is None else str(samples)
             lines.append(f"  {name}: {kind} ({axes})")
         return "\n".join(lines)
+
+
+def _layouts(description: Description) -> Iterator[Layout]:
+    """Yield the layouts of all parts that lie in a file."""
+    for variable in description.variables.values():
+        for part in variable.arrangement.parts():
+            if isinstance(part.data, Layout):
+                yield part.data
+            elif isinstance(part.data, BitLayout):
+                yield part.data.bytes_read
 
 
 def values_of(variable: DescribedVariable) -> npt.NDArray[Any]:
@@ -210,6 +249,8 @@ def open(  # noqa: A001 - as the builtin, it opens a file
     format: str | None = None,
     access: Access = "auto",
     storage_options: Mapping[str, Any] | None = None,
+    missing: Literal["raise", "fill"] = "raise",
+    fill_value: Any = None,
     **keywords: Any,
 ) -> RawDataset:
     """Open a described file, without xarray and without reading any data.
@@ -217,7 +258,8 @@ def open(  # noqa: A001 - as the builtin, it opens a file
     Parameters
     ----------
     path : str, bytes or path-like
-        The data file, its sidecar or its header; a path or a URL that fsspec knows.
+        The data file, its sidecar or its header; a path or a URL that fsspec knows. A pattern such
+        as ``"ux-{step:04d}.bin"`` stands for a series of files; see the page on series.
     format : str, optional
         The reader of the description: ``"sidecar"``, ``"npy"``, ... By default the one that
         recognises the file.
@@ -225,6 +267,10 @@ def open(  # noqa: A001 - as the builtin, it opens a file
         How elements are read; as for `RawArray`.
     storage_options : mapping, optional
         Options for fsspec, for URLs.
+    missing : {"raise", "fill"}
+        What happens where files of a series are missing.
+    fill_value : object, optional
+        What stands for their elements; NaN for floats.
     **keywords
         The keywords of ``xr.open_dataset(path, engine="rawmmap", ...)`` that describe a file:
         `dtype`, `shape`, `dims`, `offset` (bytes), `order`, `strides` (bytes), `name`, `attrs`,
@@ -263,9 +309,11 @@ def open(  # noqa: A001 - as the builtin, it opens a file
     """
     described = Keywords.take_from(keywords)
     if keywords:
-        known = (*Keywords.names(), "format", "access", "storage_options")
+        known = (*Keywords.names(), "format", "access", "storage_options", "missing", "fill_value")
         raise TypeError(f"{_shown(path)}: {suggest(next(iter(keywords)), known)}")
-    return open_described(path, described, format, access, storage_options)
+    return open_described(
+        path, described, format, access, storage_options, None, missing, fill_value
+    )
 
 
 def open_described(
@@ -275,6 +323,8 @@ def open_described(
     access: Access = "auto",
     storage_options: Mapping[str, Any] | None = None,
     drop_variables: str | Iterable[str] | None = None,
+    missing: str = "raise",
+    fill_value: Any = None,
 ) -> RawDataset:
     """Open a file with whatever describes it; see `open`.
 
@@ -291,6 +341,11 @@ def open_described(
     dropped = frozenset(
         [drop_variables] if isinstance(drop_variables, str) else drop_variables or ()
     )
+    if names_series(name, storage_options):
+        pattern = Pattern(name)
+        files, series = list_series(pattern, storage_options, missing, fill_value)
+        description = find(files.urls[0], format, keywords, storage_options)
+        return RawDataset(description, files, access, dropped, series)
     for _ in range(_TRIES):
         description = find(name, format, keywords, storage_options)
         source = open_source(description.path, storage_options)
@@ -298,12 +353,40 @@ def open_described(
         if may_be_compressed(source.url):
             check_uncompressed(source.url, read_head(source))
         if description.state in (None, (identity.inode, identity.modified)):
-            return RawDataset(description, source, access, dropped)
+            return RawDataset(description, Files.single(source), access, dropped)
     raise BlockingIOError(
         errno.EAGAIN,
         f"the file was replaced {_TRIES} times while it was being opened; try again",
         description.path,
     )
+
+
+def names_series(
+    path: str | bytes | os.PathLike[Any], storage_options: Mapping[str, Any] | None = None
+) -> bool:
+    """Return whether a path stands for many files: one with fields, that does not exist itself."""
+    name = os.fsdecode(path)
+    return is_pattern(name) and not pattern_exists(name, storage_options)
+
+
+def list_series(
+    pattern: Pattern, storage_options: Mapping[str, Any] | None, missing: str, fill_value: Any
+) -> tuple[Files, Series]:
+    """Return the files of a pattern, in the order of the values in their names.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there are none.
+    DescriptionError
+        If some are missing, and `missing` is not "fill".
+    """
+    listing = list_files(pattern, storage_options)
+    chosen, axes = pattern.parse(listing.names)
+    if not chosen:
+        raise FileNotFoundError(errno.ENOENT, "no file has a name of this pattern", pattern.text)
+    series = Series.of(pattern, axes, missing, fill_value)
+    return listing.files([chosen[i] for i in series.grid.files.tolist()]), series
 
 
 def read_head(source: Source) -> bytes:

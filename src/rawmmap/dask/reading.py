@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import numbers
+import os
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, SupportsIndex
@@ -20,7 +21,7 @@ from dask.layers import ArraySliceDep
 from dask.utils import parse_bytes
 
 from rawmmap.array import RawArray, Url
-from rawmmap.dataset import open_described
+from rawmmap.dataset import RawDataset, names_series, open_described
 from rawmmap.description import Keywords
 from rawmmap.layout import Arrangement, Layout
 from rawmmap.layout.chunks import auto_chunks
@@ -54,7 +55,8 @@ def from_raw(
     Parameters
     ----------
     url : path-like or list of path-like
-        The file, or several of equal contents: then a leading axis counts them.
+        The file, or several of equal contents: then a leading axis counts them. A pattern such as
+        ``"ux-{step:04d}.bin"`` stands for all files of such names; each field is a leading axis.
     dtype, shape, offset, order, strides, bits, bit_order, access, storage_options
         As for `RawArray`. Without `dtype` the file's sidecar or header describes it.
     chunks : int, tuple, dict, str
@@ -106,6 +108,14 @@ def from_raw(
         array = _open_variable(url, variable, access, storage_options, keywords)
         samples = array.samples or (native(array.data.dtype) if byteorder == "native" else None)
         return as_dask(RawArray.of(array.files, array.data, samples, "r", access), chunks, name)
+    if isinstance(url, str | bytes | os.PathLike) and names_series(url, storage_options):
+        if bits is not None:
+            raise TypeError(f"bits={bits} cannot be used with a pattern of many files")
+        described = Keywords(dtype=dtype, shape=shape, offset=offset, order=order, strides=strides)
+        raw = open_described(url, described, None, access, storage_options)
+        array = _choose_variable(raw, variable)
+        samples = array.samples or (native(array.data.dtype) if byteorder == "native" else None)
+        return as_dask(RawArray.of(array.files, array.data, samples, "r", access), chunks, name)
     if variable is not None:
         raise TypeError(f"variable={variable!r} is for described files, without dtype=")
     if shape is None:
@@ -148,7 +158,13 @@ def _open_variable(
     for key, value in keywords.items():
         if value is not None:
             raise TypeError(f"{key}={value!r} came without dtype=; give both, or neither")
-    raw = open_described(url, Keywords(), None, access, storage_options)
+    return _choose_variable(
+        open_described(url, Keywords(), None, access, storage_options), variable
+    )
+
+
+def _choose_variable(raw: RawDataset, variable: str | None) -> RawArray:
+    """Return the variable of a name, or the only one that is not a coordinate."""
     if variable is None:
         names = [name for name in raw.arrays if name not in raw.coords]
         if len(names) != 1:

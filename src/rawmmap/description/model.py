@@ -10,7 +10,7 @@ import numpy as np
 
 from rawmmap.description.template import LayoutTemplate
 from rawmmap.errors import DescriptionError
-from rawmmap.layout import Arrangement, Layout, Mosaic
+from rawmmap.layout import Arrangement, Layout, Mosaic, Values
 from rawmmap.layout.bits import BitLayout
 from rawmmap.layout.overlap import find_overlap, overlaps_itself
 from rawmmap.layout.samples import Samples
@@ -85,9 +85,7 @@ class Variable:
     @property
     def in_file(self) -> bool:
         """Whether the elements lie in a file, and not in the description."""
-        if isinstance(self.data, LayoutTemplate):
-            return True
-        return any(part.file >= 0 for part in self.data.parts())
+        return not isinstance(self.data, Values)
 
 
 @dataclass(frozen=True, slots=True)

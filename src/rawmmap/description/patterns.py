@@ -80,7 +80,9 @@ class Field:
         if self.kind == "int":
             expression = f"[-+ ]*{_DIGITS.get(self.spec[-1], _DIGITS['d'])}+"
         else:
-            expression = _FLOAT if self.kind == "float" else r"[^/]+?"
+            expression = (
+                _FLOAT if self.kind == "float" else r"[^\x2f]+?"
+            )  # a slash, but the levels of folders are cut at written ones
         return f"(?P<f{group}>{expression})"
 
 

@@ -84,6 +84,20 @@ class Files:
         return files
 
     @classmethod
+    def listed(
+        cls,
+        urls: Sequence[str],
+        storage_options: Mapping[str, Any] | None,
+        inodes: npt.NDArray[Any] | None,
+        digest: str,
+        sizes: npt.NDArray[np.int64],
+    ) -> Self:
+        """Return files whose sizes a listing has told too."""
+        files = cls(urls, storage_options, inodes, digest)
+        files._sizes = sizes
+        return files
+
+    @classmethod
     def single(cls, source: Source) -> Self:
         """Return the files of an array in one file, which is open already."""
         files = cls.__new__(cls)
@@ -133,13 +147,17 @@ class Files:
         ShortFileError
             For the first file that is too short.
         """
-        if self._sizes is None:
-            sizes = np.array([self[number].identity.size for number in range(len(self))], np.int64)
-        else:
-            sizes = self._sizes
+        sizes = self.sizes
         short = np.flatnonzero(sizes < needed)
         if short.size:
             raise ShortFileError(self.urls[short[0]], needed, int(sizes[short[0]]))
+
+    @property
+    def sizes(self) -> npt.NDArray[np.int64]:
+        """The sizes of all files in bytes, as they were listed."""
+        if self._sizes is not None:
+            return self._sizes
+        return np.array([self[number].identity.size for number in range(len(self))], np.int64)
 
     @property
     def identities(self) -> tuple[Identity | str, ...]:

@@ -275,3 +275,28 @@ def _find_secrets(options: Any) -> set[str]:
     if isinstance(options, list | tuple | set):
         return {text for value in options for text in _find_secrets(value)}
     return {options} if isinstance(options, str) and len(options) > 3 else set()
+
+
+def file_exists(url: str, storage_options: Mapping[str, Any]) -> bool:
+    """Return whether there is a file of this URL."""
+    try:
+        fs, path = fsspec.url_to_fs(url, **storage_options)
+        return bool(fs.exists(path))
+    except Exception as error:  # noqa: BLE001 - each file system has errors of its own
+        _raise_os_error(error, url, storage_options)
+
+
+def find_files(
+    url: str, depth: int, storage_options: Mapping[str, Any]
+) -> list[tuple[str, int, tuple[Any, ...]]]:
+    """Return name, size and state of the files at most `depth` levels below a folder."""
+    try:
+        fs, path = fsspec.url_to_fs(url, **storage_options)
+        fs.invalidate_cache()
+        found = fs.find(path, maxdepth=depth, detail=True)
+    except Exception as error:  # noqa: BLE001 - each file system has errors of its own
+        _raise_os_error(error, url, storage_options)
+    start = len(path.rstrip("/")) + 1
+    return [
+        (name[start:], int(info["size"] or 0), (_state_of(info),)) for name, info in found.items()
+    ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from xarray import Dataset, Variable
 from xarray.backends import BackendEntrypoint
@@ -21,8 +21,9 @@ from rawmmap.errors import name_file
 from rawmmap.formats.probe import Probe
 from rawmmap.formats.registry import recognise
 from rawmmap.layout.samples import native
-from rawmmap.sources import Access, Files
+from rawmmap.sources import Access
 from rawmmap.xarray.lazy import LazyArray
+from rawmmap.xarray.refresh import KEY, Opening
 
 __all__ = ["RawStore", "RawmmapEntrypoint", "assign_coords"]
 
@@ -62,7 +63,7 @@ class RawStore(AbstractDataStore):
             return Variable(variable.dims, values_of(variable), variable.attrs)
         data: Any = variable.data
         samples = native(data.dtype) if variable.samples is None else variable.samples
-        array = RawArray.of(Files.single(self.raw.source), data, samples, "r", self.raw.access)
+        array = RawArray.of(self.raw.opened, data, samples, "r", self.raw.access)
         preferred = {dim: PreferredLength(chunks[dim]) for dim in variable.dims}
         encoding: dict[str, Any] = {"preferred_chunks": preferred}
         if variable.samples is None and not data.dtype.isnative:
@@ -154,6 +155,8 @@ class RawmmapEntrypoint(BackendEntrypoint):
         "format",
         "access",
         "storage_options",
+        "missing",
+        "fill_value",
         "drop_variables",
         *DECODING,
     )
@@ -167,9 +170,21 @@ class RawmmapEntrypoint(BackendEntrypoint):
         access: Access = "auto",
         storage_options: Mapping[str, Any] | None = None,
         drop_variables: str | Iterable[str] | None = None,
+        missing: Literal["raise", "fill"] = "raise",
+        fill_value: Any = None,
         **keywords: Any,
     ) -> Dataset:
         """Return a lazy dataset of a raw file; see the guide for the keywords that describe it."""
+        passed = {
+            **keywords,
+            "coords": coords,
+            "format": format,
+            "access": access,
+            "storage_options": storage_options,
+            "drop_variables": drop_variables,
+            "missing": missing,
+            "fill_value": fill_value,
+        }
         description_keywords = Keywords.take_from(keywords)
         decoding = {key: keywords.pop(key) for key in DECODING if key in keywords}
         if keywords:
@@ -182,6 +197,8 @@ class RawmmapEntrypoint(BackendEntrypoint):
             access,
             storage_options,
             drop_variables,
+            missing,
+            fill_value,
         )
         store = RawStore(raw)
         ds = StoreBackendEntrypoint().open_dataset(store, **decoding)
@@ -189,7 +206,9 @@ class RawmmapEntrypoint(BackendEntrypoint):
         if coord_names:
             ds = ds.set_coords(coord_names)
             ds.set_close(store.close)
-        return assign_coords(ds, coords, raw)
+        ds = assign_coords(ds, coords, raw)
+        ds.encoding[KEY] = Opening(filename_or_obj, passed)
+        return ds
 
     def guess_can_open(self, filename_or_obj: Any) -> bool:
         """Return whether a sidecar or a header describes the file; never raises."""

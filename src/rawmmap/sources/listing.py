@@ -1,0 +1,116 @@
+"""The files that exist for a pattern, by one listing per folder: none of them is opened."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+
+from rawmmap.description.patterns import Pattern
+from rawmmap.sources.files import Files
+from rawmmap.sources.opening import local_path
+
+__all__ = ["Listing", "list_files", "pattern_exists"]
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Files in a folder and in those below it.
+
+    Attributes
+    ----------
+    folder : str
+        The folder, an absolute path or a URL, with a slash at its end.
+    names : list of str
+        Names relative to it, with ``/``.
+    sizes : list of int
+        Their sizes in bytes.
+    states : list of tuple
+        Modification time and inode, or what a server reports in their place.
+    options : mapping
+        Options for fsspec; None for local files.
+    """
+
+    folder: str
+    names: list[str]
+    sizes: list[int]
+    states: list[tuple[Any, ...]]
+    options: Mapping[str, Any] | None = None
+
+    def files(self, numbers: Sequence[int]) -> Files:
+        """Return some of the files, in this order."""
+        urls = [self.folder + self.names[i] for i in numbers]
+        states = [(self.sizes[i], *self.states[i]) for i in numbers]
+        digest = blake2b("\0".join(urls).encode(errors="surrogateescape"), digest_size=16)
+        for state in states:
+            digest.update(repr(state).encode())
+        inodes = None
+        if self.options is None:
+            inodes = np.array([state[-1] & 0xFFFFFFFF for state in states], np.uint32)
+        sizes = np.array([state[0] for state in states], np.int64)
+        return Files.listed(urls, self.options, inodes, digest.hexdigest(), sizes)
+
+
+def pattern_exists(url: str, storage_options: Mapping[str, Any] | None = None) -> bool:
+    """Return whether there is a file whose very name is a pattern."""
+    if local_path(url) is not None:
+        return os.path.exists(url)
+    from rawmmap.sources.remote import file_exists
+
+    return file_exists(url, storage_options or {})
+
+
+def list_files(pattern: Pattern, storage_options: Mapping[str, Any] | None = None) -> Listing:
+    """Return the files below the folder of a pattern that may belong to it.
+
+    Raises
+    ------
+    OSError
+        If a folder cannot be listed.
+    """
+    folder = pattern.folder
+    if local_path(folder) is None:
+        from rawmmap.sources.remote import find_files
+
+        found = find_files(folder, len(pattern.levels), storage_options or {})
+        rows = [row for row in found if _matches(pattern.levels, row[0])]
+        options, base = dict(storage_options or {}), folder
+    else:
+        base = os.path.join(os.path.abspath(folder), "")
+        rows, options = list(_walk(base, "", pattern.levels)), None
+    names, sizes, states = zip(*rows, strict=True) if rows else ((), (), ())
+    return Listing(base, list(names), list(sizes), list(states), options)
+
+
+def _matches(levels: Sequence[re.Pattern[str]], name: str) -> bool:
+    parts = name.split("/")
+    return len(parts) == len(levels) and all(map(_belongs, levels, parts))
+
+
+def _belongs(level: re.Pattern[str], name: str) -> bool:
+    """Return whether a name fits; hidden ones only where the pattern begins with a period."""
+    hidden = name.startswith(".") and not level.pattern.startswith(r"\.")
+    return not hidden and level.fullmatch(name) is not None
+
+
+def _walk(
+    folder: str, prefix: str, levels: Sequence[re.Pattern[str]]
+) -> Iterator[tuple[str, int, tuple[int, int]]]:
+    """Yield name, size and state of the files whose folders and names match."""
+    level, *below = levels
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if not _belongs(level, entry.name):
+                continue
+            name = prefix + entry.name
+            if below:
+                if entry.is_dir():
+                    yield from _walk(entry.path, f"{name}/", below)
+            elif entry.is_file():
+                status = entry.stat()
+                yield name, status.st_size, (status.st_mtime_ns, status.st_ino)
