@@ -18,7 +18,7 @@ from rawmmap.description.keyword_types import suggest
 from rawmmap.description.model import check_lengths
 from rawmmap.errors import DescriptionError
 from rawmmap.formats.described_file import DescribedFile
-from rawmmap.formats.envi import write_envi
+from rawmmap.formats.envi.writer import write_envi
 from rawmmap.formats.hdf5.writer import load_h5py, write_hdf5
 from rawmmap.formats.npy.writer import write_npy
 from rawmmap.formats.vrt import write_vrt

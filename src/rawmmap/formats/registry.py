@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from rawmmap.description import Description, Keywords
 from rawmmap.errors import DescriptionError
+from rawmmap.formats.envi.reader import EnviReader
 from rawmmap.formats.npy.reader import NpyReader
 from rawmmap.formats.probe import Probe
 from rawmmap.formats.sidecar import SUFFIX
@@ -41,7 +42,8 @@ class Reader(Protocol):
         """
 
 
-_READERS: dict[str, Reader] = {reader.name: reader for reader in (SidecarReader(), NpyReader())}
+_BUILT_IN: tuple[Reader, ...] = (SidecarReader(), NpyReader(), EnviReader())
+_READERS: dict[str, Reader] = {reader.name: reader for reader in _BUILT_IN}
 
 
 def register(reader: Reader) -> None:
@@ -97,7 +99,7 @@ def find(
     path : str
         The data file, its sidecar or its header.
     format : str, optional
-        The reader to use: ``"sidecar"``, ``"npy"``, or one that another package adds.
+        The reader to use: ``"sidecar"``, ``"npy"``, ``"envi"``, or one that another package adds.
     keywords : Keywords, optional
         The keywords that describe the file.
     storage_options : mapping, optional

@@ -9,27 +9,14 @@ from pathlib import Path
 from rawmmap.description import Variable
 from rawmmap.files.replace import replacing
 from rawmmap.formats.described_file import DescribedFile, path_beside, target_path
+from rawmmap.formats.envi.header import INTERLEAVES, TYPES
 from rawmmap.formats.raster import Raster, as_raster
 from rawmmap.layout import Layout
 
 __all__ = ["write_envi"]
 
-_TYPES = {
-    "b1": 1,
-    "u1": 1,
-    "i2": 2,
-    "i4": 3,
-    "f4": 4,
-    "f8": 5,
-    "c8": 6,
-    "c16": 9,
-    "u2": 12,
-    "u4": 13,
-    "i8": 14,
-    "u8": 15,
-}
-# The order of the axes band, line, pixel in the file, slowest first.
-_INTERLEAVES = {"bsq": (0, 1, 2), "bil": (1, 0, 2), "bip": (1, 2, 0)}
+# A boolean is a byte of 0 and 1.
+_TYPES = {"b1": TYPES["u1"], **TYPES}
 # GDAL keeps the header offset in a C int; ENVI's own programs take no more either.
 _INT_MAX = 2**31 - 1
 _UNITS = {
@@ -124,10 +111,10 @@ def _offset(raster: Raster) -> int:
 
 def _interleave(raster: Raster) -> str:
     layout = raster.layout
-    for name, order in _INTERLEAVES.items():
+    for name, order in INTERLEAVES.items():
         if layout.transpose(order).contiguous:
             return name
-    dense = {name: _dense(layout, order) for name, order in _INTERLEAVES.items()}
+    dense = {name: _dense(layout, order) for name, order in INTERLEAVES.items()}
     raise ValueError(
         f"{_who(raster)}: its bands, lines and samples of shape {layout.shape} have the strides "
         f"{layout.strides} in bytes; ENVI takes those of {dense} only, without gaps and forwards"

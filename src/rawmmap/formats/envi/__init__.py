@@ -1,0 +1,1 @@
+"""ENVI's header beside a flat raster: read, and written."""

@@ -1,0 +1,213 @@
+"""What an ENVI header says about its raster besides where it lies: labels and attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rawmmap.description.model import Description, Variable
+from rawmmap.formats.envi.header import INTERLEAVES, Header
+from rawmmap.layout import Layout, Values
+
+__all__ = ["describe_raster"]
+
+_AXES = ("band", "y", "x")
+# What became the layout, or a variable of its own, or an attribute of CF.
+_USED = {
+    "samples",
+    "lines",
+    "bands",
+    "header offset",
+    "file type",
+    "file compression",
+    "data type",
+    "interleave",
+    "byte order",
+    "major frame offsets",
+    "minor frame offsets",
+    "wavelength",
+    "wavelength units",
+    "band names",
+    "fwhm",
+    "bbl",
+    "coordinate system string",
+}
+_UNITS = {
+    "nanometers": "nm",
+    "micrometers": "um",
+    "millimeters": "mm",
+    "centimeters": "cm",
+    "meters": "m",
+    "wavenumber": "cm-1",
+    "ghz": "GHz",
+    "mhz": "MHz",
+    "degrees": "degrees",
+}
+
+
+def describe_raster(header: Header, layout: Layout, path: str) -> Description:
+    """Return the description of the raster in the data file `path`.
+
+    Raises
+    ------
+    DescriptionError
+        If a keyword is malformed.
+    """
+    order = INTERLEAVES[header.text("interleave").lower()]
+    dims = tuple(_AXES[axis] for axis in order)
+    attrs, used = _value_attrs(header, layout)
+    labels = dict(_band_labels(header)) | _map_labels(header)
+    if "map info" in header and "x" in labels:
+        used.add("map info")
+    if "spatial_ref" in labels:
+        attrs["grid_mapping"] = "spatial_ref"
+    notes = {key.replace(" ", "_"): _note(header, key) for key in header.entries if key not in used}
+    variables = {"data": Variable(dims, layout, attrs), **labels}
+    return Description(path, variables, frozenset(labels), notes)
+
+
+def _note(header: Header, key: str) -> str | list[str]:
+    # The description is a sentence, though in braces.
+    is_list = key in header.lists and key != "description"
+    return header.items(key) if is_list else header.entries[key]
+
+
+def _value_attrs(header: Header, layout: Layout) -> tuple[dict[str, Any], set[str]]:
+    """Return the attributes of CF that say what values mean, and the keywords used up."""
+    attrs: dict[str, Any] = {}
+    used = set(_USED)
+    fill = _fill_value(header, layout.dtype)
+    if fill is not None:
+        attrs["_FillValue"] = fill
+        used.add("data ignore value")
+    bands = header.count("bands")
+    gains = header.numbers("data gain values", bands)
+    offsets = header.numbers("data offset values", bands)
+    # Gains that differ by band cannot be said by one attribute: both stay as they are written.
+    if len(set(gains)) <= 1 and len(set(offsets)) <= 1:
+        attrs |= {"scale_factor": gains[0]} if gains else {}
+        attrs |= {"add_offset": offsets[0]} if offsets else {}
+        used |= {"data gain values", "data offset values"}
+    return attrs, used
+
+
+def _fill_value(header: Header, dtype: np.dtype[Any]) -> np.generic | None:
+    """Return the value to ignore in the type of the data; None where it cannot have it."""
+    text = header.entries.get("data ignore value")
+    if text is None or dtype.kind == "c":
+        return None
+    try:
+        return _as_integer(text, dtype) if dtype.kind in "iu" else _as_float(text, dtype)
+    except ValueError as error:
+        raise header.error(f"data ignore value = {text[:80]!r} is not a number") from error
+
+
+def _as_integer(text: str, dtype: np.dtype[Any]) -> np.generic | None:
+    value = int(text) if len(text) < 25 and text.lstrip("+-").isdecimal() else float(text)
+    limits = np.iinfo(dtype)
+    if not limits.min <= value <= limits.max or value != int(value):
+        return None
+    result: np.generic = dtype.newbyteorder("=").type(int(value))
+    return result
+
+
+def _as_float(text: str, dtype: np.dtype[Any]) -> np.generic:
+    with np.errstate(over="ignore"):
+        result: np.generic = dtype.newbyteorder("=").type(float(text))
+    return result
+
+
+def _band_labels(header: Header) -> Iterator[tuple[str, Variable]]:
+    bands = header.count("bands")
+    unit = header.entries.get("wavelength units", "")
+    attrs = {} if unit.lower() in ("", "unknown", "index") else {"units": _cf_units(unit)}
+    for key in ("wavelength", "fwhm"):
+        values = header.numbers(key, bands)
+        if values:
+            yield key, Variable(("band",), Values(np.array(values)), attrs)
+    good = header.numbers("bbl", bands)
+    if good:
+        note = {"long_name": "bad bands list: 1 is a good band, 0 a bad one"}
+        yield "bbl", Variable(("band",), Values(np.array(good)), note)
+    names = header.items("band names")
+    if names and len(names) != bands:
+        raise header.error(f"band names has {len(names)} items; there are {bands} bands")
+    if names:
+        yield "band_name", Variable(("band",), Values(np.array(names)))
+
+
+def _cf_units(unit: str) -> str:
+    return _UNITS.get(unit.lower(), unit)
+
+
+class _Map(NamedTuple):
+    """Where the pixels lie on the map: outer corner of the first one, and their sizes."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+    geographic: bool
+    units: str
+
+
+def _map_labels(header: Header) -> dict[str, Variable]:
+    """Return the coordinates of pixel centres and the reference system, as far as known."""
+    grid = _map_of(header)
+    wkt = header.entries.get("coordinate system string", "").strip()
+    labels = {} if grid is None else _centres(header, grid)
+    attrs: dict[str, Any] = {"crs_wkt": wkt, "spatial_ref": wkt} if wkt else {}
+    if grid is not None:
+        numbers = (grid.left, grid.width, 0.0, grid.top, 0.0, -grid.height)
+        attrs["GeoTransform"] = " ".join(map(repr, numbers))
+    if attrs:
+        labels["spatial_ref"] = Variable((), Values(np.int64(0)), attrs)
+    return labels
+
+
+def _map_of(header: Header) -> _Map | None:
+    """Return the grid of `map info`; None where there is none, or a rotated one."""
+    items = header.items("map info")
+    if not items:
+        return None
+    words = [item for item in items if "=" not in item]
+    options = dict(_option(item) for item in items if "=" in item)
+    try:
+        column, row, east, north, width, height = map(float, words[1:7])
+        rotation = float(options.get("rotation", "0"))
+    except ValueError as error:
+        raise header.error(
+            "map info is not a projection, then the pixel (x, y), its position (x, y) and the "
+            f"size of pixels (x, y): {error}"
+        ) from error
+    left, top = east - (column - 1) * width, north + (row - 1) * height
+    if not np.isfinite([left, top, width, height, rotation]).all() or width == 0 or height == 0:
+        raise header.error("map info has pixels of no size, or numbers that are not finite")
+    if rotation:
+        return None
+    geographic = words[0].lower().startswith("geographic")
+    return _Map(left, top, width, height, geographic, options.get("units", ""))
+
+
+def _option(item: str) -> tuple[str, str]:
+    key, _, value = item.partition("=")
+    return key.strip().lower(), value.strip()
+
+
+def _centres(header: Header, grid: _Map) -> dict[str, Variable]:
+    x = grid.left + (np.arange(header.count("samples")) + 0.5) * grid.width
+    y = grid.top - (np.arange(header.count("lines")) + 0.5) * grid.height
+    return {
+        "y": Variable(("y",), Values(y), _axis_attrs("Y", grid)),
+        "x": Variable(("x",), Values(x), _axis_attrs("X", grid)),
+    }
+
+
+def _axis_attrs(axis: str, grid: _Map) -> dict[str, Any]:
+    if grid.geographic:
+        name, units = {"X": ("longitude", "degrees_east"), "Y": ("latitude", "degrees_north")}[axis]
+        return {"axis": axis, "standard_name": name, "units": units}
+    attrs = {"axis": axis, "standard_name": f"projection_{axis.lower()}_coordinate"}
+    return attrs | ({"units": _cf_units(grid.units)} if grid.units else {})

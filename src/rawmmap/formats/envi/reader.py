@@ -1,0 +1,201 @@
+"""ENVI's header as one of the formats: which files belong together, and where the data lie."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import numpy as np
+
+from rawmmap.description.model import Description
+from rawmmap.errors import DescriptionError, ShortFileError
+from rawmmap.formats.envi.header import INTERLEAVES, TYPES, Header, is_header, read_header
+from rawmmap.formats.envi.labels import describe_raster
+from rawmmap.formats.probe import Probe
+from rawmmap.layout import Layout
+
+__all__ = ["EnviReader"]
+
+_CODES = {code: name for name, code in TYPES.items()}
+_FILE_TYPES = {"envi", "envi standard", "envi classification", "standard", "classification"}
+_SUFFIXES = ("", ".img", ".dat", ".raw", ".bin", ".sli", ".hyspex", ".bsq", ".bil", ".bip")
+# Files that say by themselves what they are; a header that shares only their stem is not theirs.
+_SELF_DESCRIBED = (
+    b"CDF",
+    b"\x89HDF",
+    b"SIMPLE",
+    b"II*\0",
+    b"MM\0*",
+    b"II+\0",
+    b"MM\0+",
+    b"\x89PNG",
+)
+
+
+class EnviReader:
+    """Reads the header of an ENVI raster; the probe may be of the header or of the data file."""
+
+    name = "envi"
+
+    def recognises(self, probe: Probe) -> bool:
+        """Return whether the file is an ENVI header, or has one beside it, by its content."""
+        return is_header(probe.head) or _header_of(probe) is not None
+
+    def read(self, probe: Probe) -> Description:
+        """Return the description of the raster, a variable named ``data``, and of its labels.
+
+        Raises
+        ------
+        DescriptionError
+            If the header is malformed, or says something that is not implemented.
+        ShortFileError
+            If the data file is too short for it.
+        """
+        if is_header(probe.head):
+            header, data = probe, _data_of(probe)
+        else:
+            header, data = _require_header(probe), probe
+        parsed = read_header(header)
+        layout = layout_of(parsed)
+        # Before coordinates are made, whose lengths a damaged header may give as anything.
+        if layout.extent[1] > data.size:
+            raise ShortFileError(data.name, layout.extent[1], data.size)
+        return describe_raster(parsed, layout, data.name)
+
+
+def _header_of(probe: Probe) -> Probe | None:
+    """Return the header of a data file, looked for as GDAL does."""
+    for replace in (False, True):
+        if replace and (
+            not os.path.splitext(probe.name)[1] or probe.head.startswith(_SELF_DESCRIBED)
+        ):
+            break
+        for suffix in (".hdr", ".HDR"):
+            header = probe.sibling(suffix, replace=replace)
+            if header is not None and is_header(header.head):
+                return header
+    return None
+
+
+def _require_header(probe: Probe) -> Probe:
+    header = _header_of(probe)
+    if header is None:
+        stem = os.path.splitext(probe.name)[0]
+        raise DescriptionError(
+            f"{probe.name}: neither {probe.name}.hdr nor {stem}.hdr is an ENVI header, whose "
+            "first line is 'ENVI'"
+        )
+    return header
+
+
+def _data_of(header: Probe) -> Probe:
+    """Return the one data file that a header belongs to."""
+    stem, suffix = os.path.splitext(header.name)
+    if suffix.lower() != ".hdr":
+        raise DescriptionError(
+            f"{header.name} is an ENVI header, but not named .hdr, so that its data file is not "
+            "known; rename it to the name of the data file with .hdr appended"
+        )
+    candidates = list(_existing(header, stem))
+    if len(candidates) == 1:
+        return candidates[0]
+    if candidates:
+        names = [os.path.basename(probe.name) for probe in candidates]
+        raise DescriptionError(
+            f"{header.name}: any of {names} may be its data file; open the data file itself"
+        )
+    raise DescriptionError(
+        f"{header.name}: there is no data file beside it, neither {stem} nor with one of the "
+        f"suffixes {list(_SUFFIXES[1:])}; open the data file itself"
+    )
+
+
+def _existing(header: Probe, stem: str) -> Iterator[Probe]:
+    for suffix in _SUFFIXES:
+        lower = header.neighbour(stem + suffix)
+        data = lower or (header.neighbour(stem + suffix.upper()) if suffix else None)
+        if data is not None:
+            yield data
+            if not suffix:
+                return  # the name without .hdr is the most exact
+
+
+def layout_of(header: Header) -> Layout:
+    """Return where the elements lie; the axes are in the order of the file.
+
+    Raises
+    ------
+    DescriptionError
+        If a keyword that says so is missing, malformed or not implemented.
+    """
+    _check_kind(header)
+    dtype, interleave = _dtype(header), _interleave(header)
+    counts = [_positive(header, key) for key in ("bands", "lines", "samples")]
+    bands, lines, samples = counts
+    before, after = _frame(header, "major frame offsets")
+    inner_before, inner_after = _frame(header, "minor frame offsets")
+    if (before or after) and interleave == "bsq" and bands > 1:
+        raise header.error("major frame offsets are not implemented for several bands of bsq")
+    if (inner_before or inner_after) and interleave != "bil":
+        raise header.error(f"minor frame offsets are implemented for bil only, not {interleave}")
+    row = samples * dtype.itemsize
+    if interleave == "bsq":
+        line = before + row + after
+        strides = (line * lines, line, dtype.itemsize)
+    elif interleave == "bil":
+        inner = inner_before + row + inner_after
+        strides = (inner, before + inner * bands + after, dtype.itemsize)
+    else:
+        strides = (dtype.itemsize, before + row * bands + after, dtype.itemsize * bands)
+    order = INTERLEAVES[interleave]
+    offset = header.count("header offset", "0") + before + inner_before
+    try:
+        return Layout(dtype, counts, strides, offset).transpose(order)
+    except ValueError as error:
+        raise header.error(str(error)) from error
+
+
+def _check_kind(header: Header) -> None:
+    kind = " ".join(header.text("file type", "ENVI Standard").lower().split())
+    if kind not in _FILE_TYPES:
+        raise header.error(f"file type = {kind[:80]!r} is not implemented; ENVI Standard is")
+    if header.text("file compression", "0") != "0":
+        raise header.error(
+            "file compression is on: the data file is compressed with gzip; decompress it, and "
+            "set file compression = 0"
+        )
+    if "read procedures" in header:
+        raise header.error("read procedures, programs that read the data, are not implemented")
+
+
+def _dtype(header: Header) -> np.dtype[np.generic]:
+    code = header.count("data type")
+    if code not in _CODES:
+        raise header.error(f"data type = {code} is not implemented; those of {_CODES} are")
+    dtype = np.dtype(_CODES[code])
+    order = header.text("byte order", "0" if dtype.itemsize == 1 else None)
+    if order not in ("0", "1"):
+        raise header.error(f"byte order = {order[:80]!r} is neither 0 (little) nor 1 (big)")
+    return dtype.newbyteorder("<" if order == "0" else ">")
+
+
+def _interleave(header: Header) -> str:
+    word = header.text("interleave").lower()
+    if word not in INTERLEAVES:
+        raise header.error(f"interleave = {word[:80]!r} is none of {sorted(INTERLEAVES)}")
+    return word
+
+
+def _positive(header: Header, key: str) -> int:
+    n = header.count(key)
+    if n == 0:
+        raise header.error(f"{key} = 0; a raster has at least one")
+    return n
+
+
+def _frame(header: Header, key: str) -> tuple[int, int]:
+    """Return how many bytes precede and follow a frame."""
+    items = header.items(key) or ["0", "0"]
+    if len(items) != 2 or not all(item.isdecimal() and len(item) < 19 for item in items):
+        raise header.error(f"{key} = {items[:4]} are not two counts of bytes")
+    return int(items[0]), int(items[1])
