@@ -218,6 +218,33 @@ def test_a_header_without_data_or_with_two_files(tmp_path):
         rawmmap.open(tmp_path / "a.hdr")
 
 
+def test_a_sidecar_says_the_same(tmp_path):
+    extra = "wavelength = {1, 2, 3}\nband names = {a, b, c}\ndata ignore value = 3\n"
+    extra += "map info = {UTM, 1, 1, 5e5, 4e6, 30, 30, 33, North, WGS-84}\n"
+    path = store(tmp_path, values(">i2"), extra=extra)
+    expected = xr.open_dataset(path, engine="rawmmap").load()
+    rawmmap.describe(path)
+    (tmp_path / "a.hdr").unlink()
+    xr.testing.assert_identical(xr.open_dataset(path, engine="rawmmap"), expected)
+
+
+def test_a_remote_raster(tmp_path):
+    fsspec = pytest.importorskip("fsspec")
+    memory = fsspec.filesystem("memory")
+    memory.pipe("/envi/a.img", values("<i2").tobytes())
+    memory.pipe("/envi/a.hdr", header_text().encode())
+    for name in ("a.img", "a.hdr"):
+        raw = rawmmap.open(f"memory://envi/{name}")
+        np.testing.assert_array_equal(raw["data"].data[...], values("<i2"))
+
+
+def test_a_rotated_map_stays_an_attribute(tmp_path):
+    extra = "map info = {UTM, 1, 1, 5e5, 4e6, 30, 30, 33, North, WGS-84, rotation=10}\n"
+    raw = rawmmap.open(store(tmp_path, values("<i2"), extra=extra))
+    assert "x" not in raw
+    assert "rotation=10" in raw.attrs["map_info"]
+
+
 def test_other_headers_and_files_are_left_alone(tmp_path):
     engine = xr.backends.list_engines()["rawmmap"]
     path = store(tmp_path, values("<i2"))
