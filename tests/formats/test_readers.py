@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import rawmmap
+from rawmmap.formats.envi.reader import EnviReader
 from rawmmap.formats.npy.reader import NpyReader
 from rawmmap.formats.registry import Reader
 from rawmmap.formats.sidecar.reader import SidecarReader
@@ -46,5 +47,21 @@ class TestSidecar(ReaderTests):
             rawmmap.describe(
                 path, dtype=">i2", shape=(-1, 4), dims=("y", "x"), offset=4, coords={"x": [1.5] * 4}
             )
+
+        return make
+
+
+class TestEnvi(ReaderTests):
+    header_suffix = ".hdr"
+
+    @pytest.fixture
+    def reader(self) -> Reader:
+        return EnviReader()
+
+    @pytest.fixture
+    def make_sample(self) -> Callable[[Path], Any]:
+        def make(path: Path) -> None:
+            path.write_bytes(b"head" + VALUES.tobytes())
+            rawmmap.to_envi(path, dtype=">i2", shape=(3, 4), dims=("y", "x"), offset=4)
 
         return make
