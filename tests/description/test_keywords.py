@@ -51,7 +51,7 @@ def test_the_major_axis_follows_from_the_size() -> None:
 
 
 def test_variables_follow_each_other() -> None:
-    variables = {
+    variables: dict[str, dict[str, Any]] = {
         "u": {"dtype": "<f4", "shape": (2, 3)},
         "v": {"dtype": "<i2", "shape": 5},
         "w": {"dtype": "u1", "shape": 4, "offset": 100},

@@ -377,3 +377,27 @@ def test_texts_are_strings(value: Any) -> None:
     text = json.dumps({"rawmmap": 1, "variables": {"v": _values("<U9", ["a", value])}})
     with pytest.raises(DescriptionError):
         sidecar.loads(text, "a.raw.json")
+
+
+@pytest.mark.parametrize("bit_order", ["msb", "lsb"])
+def test_samples_of_a_few_bits_are_described(tmp_path: Path, bit_order: Any) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(bytes([0b10110001, 0b01000000]))
+    order: Any = {"msb": "big", "lsb": "little"}[bit_order]
+    expected = np.unpackbits(np.frombuffer(path.read_bytes(), "u1"), bitorder=order)
+    written = rawmmap.describe(
+        path, dtype="u1", shape=(2, 8), dims=("y", "x"), bits=1, bit_order=bit_order
+    )
+    CHECKER.validate(json.loads(written.read_text("utf-8")))
+    ds = xr.open_dataset(path, engine="rawmmap")
+    np.testing.assert_array_equal(ds["data"].values, expected.reshape(2, 8))
+
+
+@pytest.mark.parametrize("bits", [0, 8, 9, "1", 1.0, None])
+def test_bits_that_no_sample_has(path: Path, bits: Any) -> None:
+    document = {
+        "rawmmap": 1,
+        "variables": {"v": {"dtype": "|u1", "dims": ["x"], "shape": [8], "bits": bits}},
+    }
+    with pytest.raises(DescriptionError, match="bits"):
+        open_with(path, json.dumps(document))

@@ -42,6 +42,7 @@ from rawmmap.formats.sidecar.values import (
     parse_stored,
 )
 from rawmmap.layout import Layout, Values
+from rawmmap.layout.bits import Packing
 from rawmmap.layout.samples import Samples
 from rawmmap.sources import local_path
 
@@ -68,7 +69,8 @@ _SEARCHED = 2**24
 _MAX_BYTES = 256 * 2**20
 
 _TOP = {"rawmmap", "file", "attrs", "coords", "overlap", "records", "variables"}
-_VARIABLE = {"dtype", "dims", "shape", "offset", "order", "strides", "attrs", "values"}
+_PLACED = {"shape", "offset", "order", "strides", "bits", "bit_order"}
+_VARIABLE = {"dtype", "dims", "attrs", "values", *_PLACED}
 
 
 def sidecar_path_of(path: str) -> str:
@@ -151,10 +153,10 @@ def _encode_variable(name: str, variable: Variable) -> dict[str, Any]:
 
 
 def _encode_template(template: LayoutTemplate, variable: Variable) -> dict[str, Any]:
-    if template.packing is not None:
-        raise TypeError(f"a sidecar cannot describe samples of {template.packing.bits} bits")
     dtype = encode_dtype(template.dtype, variable.samples)
     entry: dict[str, Any] = {"dtype": dtype, "dims": list(variable.dims)}
+    if template.packing is not None:
+        entry["bits"], entry["bit_order"] = template.packing
     entry["shape"] = list(template.shape) if template.shape is not None else [-1]
     entry["offset"] = template.offset
     if template.strides is not None:
@@ -349,7 +351,7 @@ def _decode_variable(name: str, value: Any) -> Variable:
 
 
 def _decode_values(entry: dict[str, Any], what: str) -> Values:
-    excess = sorted({"shape", "offset", "order", "strides"} & set(entry))
+    excess = sorted(_PLACED & set(entry))
     if excess:
         raise ValueError(f"{what} has its values in the sidecar; remove {excess}")
     with name_subject(what):
@@ -361,10 +363,17 @@ def _decode_template(entry: dict[str, Any], dtype: np.dtype[Any], what: str) -> 
     if order not in ("C", "F"):
         raise ValueError(f'{what}: "order" must be "C" or "F", not {order!r}')
     strides = entry.get("strides")
+    packing = None
+    if "bits" in entry or "bit_order" in entry:
+        bits = check_integer(entry.get("bits"), f'{what}: "bits"', 1)
+        packing = Packing(bits, entry.get("bit_order", "msb"))
+        with name_subject(what):
+            packing.check(dtype)
     return LayoutTemplate(
         dtype,
         check_integers(entry.get("shape"), f'{what}: "shape"', -1),
         check_integer(entry.get("offset", 0), f'{what}: "offset"', 0),
         order,
         None if strides is None else check_integers(strides, f'{what}: "strides"'),
+        packing,
     )
