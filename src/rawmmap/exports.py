@@ -66,7 +66,7 @@ def to_envi(
     Raises
     ------
     FileExistsError
-        If `target` is there and is no ENVI header.
+        If `target` exists and is not an ENVI header.
     FileNotFoundError
         If there is no such file.
     ValueError
@@ -131,7 +131,7 @@ def to_vrt(
     Raises
     ------
     FileExistsError
-        If `target` is there and is no VRT.
+        If `target` exists and is not a VRT.
     FileNotFoundError
         If there is no such file.
     ValueError

@@ -213,7 +213,7 @@ def test_only_an_envi_header_is_replaced(tmp_path: Path) -> None:
     path.write_bytes(bytes(12))
     target.write_text("NROWS 3\nNCOLS 4\n")
     words: dict[str, Any] = {"dtype": "u1", "shape": (3, 4)}
-    with pytest.raises(FileExistsError, match="no ENVI header"):
+    with pytest.raises(FileExistsError, match="not an ENVI header"):
         to_envi(path, **words)
     assert target.read_text().startswith("NROWS")
     target.unlink()

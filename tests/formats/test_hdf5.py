@@ -270,7 +270,7 @@ def test_relative_names_and_the_working_directory(
 def test_one_variable_with_its_coordinates(dataset: Path) -> None:
     with h5py.File(to_hdf5(dataset, variable="ok", **DATASET)) as file:
         assert set(file) == {"ok", "x", "level"}
-    with pytest.raises(ValueError, match="'w' is no variable"):
+    with pytest.raises(ValueError, match="'w' is not in the file"):
         to_hdf5(dataset, variable="w", **DATASET)
 
 
@@ -288,10 +288,10 @@ def test_only_a_file_that_leads_here_is_replaced(tmp_path: Path) -> None:
     words: dict[str, Any] = {"dtype": "u1", "shape": (3, 4)}
     with h5py.File(target, "w") as file:
         file["precious"] = 1
-    with pytest.raises(FileExistsError, match="no HDF5 file that leads to"):
+    with pytest.raises(FileExistsError, match="not an HDF5 file that leads to"):
         to_hdf5(path, **words)
     target.write_text("mine")
-    with pytest.raises(FileExistsError, match="no HDF5 file that leads to"):
+    with pytest.raises(FileExistsError, match="not an HDF5 file that leads to"):
         to_hdf5(path, **words)
     with pytest.raises(FileExistsError, match="the data file itself"):
         to_hdf5(path, path, **words)
@@ -334,7 +334,7 @@ def test_a_failure_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_names_that_hdf5_cannot_have(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(bytes(12))
-    with pytest.raises(ValueError, match="'a/b' is no name"):
+    with pytest.raises(ValueError, match="'a/b' is not a name"):
         to_hdf5(tmp_path / "a", dtype="u1", shape=12, name="a/b")
     with pytest.raises(ValueError, match="'x' is both a dimension and a variable"):
         to_hdf5(tmp_path / "a", dtype="u1", shape=(3, 4), dims=("y", "x"), name="x")

@@ -268,7 +268,7 @@ def test_the_variable_is_named_where_there_are_several(tmp_path: Path) -> None:
     }
     with pytest.raises(ValueError, match=r"2 variables, \['u', 'v'\].*variable="):
         to_vrt(tmp_path / "a", **words)
-    with pytest.raises(ValueError, match="'w' is no variable in the file"):
+    with pytest.raises(ValueError, match="'w' is not in the file"):
         to_vrt(tmp_path / "a", variable="w", **words)
     target = to_vrt(tmp_path / "a", tmp_path / "v.vrt", variable="v", **words)
     np.testing.assert_array_equal(bands(target).ravel(), range(12))
@@ -314,7 +314,7 @@ def test_only_a_vrt_is_replaced(tmp_path: Path) -> None:
     path.write_bytes(bytes(12))
     words: dict[str, Any] = {"dtype": "u1", "shape": (3, 4)}
     target.write_text("mine")
-    with pytest.raises(FileExistsError, match="no VRT"):
+    with pytest.raises(FileExistsError, match="not a VRT"):
         to_vrt(path, **words)
     with pytest.raises(FileExistsError, match="the data file itself"):
         to_vrt(path, path, **words)

@@ -92,7 +92,7 @@ def choose(
         variable = found[0]
     if variable not in inside:
         raise ValueError(
-            f"{subject.path}: {variable!r} is no variable in the file; there are {_shapes(inside)}"
+            f"{subject.path}: variable={variable!r} is not in the file; there are {_shapes(inside)}"
         )
     layout = _layout(inside[variable])
     if not fits(layout):
@@ -153,7 +153,7 @@ def target_path(
         )
     if not ours(path):
         raise FileExistsError(
-            f"{path} exists and is no {kind}, so it is not replaced; remove it, or give another "
+            f"{path} exists and is not {kind}, so it is not replaced; remove it, or give another "
             "target"
         )
     return path

@@ -70,7 +70,7 @@ class Raster:
         Raises
         ------
         ValueError
-            If it is no value of the variable's type, or a complex number.
+            If it is not a value of the variable's type, or a complex number.
         """
         key = "_FillValue" if "_FillValue" in self.attrs else "missing_value"
         given = self.attrs.get(key)
@@ -128,7 +128,7 @@ def _as_stored(given: Any, dtype: np.dtype[Any], what: str) -> Any:
     except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{what} is {given!r}, not one {dtype}: {error}") from error
     if stored.dtype.kind not in "fc" and stored != value.reshape(())[()]:
-        raise ValueError(f"{what} is {given!r}, which is no {dtype}")
+        raise ValueError(f"{what} is {given!r}, which is not a value of {dtype}")
     return stored
 
 

@@ -47,7 +47,7 @@ def write_vrt(
 ) -> Path:
     """Write what `rawmmap.to_vrt` promises, for a file that is described already."""
     raster = as_raster(subject, variable)
-    place = target_path(subject, target, ".vrt", _is_vrt, "VRT")
+    place = target_path(subject, target, ".vrt", _is_vrt, "a VRT")
     name = relative(subject, place)
     if name.startswith("../"):
         raise ValueError(

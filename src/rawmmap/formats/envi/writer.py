@@ -51,7 +51,7 @@ def write_envi(
 ) -> Path:
     """Write what `rawmmap.to_envi` promises, for a file that is described already."""
     raster = as_raster(subject, variable)
-    place = target_path(subject, target, ".hdr", _is_header, "ENVI header")
+    place = target_path(subject, target, ".hdr", _is_header, "an ENVI header")
     found = [Path(path_beside(subject, ".hdr")), Path(subject.path).with_suffix(".hdr")]
     if place not in found and os.path.realpath(place) not in map(os.path.realpath, found):
         raise ValueError(

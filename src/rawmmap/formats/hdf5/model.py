@@ -110,7 +110,8 @@ def _chosen(subject: DescribedFile, variable: str | None) -> dict[str, Variable]
         return dict(subject.variables)
     if variable not in subject.variables:
         raise ValueError(
-            f"{subject.path}: {variable!r} is no variable; there are {list(subject.variables)}"
+            f"{subject.path}: variable={variable!r} is not in the file; there are "
+            f"{list(subject.variables)}"
         )
     chosen = subject.variables[variable]
     mapping = str(chosen.attrs.get("grid_mapping", "")).split()
@@ -133,7 +134,7 @@ def _check_names(
 ) -> None:
     for name in (*datasets, *dims):
         if not name or "/" in name or name == "." or "\0" in name:
-            raise ValueError(f"{subject.path}: {name!r} is no name that HDF5 can have")
+            raise ValueError(f"{subject.path}: {name!r} is not a name that HDF5 can have")
     for name in dims:
         if name in datasets and datasets[name].dims != (name,):
             raise ValueError(
@@ -234,7 +235,7 @@ def segments(layout: Layout, what: str) -> tuple[tuple[int, int], ...]:
         raise ValueError(
             f"{what} of shape {layout.shape} and strides {layout.strides} is {count} runs of "
             f"{length} bytes in C order; a dataset of HDF5 is made of at most {_MOST_SEGMENTS} "
-            "pieces: choose others with variable=, or write the data anew in C order"
+            "pieces: choose others with variable=, or rewrite the data in C order"
         )
     outer = [range(0, n * s, s) if s else [0] * n for n, s in _outer(layout, axis)]
     return tuple((layout.offset + sum(steps), length) for steps in itertools.product(*outer))

@@ -28,7 +28,7 @@ def write_hdf5(
         target,
         ".h5",
         lambda path: _leads_to(h5py, path, subject),
-        f"HDF5 file that leads to {subject.path}",
+        f"an HDF5 file that leads to {subject.path}",
     )
     name = relative(subject, place)
     with replacing(str(place)) as draft, h5py.File(draft, "w", track_order=True) as file:
