@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from rawmmap import Layout, RawArray
 from rawmmap import access as accessing
 from rawmmap.access import plan
+from rawmmap.errors import ShortFileError
 from rawmmap.layout import Part, Values
 from rawmmap.layout.mosaic import Mosaic
 from rawmmap.layout.samples import native
@@ -183,3 +184,33 @@ def test_every_assignment_to_a_series(
     raw[key] = values
     for i, member in enumerate(array.reshape(6, 4, 5)):
         assert (folder / f"{i}.raw").read_bytes() == b"head" + member.tobytes()
+
+
+def test_files_of_an_arrangement_must_be_long_enough(tmp_path: Path) -> None:
+    paths = [tmp_path / str(i) for i in range(3)]
+    for path, n in zip(paths, (3, 2, 4), strict=True):
+        np.arange(2 * n, dtype="<i2").tofile(path)
+    files = Files.of(paths)
+    layout = Layout.dense("<i2", (1, 2))
+    array = RawArray.of(files, Mosaic.join(layout, [3, 2, 4]))
+    assert array.shape == (9, 2)
+    assert array[[0, 8]].tolist() == [[0, 1], [6, 7]]
+    RawArray.of(files, Mosaic.join(layout, [3, 9, 4], files=[0, -1, 2]))
+    with pytest.raises(ShortFileError, match="1"):
+        RawArray.of(files, Mosaic.join(layout, [3, 3, 4]))
+    with pytest.raises(ShortFileError):
+        RawArray.of(files, Mosaic.stack(Layout.dense("<i2", 5), (3,)))
+
+
+def test_fields_of_many_files(tmp_path: Path) -> None:
+    record = np.dtype([("t", ">f8"), ("v", "<i2", (2,))])
+    values = np.frombuffer(bytes(range(48)), record).reshape(2, 2)
+    paths = [tmp_path / str(i) for i in range(2)]
+    for path, row in zip(paths, values, strict=True):
+        row.tofile(path)
+    array = RawArray.of(Files.of(paths), Mosaic.stack(Layout.dense(record, 2), (2,)))
+    np.testing.assert_array_equal(array["t"], values["t"])
+    np.testing.assert_array_equal(array["v"], values["v"])
+    assert array[["t"]].tolist() == values[["t"]].tolist()
+    with pytest.raises(IndexError, match="no field"):
+        array["x"]

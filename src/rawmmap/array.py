@@ -23,6 +23,7 @@ from rawmmap.layout import (
     dtype_state,
 )
 from rawmmap.layout.bits import BitLayout, Packing
+from rawmmap.layout.cells import required_sizes
 from rawmmap.layout.indexing import select
 from rawmmap.layout.mosaic import Mosaic
 from rawmmap.layout.samples import Samples, parse_dtype
@@ -204,13 +205,22 @@ class RawArray:
         self._mode, self._access = mode, cast("Access", access)
 
     def _check(self) -> None:
-        # Whoever makes an arrangement of many files checks their lengths once, in a listing.
-        if not isinstance(self._data, Layout | BitLayout):
+        if isinstance(self._data, Layout | BitLayout):
+            start, stop = self._data.extent
+            size = self._files[0].identity.size
+            if stop > size and start != stop:
+                raise ShortFileError(self.url, stop, size)
             return
-        start, stop = self._data.extent
-        size = self._files[0].identity.size
-        if stop > size and start != stop:
-            raise ShortFileError(self.url, stop, size)
+        if not len(self._files):
+            return
+        needed = np.zeros(len(self._files), np.int64)
+        for files, nbytes in required_sizes(self._data):
+            numbers = np.asarray(files, np.intp)
+            existing = numbers >= 0
+            np.maximum.at(
+                needed, numbers[existing], np.broadcast_to(nbytes, numbers.shape)[existing]
+            )
+        self._files.check_sizes(needed)
 
     def __reduce__(self) -> tuple[Any, ...]:
         values = self._files, self._data, self._samples, self._mode, self._access

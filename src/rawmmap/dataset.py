@@ -27,6 +27,7 @@ from rawmmap.formats.compression import HEAD_BYTES, check_uncompressed, may_be_c
 from rawmmap.formats.registry import find
 from rawmmap.layout import Arrangement, Layout, Values
 from rawmmap.layout.bits import BitLayout
+from rawmmap.layout.cells import required_sizes
 from rawmmap.layout.overlap import find_uncovered
 from rawmmap.sources import Access, Files, Source, local_path, open_source
 from rawmmap.sources.listing import list_files, pattern_exists
@@ -119,7 +120,14 @@ class RawDataset(Mapping[str, Variable]):
         self._check_sizes(member)
 
     def _check_sizes(self, member: Description) -> None:
-        needed = max((layout.extent[1] for layout in _layouts(member) if layout.size), default=0)
+        needed = max(
+            (
+                int(np.max(nbytes))
+                for variable in member.variables.values()
+                for _, nbytes in required_sizes(variable.arrangement)
+            ),
+            default=0,
+        )
         if self.series is not None:
             self.opened.check_sizes(needed)
         elif needed > (size := self.source.identity.size):

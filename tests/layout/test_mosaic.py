@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rawmmap.layout import Layout, Values
-from rawmmap.layout.mosaic import Cell, Edges, Mosaic
+from rawmmap.layout.indexing import select
+from rawmmap.layout.mosaic import Cell, Edges, Mosaic, Tile
 from tests.strategies import basic_keys
 
 Array = npt.NDArray[Any]
@@ -184,3 +185,142 @@ def test_pieces_of_unequal_length() -> None:
 def test_bad_keys(key: Any) -> None:
     with pytest.raises(IndexError):
         Mosaic.stack(Layout.dense("<i2", (2, 3)), (4,))[key]
+
+
+RECORD = np.dtype([("t", ">f8"), ("v", "<i2", (2,))], align=False)
+
+
+@pytest.mark.parametrize("kind", ["stack", "listed", "known"])
+def test_fields(kind: str) -> None:
+    array = np.frombuffer(np.random.default_rng(0).bytes(6 * RECORD.itemsize), RECORD)
+    array = array.reshape(2, 3)
+    layout = Layout.dense(RECORD, 3)
+    known = Cell(Values(array[1:]) if kind == "known" else layout[None], 1)
+    mosaic = (
+        Mosaic.stack(layout, (2,))
+        if kind == "stack"
+        else Mosaic.concatenate([Cell(layout[None], 0), known])
+    )
+    files = [row.tobytes() for row in array]
+    for key in ("t", "v"):
+        field = select(mosaic, key).layout  # type: ignore[arg-type]
+        np.testing.assert_array_equal(assemble(field, files), array[key])  # type: ignore[arg-type]
+        np.testing.assert_array_equal(
+            assemble(mosaic[::-1, 1].field(key), files), array[::-1, 1][key]
+        )
+    for part in mosaic.fields(["t"]).parts():
+        assert part.data is not None
+        assert part.data.dtype == RECORD[["t"]]
+    for name in ("x", ["t", "x"]):
+        with pytest.raises(IndexError, match="no field"):
+            select(mosaic, name)  # type: ignore[arg-type]
+    with pytest.raises(IndexError, match="no field"):
+        select(Values(np.arange(3)), "t")  # type: ignore[arg-type]
+    np.testing.assert_array_equal(
+        select(Values(array), "t").layout.array,  # type: ignore[arg-type, attr-defined]
+        array["t"],
+    )
+
+
+def test_axes_of_a_transposition_are_checked() -> None:
+    mosaic = Mosaic.stack(Layout.dense("<i4", (2, 3)), (4,))
+    assert mosaic.transpose((-1, 0, 1)) == mosaic.transpose((2, 0, 1))
+    with pytest.raises(ValueError, match="not a permutation"):
+        mosaic.transpose((0, 0, 1))
+
+
+@pytest.mark.parametrize("step", [2**62, 2**63 - 1, -(2**63), 2**70])
+def test_huge_steps(step: int) -> None:
+    array = np.arange(24, dtype="<i4").reshape(4, 2, 3)
+    mosaic = Mosaic.stack(Layout.dense("<i4", (2, 3)), (4,))
+    files = [piece.tobytes() for piece in array]
+    for key in (np.s_[::step], np.s_[:, :, ::step], np.s_[1::step, ::-1]):
+        np.testing.assert_array_equal(assemble(mosaic[key], files), array[key])
+        list(mosaic[key].point_parts([np.zeros(2, np.intp)]))
+
+
+def test_pieces_along_the_last_axis_some_missing() -> None:
+    pieces = [np.arange(2 * n, dtype="<i4").reshape(2, n) + n for n in (3, 1, 4)]
+    cells = [Cell(Layout.dense("<i4", p.shape), i) for i, p in enumerate(pieces)]
+    cells[1] = Cell(None)
+    mosaic = Mosaic.concatenate(cells, -1, lengths=[3, 1, 4])
+    pieces[1][:] = -1
+    files = [p.tobytes() for p in pieces]
+    np.testing.assert_array_equal(assemble(mosaic, files), np.concatenate(pieces, -1))
+    with pytest.raises(ValueError, match="unknown"):
+        Mosaic.concatenate(cells, -1)
+    with pytest.raises(ValueError, match="out of bounds"):
+        Mosaic.concatenate(cells, 2, lengths=[3, 1, 4])
+
+
+@pytest.mark.parametrize("axis", [0, -1])
+@given(lengths=st.lists(st.integers(0, 4), min_size=1, max_size=6), data=st.data())
+def test_files_of_unequal_length(axis: int, lengths: list[int], data: Any) -> None:
+    pieces = [
+        np.arange(3 * n, dtype="<i4").reshape((n, 3) if axis == 0 else (3, n)) for n in lengths
+    ]
+    files = [b"head" + p.tobytes("C" if axis == 0 else "F") for p in pieces]
+    shape, order = ((1, 3), "C") if axis == 0 else ((3, 1), "F")
+    one = Layout.dense("<i4", shape, offset=4, order=order)
+    mosaic = pickle.loads(pickle.dumps(Mosaic.join(one, lengths, axis)))
+    assert mosaic == Mosaic.join(one, np.array(lengths), axis)
+    assert hash(mosaic) == hash(Mosaic.join(one, lengths, axis))
+    array = np.concatenate(pieces, axis)
+    key = data.draw(basic_keys(array.shape))
+    np.testing.assert_array_equal(assemble(mosaic[key], files), array[key])
+    if sum(lengths):
+        (required,) = mosaic.required_sizes()
+        assert list(required.nbytes) == [
+            len(f) if n else 0 for f, n in zip(files, lengths, strict=True)
+        ]
+
+
+def test_a_century_of_daily_files_is_small() -> None:
+    lengths = np.random.default_rng(1).integers(1430, 1441, 100_000)
+    mosaic = Mosaic.join(Layout.dense("<f4", (1, 10), offset=16), lengths)
+    assert len(pickle.dumps(mosaic)) < 100_000
+    (part,) = mosaic[int(lengths[:77_777].sum())].parts()
+    assert (part.file, part.data) == (77_777, Layout.dense("<f4", 10, offset=16))
+    (required,) = mosaic.required_sizes()
+    np.testing.assert_array_equal(required.nbytes, 16 + 40 * lengths)
+
+
+@pytest.mark.parametrize("fill_value", [np.nan, np.array(np.nan), np.array([np.nan]), float("nan")])
+def test_mosaics_filled_with_nan_are_equal(fill_value: Any) -> None:
+    mosaic = Mosaic.stack(Layout.dense("<f4", 2), (3,), [0, -1, 1], fill_value)
+    copy = pickle.loads(pickle.dumps(mosaic))
+    assert copy == mosaic
+    assert hash(copy) == hash(mosaic)
+    assert mosaic != Mosaic.stack(Layout.dense("<f4", 2), (3,), [0, -1, 1], 0)
+    assert np.isnan(mosaic.filling())
+
+
+def test_sizes_that_files_must_have() -> None:
+    stack = Mosaic.stack(Layout.dense("<i2", (2, 3), offset=5), (1_000_000,))
+    assert list(stack.required_sizes()) == [(range(1_000_000), 17)]
+    assert list(stack[5, 0].required_sizes()) == [((5,), 11)]
+    blocks = Mosaic.blocks(Layout.dense("<i2", (1_000_000, 3)), 0, 1)
+    assert list(blocks.required_sizes()) == [((0,), 6_000_000)]
+    listed = Mosaic.concatenate([Cell(Layout.dense("<i2", n, offset=n), n % 2) for n in (2, 3, 4)])
+    assert list(listed.required_sizes()) == [((0,), 12), ((1,), 9)]
+
+
+def test_tiles() -> None:
+    array = np.arange(2 * 5 * 6, dtype=">i4").reshape(2, 5, 6)
+    boxes = [(0, 2, 0, 6), (2, 5, 0, 1), (2, 3, 1, 6), (3, 5, 4, 6)]
+    pieces = [array[:, top:bottom, left:right] for top, bottom, left, right in boxes]
+    tiles = [
+        Tile(box[0], box[2], Layout.dense(">i4", piece.shape), i)
+        for i, (box, piece) in enumerate(zip(boxes, pieces, strict=True))
+    ]
+    mosaic = Mosaic.tiles(tiles)
+    expected = array.copy()
+    expected[:, 3:5, 1:4] = -1
+    files = [piece.tobytes() for piece in pieces]
+    for key in (..., np.s_[1, ::-2, 1:], np.s_[:, 4, ::3]):
+        np.testing.assert_array_equal(assemble(mosaic[key], files), expected[key])
+    assert Mosaic.tiles(tiles, (7, 8)).shape == (2, 7, 8)
+    with pytest.raises(ValueError, match="overlap"):
+        Mosaic.tiles([*tiles, Tile(4, 3, Layout.dense(">i4", (2, 1, 2)))])
+    with pytest.raises(ValueError, match="does not lie within"):
+        Mosaic.tiles(tiles, (4, 6))

@@ -139,7 +139,6 @@ def from_raw(
     if isinstance(url, list | tuple):
         files = Files.of(url, storage_options)
         one: Any = array.data
-        files.check_sizes(one.extent[1])
         data = Mosaic.stack(one, (len(files),))
     samples = array.samples
     if samples is None and byteorder == "native":

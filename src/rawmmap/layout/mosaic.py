@@ -17,98 +17,24 @@ nothing until some of them are asked for.
 
 from __future__ import annotations
 
-import bisect
 import itertools
 import math
 import operator
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from rawmmap.layout.bits import BitLayout
-from rawmmap.layout.parts import Part, Values
+from rawmmap.layout import cells as rules
+from rawmmap.layout.cells import Cell, Cells, Piece, Required
+from rawmmap.layout.edges import Edges, Span
+from rawmmap.layout.parts import Part, Values, normalize_axes
 from rawmmap.layout.strided import BasicKey, Layout
+from rawmmap.layout.tiles import Tile, arrange_tiles
 
-__all__ = ["Blocks", "Cell", "Cells", "Edges", "Listed", "Mosaic", "PointPart", "Stack"]
-
-Piece = Layout | BitLayout | Values
-
-
-class Cell(NamedTuple):
-    """What lies in one cell of a mosaic.
-
-    Attributes
-    ----------
-    data : Layout, Values or None
-        The elements, with the axes of the mosaic; None where they are missing.
-    file : int
-        Number of the file that a layout refers to.
-    """
-
-    data: Piece | None
-    file: int = 0
-
-
-class Cells(Protocol):
-    """The rule that says what lies in each cell; small, hashable and picklable."""
-
-    def cell(self, index: tuple[int, ...]) -> Cell:
-        """Return what lies in the cell number `index` of the grid."""
-
-
-class Edges(NamedTuple):
-    """Where the pieces along an axis begin.
-
-    Attributes
-    ----------
-    starts : range or tuple of int
-        First position of each piece, ascending from 0.
-    length : int
-        Number of positions along the axis.
-    """
-
-    starts: range | tuple[int, ...]
-    length: int
-
-    @classmethod
-    def regular(cls, length: int, step: int) -> Edges:
-        """Return the edges of pieces of `step` positions, of which the last may be shorter."""
-        return cls(range(0, length, max(step, 1)), length)
-
-    @classmethod
-    def of_lengths(cls, lengths: Sequence[int]) -> Edges:
-        """Return the edges of pieces of these lengths, some of which may be 0."""
-        ends = tuple(itertools.accumulate(lengths, initial=0))
-        return cls(ends[:-1], ends[-1])
-
-    def find(self, position: int) -> int:
-        """Return the number of the piece that holds a position."""
-        if isinstance(self.starts, range):
-            return position // self.starts.step
-        return bisect.bisect_right(self.starts, position) - 1
-
-    def find_all(self, positions: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
-        """Return the number of the piece that holds each position."""
-        if isinstance(self.starts, range):
-            return positions // self.starts.step
-        return np.searchsorted(np.array(self.starts), positions, side="right") - 1
-
-    def bounds(self, number: int) -> tuple[int, int]:
-        """Return the first position of a piece, and past the last one."""
-        following = number + 1
-        end = self.starts[following] if following < len(self.starts) else self.length
-        return self.starts[number], end
-
-
-class _Span(NamedTuple):
-    """What a selection takes of one piece along one axis."""
-
-    number: int
-    target: slice | None  # where it goes in the result; None for an axis that is dropped
-    local: slice | int  # positions within the piece
+__all__ = ["Cell", "Cells", "Edges", "Mosaic", "PointPart", "Tile"]
 
 
 class PointPart(NamedTuple):
@@ -130,7 +56,7 @@ class PointPart(NamedTuple):
     points: tuple[npt.NDArray[np.intp], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Mosaic:
     """A grid of layouts that together make one array.
 
@@ -159,6 +85,9 @@ class Mosaic:
     order: tuple[int | range, ...] | None = None
 
     def __post_init__(self) -> None:
+        if self.fill_value is not None and not isinstance(self.fill_value, self.dtype.type):
+            fill_value = np.array(self.fill_value, self.dtype).reshape(())[()]
+            object.__setattr__(self, "fill_value", fill_value)
         if self.order is None:
             put = object.__setattr__
             put(self, "selection", tuple(range(edges.length) for edges in self.edges))
@@ -194,26 +123,104 @@ class Mosaic:
         inner = tuple(Edges.regular(n, n) for n in layout.shape)
         if not isinstance(numbers, range):
             numbers = tuple(numbers)
-        rule = Stack(layout, tuple(shape), numbers)
+        rule = rules.Stack(layout, tuple(shape), numbers)
         return cls(layout.dtype, outer + inner, rule, fill_value)
 
     @classmethod
-    def concatenate(cls, cells: Sequence[Cell], axis: int = 0, fill_value: Any = None) -> Mosaic:
-        """Return pieces one after another along an axis; they may differ in length there."""
-        data = [cell.data for cell in cells]
-        if not data or any(piece is None for piece in data):
-            raise ValueError("the length of a missing piece is unknown: use edges and cells")
-        pieces = cast("list[Piece]", data)
-        first = pieces[0]
+    def concatenate(
+        cls,
+        cells: Sequence[Cell],
+        axis: int = 0,
+        fill_value: Any = None,
+        lengths: Sequence[int] | None = None,
+    ) -> Mosaic:
+        """Return pieces one after another along an axis; they may differ in length there.
+
+        Parameters
+        ----------
+        cells : sequence of Cell
+            The pieces.
+        axis : int
+            The axis, counted from the last one if negative.
+        fill_value : object, optional
+            What stands for the elements of missing pieces.
+        lengths : sequence of int, optional
+            Length of each piece along the axis; needed only where pieces are missing.
+        """
+        pieces = [cell.data for cell in cells if cell.data is not None]
+        if not pieces or (lengths is None and len(pieces) < len(cells)):
+            raise ValueError(
+                "the length of a missing piece is unknown: give lengths= of all pieces"
+            )
+        axis = _normalize_axis(axis, pieces[0].ndim)
         for piece in pieces:
-            if piece.dtype != first.dtype or _others(piece, axis) != _others(first, axis):
-                raise ValueError(
-                    f"a piece of dtype {piece.dtype} and shape {piece.shape} does not continue "
-                    f"one of dtype {first.dtype} and shape {first.shape} along axis {axis}"
-                )
-        edges = [Edges.regular(n, n) for n in first.shape]
-        edges[axis] = Edges.of_lengths([piece.shape[axis] for piece in pieces])
-        return cls(first.dtype, tuple(edges), Listed(tuple(cells), axis), fill_value)
+            _check_continues(piece, pieces[0], axis)
+        if lengths is None:
+            lengths = [piece.shape[axis] for piece in pieces]
+        for cell, n in zip(cells, lengths, strict=True):
+            if cell.data is not None and cell.data.shape[axis] != n:
+                raise ValueError(f"a piece has length {cell.data.shape[axis]}, not {n}")
+        edges = [Edges.regular(n, n) for n in pieces[0].shape]
+        edges[axis] = Edges.of_lengths(lengths)
+        rule = rules.Listed(tuple(cells), axis)
+        return cls(pieces[0].dtype, tuple(edges), rule, fill_value)
+
+    @classmethod
+    def join(
+        cls,
+        layout: Layout,
+        lengths: Sequence[int] | npt.NDArray[Any],
+        axis: int = 0,
+        files: Sequence[int] | None = None,
+        fill_value: Any = None,
+    ) -> Mosaic:
+        """Return files of the same layout but for the length of one axis, joined along that axis.
+
+        Parameters
+        ----------
+        layout : Layout
+            Where the elements lie in a file, whatever its length along the axis.
+        lengths : sequence of int
+            Length of each file along the axis.
+        axis : int
+            The axis, counted from the last one if negative.
+        files : sequence of int, optional
+            Number of the file of each, -1 for one that is missing; by default they count up from 0.
+        fill_value : object, optional
+            What stands for the elements of missing files.
+        """
+        axis = _normalize_axis(axis, layout.ndim)
+        numbers = range(len(lengths)) if files is None else files
+        if len(numbers) != len(lengths):
+            raise ValueError(f"{len(numbers)} files, but {len(lengths)} lengths")
+        edges = [Edges.regular(n, n) for n in layout.shape]
+        edges[axis] = Edges.of_lengths(lengths)
+        numbers = numbers if isinstance(numbers, range) else tuple(numbers)
+        rule = rules.Joined(layout, edges[axis], axis, numbers)
+        return cls(layout.dtype, tuple(edges), rule, fill_value)
+
+    @classmethod
+    def tiles(
+        cls,
+        tiles: Sequence[Tile],
+        shape: tuple[int, int] | None = None,
+        fill_value: Any = None,
+    ) -> Mosaic:
+        """Return rectangles of the last two axes, side by side as the tiles of a model are.
+
+        Parameters
+        ----------
+        tiles : sequence of Tile
+            They must not overlap; what none of them covers is missing.
+        shape : tuple of int, optional
+            Lengths of the last two axes; by default up to the last of the tiles.
+        fill_value : object, optional
+            What stands for missing elements.
+        """
+        rule = arrange_tiles([Tile(*tile) for tile in tiles], shape)
+        first = rule.tiles[0].data
+        outer = tuple(Edges.regular(n, n) for n in first.shape[:-2])
+        return cls(first.dtype, outer + rule.edges, rule, fill_value)
 
     @classmethod
     def blocks(cls, layout: Layout, outer: int, inner: int) -> Mosaic:
@@ -231,7 +238,7 @@ class Mosaic:
         edges = [Edges.regular(n, n) for n in layout.shape]
         edges[outer] = Edges.regular(layout.shape[outer] * length, length)
         del edges[inner]
-        return cls(layout.dtype, tuple(edges), Blocks(layout, outer, inner))
+        return cls(layout.dtype, tuple(edges), rules.Blocks(layout, outer, inner))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -298,6 +305,9 @@ class Mosaic:
         """Apply an integer or a slice to one axis."""
         positions = self._positions(axis)
         picked = positions[item if isinstance(item, slice) else operator.index(item)]
+        if isinstance(picked, range) and len(picked) < 2:
+            # The step of a single position means nothing, and might be too large for NumPy.
+            picked = range(picked.start, picked.start + len(picked))
         if isinstance(axis, int):
             selection[axis] = picked
         if isinstance(picked, range):
@@ -305,25 +315,58 @@ class Mosaic:
 
     def transpose(self, axes: Sequence[int]) -> Mosaic:
         """Return the mosaic with its axes in the order of `axes`, as `numpy.transpose` does."""
-        return replace(self, order=tuple(self._order[axis] for axis in axes))
+        order = normalize_axes(axes, self.ndim)
+        return replace(self, order=tuple(self._order[axis] for axis in order))
+
+    def field(self, name: str, order: str = "C") -> Mosaic:
+        """Return the mosaic of one field of a structured dtype; see `Layout.field`."""
+        one = Layout(self.dtype, (), (), 0).field(name, order)
+        fill = None if self.fill_value is None else self.fill_value[name]
+        return replace(
+            self,
+            dtype=one.dtype,
+            edges=self.edges + tuple(Edges.regular(n, n) for n in one.shape),
+            cells=rules.fields_of(self.cells, name, order),
+            fill_value=fill if not one.shape else None,
+            selection=self.selection + tuple(range(n) for n in one.shape),
+            order=(*self._order, *range(len(self.edges), len(self.edges) + one.ndim)),
+        )
+
+    def fields(self, names: list[str]) -> Mosaic:
+        """Return the mosaic of several fields of a structured dtype."""
+        fill = None if self.fill_value is None else self.fill_value[names]
+        cells = rules.fields_of(self.cells, tuple(names))
+        return replace(self, dtype=self.dtype[names], cells=cells, fill_value=fill)
+
+    def required_sizes(self) -> Iterator[Required]:
+        """Yield how many bytes files must have, without looking at each cell where possible."""
+        whole = tuple(range(edges.length) for edges in self.edges)
+        if self.selection == whole and hasattr(self.cells, "required"):
+            if self.size:
+                yield from self.cells.required()
+            return
+        yield from rules.required_of(Cell(part.data, part.file) for part in self.parts())
 
     def parts(self) -> Iterator[Part]:
         """Yield the pieces that the selection touches; they fill the result exactly once."""
         if not self.size:
             return
-        spans = [list(self._spans(axis)) for axis in range(len(self.edges))]
+        spans = self._spans(range(len(self.edges)))
         for chosen in itertools.product(*spans):
-            cell = self.cells.cell(tuple(span.number for span in chosen))
-            targets = {axis: span.target for axis, span in enumerate(chosen)}
-            index = tuple(
-                cast("slice", targets[axis]) if isinstance(axis, int) else slice(0, 1)
-                for axis in self._order
-            )
-            data = None if cell.data is None else self._arrange(cell.data, chosen)
-            is_layout = data is not None and not isinstance(data, Values)
-            yield Part(index, data, cell.file if is_layout else -1)
+            yield self._part(chosen)
 
-    def _arrange(self, data: Piece, chosen: tuple[_Span, ...]) -> Piece:
+    def _part(self, chosen: Sequence[Span]) -> Part:
+        """Return what the selection takes of one cell."""
+        cell = self.cells.cell(tuple(span.number for span in chosen))
+        index = tuple(
+            cast("slice", chosen[axis].target) if isinstance(axis, int) else slice(0, 1)
+            for axis in self._order
+        )
+        data = None if cell.data is None else self._arrange(cell.data, chosen)
+        is_layout = data is not None and not isinstance(data, Values)
+        return Part(index, data, cell.file if is_layout else -1)
+
+    def _arrange(self, data: Piece, chosen: Sequence[Span]) -> Piece:
         """Return what a selection takes of a cell, with the axes of the result."""
         part = data[tuple(span.local for span in chosen)]
         kept = [axis for axis, span in enumerate(chosen) if span.target is not None]
@@ -334,31 +377,6 @@ class Mosaic:
             part = part[tuple(slice(None) if isinstance(a, int) else None for a in self._order)]
         return part
 
-    def _spans(self, axis: int) -> Iterator[_Span]:
-        """Yield the pieces along one axis of the grid that the selection touches."""
-        positions, edges = self.selection[axis], self.edges[axis]
-        if isinstance(positions, int):
-            number = edges.find(positions)
-            yield _Span(number, None, positions - edges.bounds(number)[0])
-            return
-        count = len(positions)
-        backwards = positions.step < 0
-        ascending = positions[::-1] if backwards else positions
-        i = 0
-        while i < count:
-            number = edges.find(ascending[i])
-            start, stop = edges.bounds(number)
-            after = i + -(-(stop - ascending[i]) // ascending.step)
-            after = min(after, count)
-            first, last = ascending[i] - start, ascending[after - 1] - start
-            if backwards:
-                end = first - ascending.step
-                local = slice(last, None if end < 0 else end, -ascending.step)
-                yield _Span(number, slice(count - after, count - i), local)
-            else:
-                yield _Span(number, slice(i, after), slice(first, last + 1, ascending.step))
-            i = after
-
     def point_parts(self, points: Sequence[npt.NDArray[np.intp]]) -> Iterator[PointPart]:
         """Yield the cells that points touch, and which points lie in each of them.
 
@@ -368,28 +386,43 @@ class Mosaic:
             Positions along the leading axes, of one common shape, none of them negative.
         """
         flat = [np.ravel(positions) for positions in points]
-        if not flat[0].size:
+        count = len(flat)
+        if not flat[0].size or 0 in self.shape[count:]:
             return
-        numbers = np.stack([self._find_cells(i, p) for i, p in enumerate(flat)])
-        _, group = np.unique(numbers, axis=1, return_inverse=True)
-        by_group = np.argsort(group.ravel(), kind="stable")
-        starts = np.flatnonzero(np.diff(group.ravel()[by_group], prepend=-1))
-        for chosen in np.split(by_group, starts[1:]):
-            lows = [int(p[chosen].min()) for p in flat]
-            key = tuple(
-                slice(low, int(p[chosen].max()) + 1) for low, p in zip(lows, flat, strict=True)
-            )
-            local = tuple(p[chosen] - low for low, p in zip(lows, flat, strict=True))
-            for part in self[key].parts():
-                rest = Part(part.index[len(points) :], part.data, part.file)
-                yield PointPart(chosen, rest, local)
+        axes = [axis for axis in self._order[:count] if isinstance(axis, int)]
+        numbers, inside = self._locate(flat)
+        counts = [len(self.edges[axis]) for axis in axes]
+        others = [axis for axis in range(len(self.edges)) if axis not in axes]
+        rest = list(itertools.product(*self._spans(others)))
+        for chosen in _group_equal(numbers, counts, flat[0].size):
+            local = tuple(positions[chosen] for positions in inside)
+            spans: dict[int, Span] = {
+                axis: Span(int(number[chosen[0]]), slice(None), slice(None))
+                for axis, number in zip(axes, numbers, strict=True)
+            }
+            for combination in rest:
+                spans.update(zip(others, combination, strict=True))
+                part = self._part([spans[axis] for axis in range(len(self.edges))])
+                yield PointPart(chosen, Part(part.index[count:], part.data, part.file), local)
 
-    def _find_cells(self, axis: int, positions: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
-        grid_axis = self._order[axis]
-        if isinstance(grid_axis, range):
-            return np.zeros_like(positions)
-        selected = self._positions(grid_axis)
-        return self.edges[grid_axis].find_all(selected.start + positions * selected.step)
+    def _locate(
+        self, points: Sequence[npt.NDArray[np.intp]]
+    ) -> tuple[list[npt.NDArray[np.intp]], list[npt.NDArray[np.intp]]]:
+        """Return the pieces that hold points, axis by axis of the grid, and positions inside."""
+        numbers, inside = [], []
+        for axis, positions in zip(self._order, points, strict=False):
+            if isinstance(axis, range):
+                inside.append(np.zeros_like(positions))
+                continue
+            selected = self._positions(axis)
+            absolute = selected.start + positions * selected.step
+            numbers.append(self.edges[axis].find_all(absolute))
+            inside.append(absolute - self.edges[axis].start_all(numbers[-1]))
+        return numbers, inside
+
+    def _spans(self, axes: Sequence[int]) -> list[list[Span]]:
+        """Return the pieces along each axis of the grid that the selection touches."""
+        return [list(self.edges[axis].spans(self.selection[axis])) for axis in axes]
 
     def filling(self) -> Any:
         """Return what stands for missing elements."""
@@ -397,60 +430,42 @@ class Mosaic:
             return self.fill_value
         return np.nan if self.dtype.kind in "fc" else np.zeros((), self.dtype)[()]
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Mosaic):
+            return NotImplemented
+        return self._state() == other._state()
 
-@dataclass(frozen=True, slots=True)
-class Stack:
-    """The same layout in every file of a series."""
+    def __hash__(self) -> int:
+        return hash(self._state())
 
-    layout: Layout
-    shape: tuple[int, ...]
-    files: range | tuple[int, ...]
-
-    def cell(self, index: tuple[int, ...]) -> Cell:
-        """Return the layout, with new leading axes, in the file of this cell."""
-        number = 0
-        for position, n in zip(index, self.shape, strict=False):
-            number = number * n + position
-        file = self.files[number]
-        if file < 0:
-            return Cell(None)
-        return Cell(self.layout[(None,) * len(self.shape)], file)
+    def _state(self) -> tuple[Any, ...]:
+        # NaN equals nothing, but two mosaics that it fills are equal: compare its bytes.
+        fill = None if self.fill_value is None else np.asarray(self.fill_value).tobytes()
+        return self.dtype, self.edges, self.cells, fill, self.selection, self.order
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """Cells one after another along one axis."""
-
-    cells: tuple[Cell, ...]
-    axis: int
-
-    def cell(self, index: tuple[int, ...]) -> Cell:
-        """Return the cell of this number."""
-        return self.cells[index[self.axis]]
-
-
-@dataclass(frozen=True, slots=True)
-class Blocks:
-    """The blocks of one layout."""
-
-    layout: Layout
-    outer: int
-    inner: int
-
-    def cell(self, index: tuple[int, ...]) -> Cell:
-        """Return one block; the axis within the block replaces the joined axis."""
-        ndim = self.layout.ndim
-        block = self.layout[(slice(None),) * self.outer + (index[self._joined],)]
-        axes = [axis for axis in range(ndim) if axis != self.outer]
-        rest = [axis for axis in axes if axis != self.inner]
-        rest.insert(self._joined, self.inner)
-        return Cell(block.transpose([axes.index(axis) for axis in rest]))
-
-    @property
-    def _joined(self) -> int:
-        """Number of the joined axis in the mosaic."""
-        return self.outer - (self.inner < self.outer)
+def _group_equal(
+    numbers: Sequence[npt.NDArray[np.intp]], lengths: Sequence[int], count: int
+) -> Iterator[npt.NDArray[np.intp]]:
+    """Yield the numbers of the points that lie in the same cell, cell by cell."""
+    cell = np.zeros(count, np.intp)
+    for number, n in zip(numbers, lengths, strict=True):
+        cell = cell * n + number
+    by_cell = np.argsort(cell, kind="stable")
+    starts = np.flatnonzero(np.diff(cell[by_cell])) + 1
+    return iter(np.split(by_cell, starts))
 
 
-def _others(piece: Piece, axis: int) -> tuple[int, ...]:
-    return piece.shape[:axis] + piece.shape[axis + 1 :]
+def _normalize_axis(axis: int, ndim: int) -> int:
+    if not -ndim <= axis < ndim:
+        raise ValueError(f"axis {axis} is out of bounds for {ndim} axes")
+    return axis % ndim
+
+
+def _check_continues(piece: Piece, first: Piece, axis: int) -> None:
+    others = [data.shape[:axis] + data.shape[axis + 1 :] for data in (piece, first)]
+    if piece.dtype != first.dtype or others[0] != others[1]:
+        raise ValueError(
+            f"a piece of dtype {piece.dtype} and shape {piece.shape} does not continue "
+            f"one of dtype {first.dtype} and shape {first.shape} along axis {axis}"
+        )

@@ -139,18 +139,28 @@ class Files:
                 self._sources.popitem(last=False)
         return source
 
-    def check_sizes(self, needed: int) -> None:
+    def check_sizes(self, needed: int | npt.NDArray[np.int64]) -> None:
         """Refuse files of fewer than `needed` bytes.
+
+        Parameters
+        ----------
+        needed : int or numpy.ndarray
+            Bytes that all files, or each of them, must have; files that need none are not opened.
 
         Raises
         ------
         ShortFileError
             For the first file that is too short.
         """
-        sizes = self.sizes
-        short = np.flatnonzero(sizes < needed)
-        if short.size:
-            raise ShortFileError(self.urls[short[0]], needed, int(sizes[short[0]]))
+        least = np.broadcast_to(np.asarray(needed, np.int64), len(self))
+        numbers = np.flatnonzero(least)
+        if self._sizes is None:
+            sizes = np.array([self[number].identity.size for number in numbers.tolist()], np.int64)
+        else:
+            sizes = self._sizes[numbers]
+        for i in np.flatnonzero(sizes < least[numbers]):
+            number = numbers[i]
+            raise ShortFileError(self.urls[number], int(least[number]), int(sizes[i]))
 
     @property
     def sizes(self) -> npt.NDArray[np.int64]:

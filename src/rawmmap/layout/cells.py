@@ -1,0 +1,221 @@
+"""Rules that say what lies in each cell of a mosaic, and how long each file must be for them.
+
+They are small: a hundred thousand files of the same layout are one layout and a range.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from rawmmap.layout.bits import BitLayout
+from rawmmap.layout.edges import Edges
+from rawmmap.layout.parts import Values
+from rawmmap.layout.strided import Layout
+
+__all__ = [
+    "Blocks",
+    "Cell",
+    "Cells",
+    "Fields",
+    "Joined",
+    "Listed",
+    "Piece",
+    "Required",
+    "Stack",
+    "fields_of",
+    "required_of",
+    "required_sizes",
+]
+
+Piece = Layout | BitLayout | Values
+
+
+class Cell(NamedTuple):
+    """What lies in one cell of a mosaic.
+
+    Attributes
+    ----------
+    data : Layout, BitLayout, Values or None
+        The elements, with the axes of the mosaic; None where they are missing.
+    file : int
+        Number of the file that a layout refers to.
+    """
+
+    data: Piece | None
+    file: int = 0
+
+
+class Required(NamedTuple):
+    """How many bytes some files must have.
+
+    Attributes
+    ----------
+    files : sequence of int
+        Their numbers; negative ones are missing files, of which nothing is required.
+    nbytes : int or numpy.ndarray
+        Least number of bytes, of all of them or of each.
+    """
+
+    files: Sequence[int]
+    nbytes: int | npt.NDArray[np.int64]
+
+
+class Cells(Protocol):
+    """The rule that says what lies in each cell; small, hashable and picklable.
+
+    A rule may have a method ``required()`` that yields `Required` for all of its cells, where that
+    can be told without looking at each of them.
+    """
+
+    def cell(self, index: tuple[int, ...]) -> Cell:
+        """Return what lies in the cell number `index` of the grid."""
+
+
+def required_sizes(data: Any) -> Iterator[Required]:
+    """Yield the bytes that the files of an arrangement must have, not cell by cell if possible."""
+    if hasattr(data, "required_sizes"):
+        yield from data.required_sizes()
+    else:
+        yield from required_of(Cell(part.data, part.file) for part in data.parts())
+
+
+def required_of(cells: Iterable[Cell]) -> Iterator[Required]:
+    """Yield the bytes that the files of some cells must have, file by file."""
+    needed: dict[int, int] = {}
+    for data, file in cells:
+        if isinstance(data, Layout | BitLayout) and data.size:
+            needed[file] = max(needed.get(file, 0), data.extent[1])
+    for file, nbytes in needed.items():
+        yield Required((file,), nbytes)
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """The same layout in every file of a series."""
+
+    layout: Layout
+    shape: tuple[int, ...]
+    files: range | tuple[int, ...]
+
+    def cell(self, index: tuple[int, ...]) -> Cell:
+        """Return the layout, with new leading axes, in the file of this cell."""
+        number = 0
+        for position, n in zip(index, self.shape, strict=False):
+            number = number * n + position
+        file = self.files[number]
+        if file < 0:
+            return Cell(None)
+        return Cell(self.layout[(None,) * len(self.shape)], file)
+
+    def required(self) -> Iterator[Required]:
+        """Yield what all files need."""
+        yield Required(self.files, self.layout.extent[1] if self.layout.size else 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """Files of the same layout but for the length of one axis, one after another along it."""
+
+    layout: Layout
+    edges: Edges
+    axis: int
+    files: range | tuple[int, ...]
+
+    def cell(self, index: tuple[int, ...]) -> Cell:
+        """Return the layout in the file of this cell, of the length that it has there."""
+        number = index[self.axis]
+        if self.files[number] < 0:
+            return Cell(None)
+        start, stop = self.edges.bounds(number)
+        shape = list(self.layout.shape)
+        shape[self.axis] = stop - start
+        layout = Layout(self.layout.dtype, shape, self.layout.strides, self.layout.offset)
+        return Cell(layout, self.files[number])
+
+    def required(self) -> Iterator[Required]:
+        """Yield what each file needs."""
+        lengths = self.edges.lengths
+        one = self.layout[(slice(None),) * self.axis + (slice(0, 1),)]
+        further = max(self.layout.strides[self.axis], 0)
+        needed = np.where(lengths > 0, one.extent[1] + (lengths - 1) * further, 0)
+        yield Required(self.files, needed if one.size else 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Cells one after another along one axis."""
+
+    cells: tuple[Cell, ...]
+    axis: int
+
+    def cell(self, index: tuple[int, ...]) -> Cell:
+        """Return the cell of this number."""
+        return self.cells[index[self.axis]]
+
+    def required(self) -> Iterator[Required]:
+        """Yield what each file needs."""
+        return required_of(self.cells)
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """The blocks of one layout."""
+
+    layout: Layout
+    outer: int
+    inner: int
+
+    def cell(self, index: tuple[int, ...]) -> Cell:
+        """Return one block; the axis within the block replaces the joined axis."""
+        ndim = self.layout.ndim
+        block = self.layout[(slice(None),) * self.outer + (index[self._joined],)]
+        axes = [axis for axis in range(ndim) if axis != self.outer]
+        rest = [axis for axis in axes if axis != self.inner]
+        rest.insert(self._joined, self.inner)
+        return Cell(block.transpose([axes.index(axis) for axis in rest]))
+
+    @property
+    def _joined(self) -> int:
+        """Number of the joined axis in the mosaic."""
+        return self.outer - (self.inner < self.outer)
+
+    def required(self) -> Iterator[Required]:
+        """Yield what the file needs."""
+        return required_of([Cell(self.layout)])
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """One or several fields of the elements in other cells."""
+
+    cells: Cells
+    key: str | tuple[str, ...]
+    order: str = "C"
+
+    def cell(self, index: tuple[int, ...]) -> Cell:
+        """Return the fields of what lies in this cell."""
+        data, file = self.cells.cell(index)
+        if data is None:
+            return Cell(None)
+        return Cell(_fields_of_piece(data, self.key, self.order), file)
+
+
+def _fields_of_piece(data: Any, key: str | tuple[str, ...], order: str) -> Any:
+    if isinstance(key, tuple):
+        return data.fields(list(key))
+    return data.field(key, order) if isinstance(data, Layout) else data.field(key)
+
+
+def fields_of(cells: Any, key: str | tuple[str, ...], order: str = "C") -> Cells:
+    """Return the rule for one or several fields of the elements."""
+    result: Cells
+    if isinstance(cells, Stack | Joined | Blocks):
+        result = replace(cells, layout=_fields_of_piece(cells.layout, key, order))
+    else:
+        result = Fields(cells, key, order)
+    return result
