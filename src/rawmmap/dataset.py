@@ -353,6 +353,8 @@ def open_described(
         pattern = Pattern(name)
         files, series = list_series(pattern, storage_options, missing, fill_value)
         description = find(files.urls[0], format, keywords, storage_options)
+        if may_be_compressed(files.urls[0]):
+            check_uncompressed(files.urls[0], read_head(files[0]))
         return RawDataset(description, files, access, dropped, series)
     for _ in range(_TRIES):
         description = find(name, format, keywords, storage_options)

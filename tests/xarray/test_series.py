@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -176,3 +178,17 @@ def test_remote_files_and_hidden_options() -> None:
     np.testing.assert_array_equal(ds["data"][0], values)
     assert "not-shown-anywhere" not in repr(ds.encoding)
     fs.rm("/series", recursive=True)
+
+
+def test_the_examples_of_the_page_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = Path(__file__).parents[2] / "docs" / "series.md"
+    monkeypatch.chdir(tmp_path)
+    code = "\n".join(re.findall(r"^```python\n(.*?)^```$", page.read_text("utf-8"), re.M | re.S))
+    exec(compile(code, str(page), "exec"), {})
+
+
+def test_a_compressed_series_is_refused_by_name(tmp_path: Path) -> None:
+    for step in range(2):
+        (tmp_path / f"{step}.gz").write_bytes(gzip.compress(bytes(100)))
+    with pytest.raises(ValueError, match=r"0\.gz"):
+        open_series(tmp_path / "{step}.gz", dtype="u1", shape=(4,), dims="x")

@@ -215,9 +215,11 @@ def chunk_shape(data: Arrangement, limit: str = "auto") -> tuple[int, ...]:
 
 def _chunked_layout(data: Arrangement) -> Layout:
     """Return a layout whose chunks suit an array in many pieces."""
-    first = list(itertools.islice(data.parts(), 2))
-    if len(first) == 2 and first[0].file != first[1].file and isinstance(first[0].data, Layout):
-        return first[0].data
+    # Of a series of many files a look at two of them is enough, and quicker than one at all.
+    for some in (data[:2], data) if data.ndim else (data,):
+        first = list(itertools.islice(some.parts(), 2))
+        if len(first) == 2 and first[0].file != first[1].file and isinstance(first[0].data, Layout):
+            return first[0].data
     return Layout.dense(data.dtype, data.shape)
 
 

@@ -206,20 +206,22 @@ class Pattern:
         """
         whole = re.compile(self._expression)
         matches = [(i, m) for i, name in enumerate(names) if (m := whole.fullmatch(name))]
-        readers = [self._reader(name, [m for _, m in matches]) for name in self.names]
+        fields = self.names
+        readers = [self._reader(name, [m for _, m in matches]) for name in fields]
+        format_name = self.text.format
         start = len(self.folder)
         chosen: list[int] = []
         rows: list[tuple[Any, ...]] = []
         for i, match in matches:
-            row = tuple(reader(match) for reader in readers)
-            if any(value is None for value in row):
+            row = tuple([reader(match) for reader in readers])
+            if None in row:
                 continue
-            values = dict(zip(self.names, row, strict=True))
-            if self.text.format(**values)[start:] == names[i]:
+            values = dict(zip(fields, row, strict=True))
+            if format_name(**values)[start:] == names[i]:
                 chosen.append(i)
                 rows.append(row)
-        columns = zip(*rows, strict=True) if rows else ((),) * len(self.names)
-        axes = zip(self.names, columns, strict=True)
+        columns = zip(*rows, strict=True) if rows else ((),) * len(fields)
+        axes = zip(fields, columns, strict=True)
         return chosen, [Axis(name, _as_array(column)) for name, column in axes]
 
     def _reader(self, name: str, matches: Iterable[re.Match[str]]) -> Any:

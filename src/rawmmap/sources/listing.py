@@ -45,14 +45,14 @@ class Listing:
     def files(self, numbers: Sequence[int]) -> Files:
         """Return some of the files, in this order."""
         urls = [self.folder + self.names[i] for i in numbers]
-        states = [(self.sizes[i], *self.states[i]) for i in numbers]
+        states = [self.states[i] for i in numbers]
+        sizes = np.array([self.sizes[i] for i in numbers], np.int64)
         digest = blake2b("\0".join(urls).encode(errors="surrogateescape"), digest_size=16)
-        for state in states:
-            digest.update(repr(state).encode())
+        digest.update(sizes.tobytes())
+        digest.update(repr(states).encode())
         inodes = None
         if self.options is None:
-            inodes = np.array([state[-1] & 0xFFFFFFFF for state in states], np.uint32)
-        sizes = np.array([state[0] for state in states], np.int64)
+            inodes = np.array([inode & 0xFFFFFFFF for _, inode in states], np.uint32)
         return Files.listed(urls, self.options, inodes, digest.hexdigest(), sizes)
 
 
