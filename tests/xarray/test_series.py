@@ -142,6 +142,15 @@ def test_from_raw(tmp_path: Path) -> None:
     np.testing.assert_array_equal(array.compute(), values)
 
 
+def test_samples_of_a_few_bits(tmp_path: Path) -> None:
+    stored = np.arange(18, dtype="u1").reshape(3, 6)
+    for step, member in enumerate(stored):
+        member.tofile(tmp_path / f"{step}.bin")
+    expected = np.stack([stored >> 4, stored & 15], -1).reshape(3, 12)
+    array = rawmmap.from_raw(tmp_path / "{step}.bin", "u1", 12, bits=4)
+    np.testing.assert_array_equal(array.compute(), expected)
+
+
 def test_refresh_sees_new_files_and_records(tmp_path: Path) -> None:
     write_members(tmp_path, "{step}.bin", 2)
     ds = open_series(tmp_path / "{step}.bin", chunks={}, **MEMBER)
@@ -183,7 +192,9 @@ def test_remote_files_and_hidden_options() -> None:
 def test_the_examples_of_the_page_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page = Path(__file__).parents[2] / "docs" / "series.md"
     monkeypatch.chdir(tmp_path)
-    code = "\n".join(re.findall(r"^```python\n(.*?)^```$", page.read_text("utf-8"), re.M | re.S))
+    code = "\n".join(
+        re.findall(r"^```python\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    )
     exec(compile(code, str(page), "exec"), {})
 
 

@@ -109,9 +109,15 @@ def from_raw(
         samples = array.samples or (native(array.data.dtype) if byteorder == "native" else None)
         return as_dask(RawArray.of(array.files, array.data, samples, "r", access), chunks, name)
     if isinstance(url, str | bytes | os.PathLike) and names_series(url, storage_options):
-        if bits is not None:
-            raise TypeError(f"bits={bits} cannot be used with a pattern of many files")
-        described = Keywords(dtype=dtype, shape=shape, offset=offset, order=order, strides=strides)
+        described = Keywords(
+            dtype=dtype,
+            shape=shape,
+            offset=offset,
+            order=order,
+            strides=strides,
+            bits=bits,
+            bit_order=None if bits is None else bit_order,
+        )
         raw = open_described(url, described, None, access, storage_options)
         array = _choose_variable(raw, variable)
         samples = array.samples or (native(array.data.dtype) if byteorder == "native" else None)
