@@ -134,7 +134,8 @@ def test_a_file_that_is_replaced_is_looked_up_again(
 ) -> None:
     """The sidecar of the old file never describes the new one."""
     rawmmap.describe(cube, **CUBE)
-    find, replaced = dataset.find, []
+    find: Any = vars(dataset)["find"]
+    replaced: list[bool] = []
 
     def find_late(*arguments: Any) -> Any:
         description = find(*arguments)
@@ -156,7 +157,7 @@ def test_a_file_that_is_always_replaced_is_an_error(
     cube: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rawmmap.describe(cube, **CUBE)
-    find = dataset.find
+    find: Any = vars(dataset)["find"]
 
     def find_late(*arguments: Any) -> Any:
         description = find(*arguments)
@@ -215,7 +216,8 @@ def test_a_file_that_is_being_written_opens_in_whole_records(tmp_path: Path) -> 
     path = tmp_path / "live.bin"
     path.write_bytes(b"HEADER: 16 bytes")
     rawmmap.describe(path, dtype=RECORD, record_dim="time", dims="axis", offset=16)
-    lengths, partial = [], False
+    lengths: list[int] = []
+    partial = False
     with subprocess.Popen([program, path], stdin=subprocess.PIPE) as process:
         while process.poll() is None and (len(set(lengths)) < 20 or not partial):
             raw = rawmmap.open(path)
