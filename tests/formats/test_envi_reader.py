@@ -253,7 +253,8 @@ def test_other_headers_and_files_are_left_alone(tmp_path):
     assert not engine.guess_can_open(path)
     (tmp_path / "b.bil").write_bytes(bytes(20))
     (tmp_path / "b.hdr").write_text("NROWS 4\nNCOLS 5\n")
-    assert not engine.guess_can_open(tmp_path / "b.bil")
+    with pytest.raises(ValueError, match="an ENVI header"):
+        rawmmap.open(tmp_path / "b.bil", format="envi")
 
 
 FULL = header_text(

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from rawmmap.description import Description, Keywords
 from rawmmap.errors import DescriptionError
+from rawmmap.formats.ehdr import EhdrReader
 from rawmmap.formats.envi.reader import EnviReader
 from rawmmap.formats.npy.reader import NpyReader
 from rawmmap.formats.probe import Probe
@@ -42,7 +43,7 @@ class Reader(Protocol):
         """
 
 
-_BUILT_IN: tuple[Reader, ...] = (SidecarReader(), NpyReader(), EnviReader())
+_BUILT_IN: tuple[Reader, ...] = (SidecarReader(), NpyReader(), EnviReader(), EhdrReader())
 _READERS: dict[str, Reader] = {reader.name: reader for reader in _BUILT_IN}
 
 

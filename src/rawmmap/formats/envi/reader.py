@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 
 import numpy as np
 
@@ -11,6 +10,7 @@ from rawmmap.description.model import Description
 from rawmmap.errors import DescriptionError, ShortFileError
 from rawmmap.formats.envi.header import INTERLEAVES, TYPES, Header, is_header, read_header
 from rawmmap.formats.envi.labels import describe_raster
+from rawmmap.formats.header_files import find_data, find_header
 from rawmmap.formats.probe import Probe
 from rawmmap.layout import Layout
 
@@ -19,17 +19,6 @@ __all__ = ["EnviReader"]
 _CODES = {code: name for name, code in TYPES.items()}
 _FILE_TYPES = {"envi", "envi standard", "envi classification", "standard", "classification"}
 _SUFFIXES = ("", ".img", ".dat", ".raw", ".bin", ".sli", ".hyspex", ".bsq", ".bil", ".bip")
-# Files that say by themselves what they are; a header that shares only their stem is not theirs.
-_SELF_DESCRIBED = (
-    b"CDF",
-    b"\x89HDF",
-    b"SIMPLE",
-    b"II*\0",
-    b"MM\0*",
-    b"II+\0",
-    b"MM\0+",
-    b"\x89PNG",
-)
 
 
 class EnviReader:
@@ -39,7 +28,7 @@ class EnviReader:
 
     def recognises(self, probe: Probe) -> bool:
         """Return whether the file is an ENVI header, or has one beside it, by its content."""
-        return is_header(probe.head) or _header_of(probe) is not None
+        return is_header(probe.head) or find_header(probe, is_header) is not None
 
     def read(self, probe: Probe) -> Description:
         """Return the description of the raster, a variable named ``data``, and of its labels.
@@ -52,7 +41,7 @@ class EnviReader:
             If the data file is too short for it.
         """
         if is_header(probe.head):
-            header, data = probe, _data_of(probe)
+            header, data = probe, find_data(probe, _SUFFIXES)
         else:
             header, data = _require_header(probe), probe
         parsed = read_header(header)
@@ -63,22 +52,8 @@ class EnviReader:
         return describe_raster(parsed, layout, data.name)
 
 
-def _header_of(probe: Probe) -> Probe | None:
-    """Return the header of a data file, looked for as GDAL does."""
-    for replace in (False, True):
-        if replace and (
-            not os.path.splitext(probe.name)[1] or probe.head.startswith(_SELF_DESCRIBED)
-        ):
-            break
-        for suffix in (".hdr", ".HDR"):
-            header = probe.sibling(suffix, replace=replace)
-            if header is not None and is_header(header.head):
-                return header
-    return None
-
-
 def _require_header(probe: Probe) -> Probe:
-    header = _header_of(probe)
+    header = find_header(probe, is_header)
     if header is None:
         stem = os.path.splitext(probe.name)[0]
         raise DescriptionError(
@@ -86,38 +61,6 @@ def _require_header(probe: Probe) -> Probe:
             "first line is 'ENVI'"
         )
     return header
-
-
-def _data_of(header: Probe) -> Probe:
-    """Return the one data file that a header belongs to."""
-    stem, suffix = os.path.splitext(header.name)
-    if suffix.lower() != ".hdr":
-        raise DescriptionError(
-            f"{header.name} is an ENVI header, but not named .hdr, so that its data file is not "
-            "known; rename it to the name of the data file with .hdr appended"
-        )
-    candidates = list(_existing(header, stem))
-    if len(candidates) == 1:
-        return candidates[0]
-    if candidates:
-        names = [os.path.basename(probe.name) for probe in candidates]
-        raise DescriptionError(
-            f"{header.name}: any of {names} may be its data file; open the data file itself"
-        )
-    raise DescriptionError(
-        f"{header.name}: there is no data file beside it, neither {stem} nor with one of the "
-        f"suffixes {list(_SUFFIXES[1:])}; open the data file itself"
-    )
-
-
-def _existing(header: Probe, stem: str) -> Iterator[Probe]:
-    for suffix in _SUFFIXES:
-        lower = header.neighbour(stem + suffix)
-        data = lower or (header.neighbour(stem + suffix.upper()) if suffix else None)
-        if data is not None:
-            yield data
-            if not suffix:
-                return  # the name without .hdr is the most exact
 
 
 def layout_of(header: Header) -> Layout:

@@ -1,0 +1,90 @@
+"""Which header and which data file belong together, by their names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+
+from rawmmap.errors import DescriptionError
+from rawmmap.formats.probe import Probe
+
+__all__ = ["find_data", "find_header"]
+
+# Files that say by themselves what they are; a header that shares only their stem is not theirs.
+_SELF_DESCRIBED = (
+    b"CDF",
+    b"\x89HDF",
+    b"SIMPLE",
+    b"II*\0",
+    b"MM\0*",
+    b"II+\0",
+    b"MM\0+",
+    b"\x89PNG",
+)
+
+
+def find_header(probe: Probe, is_header: Callable[[bytes], bool]) -> Probe | None:
+    """Return the header beside a data file, or None, looked for as GDAL does.
+
+    Parameters
+    ----------
+    probe : Probe
+        The data file.
+    is_header : callable
+        Says of the first bytes of a file whether it is a header of the format.
+    """
+    for replace in (False, True):
+        if replace and (
+            not os.path.splitext(probe.name)[1] or probe.head.startswith(_SELF_DESCRIBED)
+        ):
+            break
+        for suffix in (".hdr", ".HDR"):
+            header = probe.sibling(suffix, replace=replace)
+            if header is not None and is_header(header.head):
+                return header
+    return None
+
+
+def find_data(header: Probe, suffixes: Sequence[str]) -> Probe:
+    """Return the one data file that a header belongs to.
+
+    Parameters
+    ----------
+    header : Probe
+        The header.
+    suffixes : sequence of str
+        What data files of the format are named, in lower case; ``""`` for none.
+
+    Raises
+    ------
+    DescriptionError
+        If there is none, or more than one.
+    """
+    stem, suffix = os.path.splitext(header.name)
+    if suffix.lower() != ".hdr":
+        raise DescriptionError(
+            f"{header.name} is a header, but not named .hdr, so that its data file is not "
+            "known; rename it to the name of the data file with .hdr appended"
+        )
+    candidates = list(_existing(header, stem, suffixes))
+    if len(candidates) == 1:
+        return candidates[0]
+    if candidates:
+        names = [os.path.basename(probe.name) for probe in candidates]
+        raise DescriptionError(
+            f"{header.name}: any of {names} may be its data file; open the data file itself"
+        )
+    raise DescriptionError(
+        f"{header.name}: there is no data file beside it, neither {stem} nor with one of the "
+        f"suffixes {list(suffixes)}; open the data file itself"
+    )
+
+
+def _existing(header: Probe, stem: str, suffixes: Sequence[str]) -> Iterator[Probe]:
+    for suffix in suffixes:
+        lower = header.neighbour(stem + suffix)
+        data = lower or (header.neighbour(stem + suffix.upper()) if suffix else None)
+        if data is not None:
+            yield data
+            if not suffix:
+                return  # the name without .hdr is the most exact
