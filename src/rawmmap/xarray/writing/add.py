@@ -9,7 +9,6 @@ from typing import Any
 from dask.delayed import Delayed, delayed
 from xarray import Dataset, Variable
 
-from rawmmap.dask.store import store
 from rawmmap.description import Description
 from rawmmap.description.arrange import arrange
 from rawmmap.formats import sidecar
@@ -33,8 +32,7 @@ def add(
     target: str,
     encoding: Mapping[Any, Mapping[str, Any]] | None,
     unlimited_dims: Iterable[Hashable] | None,
-    compute: bool,
-) -> Delayed | None:
+) -> WritePlan | Delayed:
     """Add variables to a file, or replace those that it has."""
     existing = Existing.open(target)
     records = existing.description.records
@@ -46,9 +44,7 @@ def add(
     attrs = {**existing.description.attrs, **new.attrs}
     coords = existing.description.coords | new.coords
     if existing.grows and records is None:
-        return _add_values(
-            existing, new, replace(existing.description, attrs=attrs, coords=coords), compute
-        )
+        return _add_values(existing, new, replace(existing.description, attrs=attrs, coords=coords))
     if existing.grows:
         check_covered(existing)
         variables = {
@@ -60,7 +56,6 @@ def add(
             variables,
             attrs,
             records.dim if records else None,
-            compute,
             coords,
             existing.state,
         )
@@ -81,12 +76,10 @@ def add(
     pieces = pieces_of(new.variables, planned.resolve(end).variables)
     batches = [(array, layout.shifted(-size)) for array, layout in pieces]
     transaction = Append(draft, size, existing.state, sidecar.dumps(whole))
-    return store(WritePlan(transaction, batches), compute)
+    return WritePlan(transaction, batches)
 
 
-def _add_values(
-    existing: Existing, new: Encoded, whole: Description, compute: bool
-) -> Delayed | None:
+def _add_values(existing: Existing, new: Encoded, whole: Description) -> Delayed:
     """Put small variables into the sidecar of a file whose end says how long its variables are."""
     inside = {n for n, placed in existing.placed.items() if isinstance(placed.data, Layout)}
     moved = sorted(inside & set(new.variables))
@@ -98,11 +91,8 @@ def _add_values(
             f"variables can be added to the sidecar only, if they are small and new: {what}; write "
             "the whole dataset to another path, with mode='w'"
         )
-    task = delayed(_write_values, pure=False)(whole, existing.state, new.variables)
-    if not compute:
-        return task  # type: ignore[no-any-return]
-    task.compute(scheduler="sync")
-    return None
+    write = delayed(_write_values, pure=False)
+    return write(whole, existing.state, new.variables)  # type: ignore[no-any-return]
 
 
 def _write_values(whole: Description, before: State, new: Mapping[str, Variable]) -> None:

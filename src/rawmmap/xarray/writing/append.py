@@ -6,10 +6,8 @@ from collections.abc import Collection, Hashable, Mapping
 from dataclasses import replace
 
 import dask.array as da
-from dask.delayed import Delayed
 from xarray import Dataset, Variable
 
-from rawmmap.dask.store import store
 from rawmmap.dask.to_raw import as_array
 from rawmmap.description import LayoutTemplate, Records
 from rawmmap.formats import sidecar
@@ -24,9 +22,7 @@ from rawmmap.xarray.writing.labels import check_labels
 __all__ = ["append"]
 
 
-def append(
-    ds: Dataset, target: str, dim: str, compute: bool, growing: Collection[Hashable] = ()
-) -> Delayed | None:
+def append(ds: Dataset, target: str, dim: str, growing: Collection[Hashable] = ()) -> WritePlan:
     """Lengthen a dimension of a file."""
     existing = Existing.open(target)
     check_record_axis_kept(existing, growing)
@@ -43,12 +39,12 @@ def append(
     records = existing.description.records
     inside = all(isinstance(existing.placed[name].data, Layout) for name in longer)
     if records is not None and records.dim == dim and inside:
-        return _append_records(existing, new, records, compute)
+        return _append_records(existing, new, records)
     goal = _plan_in_place(existing, new, dim)
     if goal is not None:
-        return _append_in_place(existing, new, dim, goal, compute)
+        return _append_in_place(existing, new, dim, goal)
     check_covered(existing)
-    return _rewrite(existing, new, dim, compute)
+    return _rewrite(existing, new, dim)
 
 
 def _check_complete(existing: Existing, ds: Dataset, longer: set[str], dim: str) -> None:
@@ -72,9 +68,7 @@ def _check_complete(existing: Existing, ds: Dataset, longer: set[str], dim: str)
         )
 
 
-def _append_records(
-    existing: Existing, new: Mapping[str, Variable], records: Records, compute: bool
-) -> Delayed | None:
+def _append_records(existing: Existing, new: Mapping[str, Variable], records: Records) -> WritePlan:
     length = existing.source.identity.size
     first = records.count(length)
     count = next(iter(new.values())).sizes[records.dim]
@@ -88,7 +82,7 @@ def _append_records(
             part = layout[(slice(None),) * axis + (slice(first, None),)]
             pieces.append((as_array(variable.data), part.shifted(-start)))
     draft = Draft.to_be_copied(existing.description.path, count * records.nbytes)
-    return store(WritePlan(Append(draft, start, existing.state), pieces), compute)
+    return WritePlan(Append(draft, start, existing.state), pieces)
 
 
 def _plan_in_place(existing: Existing, new: Mapping[str, Variable], dim: str) -> Append | None:
@@ -119,20 +113,18 @@ def _plan_in_place(existing: Existing, new: Mapping[str, Variable], dim: str) ->
 
 
 def _append_in_place(
-    existing: Existing, new: Mapping[str, Variable], dim: str, goal: Append, compute: bool
-) -> Delayed | None:
+    existing: Existing, new: Mapping[str, Variable], dim: str, goal: Append
+) -> WritePlan:
     """Lengthen the one variable that ends with the file."""
     ((name, variable),) = new.items()
     layout = existing.placed[name].data
     assert isinstance(layout, Layout)
     shape = tuple(variable.sizes[d] for d in variable.dims)
     part = Layout(layout.dtype, shape, layout.strides, 0)
-    return store(WritePlan(goal, [(as_array(variable.data), part)]), compute)
+    return WritePlan(goal, [(as_array(variable.data), part)])
 
 
-def _rewrite(
-    existing: Existing, new: Mapping[str, Variable], dim: str, compute: bool
-) -> Delayed | None:
+def _rewrite(existing: Existing, new: Mapping[str, Variable], dim: str) -> WritePlan:
     """Write the file anew, with the old values and the new ones one after the other."""
     variables = {}
     for name in existing.placed:
@@ -150,7 +142,6 @@ def _rewrite(
         variables,
         description.attrs,
         record_dim,
-        compute,
         description.coords,
         existing.state,
     )

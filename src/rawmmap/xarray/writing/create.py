@@ -7,10 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from dask.delayed import Delayed
 from xarray import Dataset, Variable
 
-from rawmmap.dask.store import store
 from rawmmap.dask.to_raw import as_array
 from rawmmap.description import LayoutTemplate
 from rawmmap.description import Variable as Described
@@ -28,8 +26,7 @@ def write_new(
     target: str,
     encoding: Mapping[Any, Mapping[str, Any]] | None,
     unlimited_dims: Iterable[Hashable] | None,
-    compute: bool,
-) -> Delayed | None:
+) -> WritePlan:
     """Write a file of its own, in the place of an old one if there is one."""
     growing = unlimited(ds, unlimited_dims)
     if len(growing) > 1:
@@ -40,9 +37,7 @@ def write_new(
     encoded = encode(ds, encoding, growing)
     dim = next(iter(growing), None)
     record_dim = None if dim is None else str(dim)
-    return write_encoded(
-        target, encoded.variables, encoded.attrs, record_dim, compute, encoded.coords
-    )
+    return write_encoded(target, encoded.variables, encoded.attrs, record_dim, encoded.coords)
 
 
 def write_encoded(
@@ -50,17 +45,16 @@ def write_encoded(
     variables: Mapping[str, Variable],
     attrs: Mapping[str, Any],
     record_dim: str | None,
-    compute: bool,
     coords: frozenset[str] = frozenset(),
     old: State | None = None,
-) -> Delayed | None:
+) -> WritePlan:
     """Write encoded variables into a file of their own; parts of them may come from the old one."""
     wanted = {name: described(variable) for name, variable in variables.items()}
     description, size = arrange(target, wanted, attrs, record_dim)
     text = sidecar.dumps(replace(description, coords=coords & set(wanted)))
     transaction = Replace(Draft.beside(target, size), text, old)
     batches = pieces_of(variables, description.resolve(size).variables)
-    return store(WritePlan(transaction, batches), compute)
+    return WritePlan(transaction, batches)
 
 
 def described(variable: Variable) -> Described:

@@ -10,9 +10,11 @@ from typing import Any, Literal
 from dask.delayed import Delayed
 from xarray import DataArray, Dataset
 
+from rawmmap.dask.store import store
 from rawmmap.dask.to_raw import local_target
 from rawmmap.formats import sidecar
 from rawmmap.formats.sidecar.values import encode_attrs
+from rawmmap.writing import WritePlan
 from rawmmap.xarray.writing.add import add
 from rawmmap.xarray.writing.append import append
 from rawmmap.xarray.writing.create import write_new
@@ -51,9 +53,21 @@ def to_raw(
         if sidecar.is_sidecar(target):
             raise ValueError(f"{target} is a sidecar; name the data file that it describes")
         if chosen == "w" or (chosen == "a" and append_dim is None and not os.path.exists(target)):
-            return write_new(dataset, target, encoding, unlimited_dims, compute)
-        words: dict[str, Any] = dict(append_dim=append_dim, region=region, mode=chosen)
-        return _change(dataset, target, encoding, unlimited_dims, compute, **words)
+            plan: WritePlan | Delayed = write_new(dataset, target, encoding, unlimited_dims)
+        else:
+            keywords: dict[str, Any] = dict(append_dim=append_dim, region=region, mode=chosen)
+            plan = _change(dataset, target, encoding, unlimited_dims, **keywords)
+        return _execute(plan, compute)
+
+
+def _execute(plan: WritePlan | Delayed, compute: bool) -> Delayed | None:
+    """Write what was planned; values that go into the sidecar alone are one task, not a plan."""
+    if isinstance(plan, WritePlan):
+        return store(plan, compute)
+    if not compute:
+        return plan
+    plan.compute(scheduler="sync")
+    return None
 
 
 def _change(
@@ -61,22 +75,21 @@ def _change(
     target: str,
     encoding: Mapping[Any, Mapping[str, Any]] | None,
     unlimited_dims: Iterable[Hashable] | None,
-    compute: bool,
     *,
     append_dim: Any,
     region: Any,
     mode: str,
-) -> Delayed | None:
-    """Change a file that is there."""
+) -> WritePlan | Delayed:
+    """Plan a change of an existing file."""
     if append_dim is None and mode == "a":
-        return add(ds, target, encoding, unlimited_dims, compute)
+        return add(ds, target, encoding, unlimited_dims)
     if encoding:
         raise ValueError(f"encoding={encoding!r}, but what is there keeps its own encoding")
     check_attrs(ds)
     growing = set() if unlimited_dims is None else unlimited(ds, unlimited_dims)
     if append_dim is not None:
-        return append(ds, target, append_dim, compute, growing)
-    return write_region(ds, target, region, compute, growing)
+        return append(ds, target, append_dim, growing)
+    return write_region(ds, target, region, growing)
 
 
 @contextlib.contextmanager

@@ -6,10 +6,8 @@ from collections.abc import Collection, Hashable, Mapping
 from typing import Any
 
 import numpy as np
-from dask.delayed import Delayed
 from xarray import Dataset
 
-from rawmmap.dask.store import store
 from rawmmap.dask.to_raw import as_array
 from rawmmap.layout import Layout
 from rawmmap.writing import InPlace, WritePlan
@@ -21,8 +19,8 @@ __all__ = ["write_region"]
 
 
 def write_region(
-    ds: Dataset, target: str, region: Any, compute: bool, growing: Collection[Hashable] = ()
-) -> Delayed | None:
+    ds: Dataset, target: str, region: Any, growing: Collection[Hashable] = ()
+) -> WritePlan:
     """Write values into variables of a file, in place."""
     existing = Existing.open(target)
     check_record_axis_kept(existing, growing)
@@ -48,9 +46,7 @@ def write_region(
     else:
         check_labels(existing, ds, slices)
     transaction = InPlace.of(target, parts, existing.state)
-    return store(
-        WritePlan(transaction, list(zip(arrays, transaction.layouts, strict=True))), compute
-    )
+    return WritePlan(transaction, list(zip(arrays, transaction.layouts, strict=True)))
 
 
 def _locate(existing: Existing, ds: Dataset, region: Any) -> tuple[Dataset, dict[Any, slice]]:
