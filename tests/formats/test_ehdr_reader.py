@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ DTYPES = ["u1", "i1", "u2", "i2", "u4", "i4", "f4"]
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_files_of_rasterio(tmp_path, dtype):
+def test_files_of_rasterio(tmp_path: Path, dtype: Any) -> None:
     rasterio = pytest.importorskip("rasterio")
     data = (np.arange(60).reshape(3, 4, 5) % 101).astype(dtype)
     path = tmp_path / "r.bil"
@@ -40,7 +42,7 @@ def test_files_of_rasterio(tmp_path, dtype):
 
 @pytest.mark.parametrize("order", "IM")
 @pytest.mark.parametrize("layout", ["bil", "bip", "bsq"])
-def test_layouts_and_offsets_as_rasterio(tmp_path, layout, order):
+def test_layouts_and_offsets_as_rasterio(tmp_path: Path, layout: Any, order: Any) -> None:
     rasterio = pytest.importorskip("rasterio")
     path = tmp_path / "a.bil"
     path.write_bytes(np.random.default_rng(1).bytes(400))
@@ -72,14 +74,14 @@ def test_layouts_and_offsets_as_rasterio(tmp_path, layout, order):
         "NROWS 5",
     ],
 )
-def test_refusals_name_the_keyword(tmp_path, line):
+def test_refusals_name_the_keyword(tmp_path: Path, line: Any) -> None:
     (tmp_path / "a.bil").write_bytes(bytes(20))
     (tmp_path / "a.hdr").write_text(f"NROWS 4\nNCOLS 5\n{line}\n")
     with pytest.raises(ValueError, match="NBITS|BYTEORDER|bytes|byte|" + line.split()[0]):
         rawmmap.open(tmp_path / "a.bil")
 
 
-def test_grids_in_text_are_left_alone(tmp_path):
+def test_grids_in_text_are_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "a.asc"
     path.write_text("ncols 2\nnrows 1\nxllcorner 0\n1 2\n")
     with pytest.raises(ValueError, match="nothing says"):
@@ -91,7 +93,7 @@ FULL = b"NROWS 4\nNCOLS 5\nNBANDS 3\nNBITS 8\nULXMAP 1\nULYMAP 1\nXDIM 1\nYDIM 1
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(start=st.integers(0, len(FULL)), n=st.integers(0, 20), new=st.binary(max_size=9))
-def test_damaged_headers(tmp_path, start, n, new):
+def test_damaged_headers(tmp_path: Path, start: Any, n: Any, new: Any) -> None:
     (tmp_path / "a.bil").write_bytes(bytes(60))
     (tmp_path / "a.hdr").write_bytes(FULL[:start] + new + FULL[start + n :])
     with contextlib.suppress(ValueError, OSError):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,11 +19,13 @@ CODES = dict(zip(TYPES, [1, 2, 3, 4, 5, 6, 9, 12, 13, 14, 15], strict=True))
 AXES = {"bsq": ("band", "y", "x"), "bil": ("y", "band", "x"), "bip": ("y", "x", "band")}
 
 
-def values(dtype, shape=(3, 4, 5)):
+def values(dtype: Any, shape: Any = (3, 4, 5)) -> Any:
     return (np.arange(np.prod(shape)).reshape(shape) * 3 % 251).astype(dtype)
 
 
-def header_text(dtype="<i2", shape=(3, 4, 5), interleave="bsq", **more):
+def header_text(
+    dtype: Any = "<i2", shape: Any = (3, 4, 5), interleave: Any = "bsq", **more: Any
+) -> Any:
     dtype = np.dtype(dtype)
     entries = {
         "samples": shape[2],
@@ -35,10 +39,10 @@ def header_text(dtype="<i2", shape=(3, 4, 5), interleave="bsq", **more):
     return "\n".join(["ENVI", *lines, ""])
 
 
-def store(tmp_path, data, *, extra="", **more):
+def store(tmp_path: Path, data: Any, *, extra: Any = "", **more: Any) -> Any:
     """Write an array of band, y, x with its header; return the data file."""
     path = tmp_path / "a.dat"
-    order = [AXES["bsq"].index(dim) for dim in AXES.get(more.get("interleave"), AXES["bsq"])]
+    order = [AXES["bsq"].index(dim) for dim in AXES.get(str(more.get("interleave")), AXES["bsq"])]
     path.write_bytes(data.transpose(order).tobytes())
     text = header_text(data.dtype, data.shape, **more)
     (tmp_path / "a.hdr").write_text(text + extra, encoding="utf-8")
@@ -46,14 +50,14 @@ def store(tmp_path, data, *, extra="", **more):
 
 
 @pytest.fixture(params=AXES)
-def interleave(request):
+def interleave(request: Any) -> Any:
     return request.param
 
 
 # rioxarray multiplies transforms in the manner that affine is about to give up.
 @pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
 @pytest.mark.parametrize("dtype", TYPES)
-def test_files_of_rasterio(tmp_path, dtype, interleave):
+def test_files_of_rasterio(tmp_path: Path, dtype: Any, interleave: Any) -> None:
     rasterio = pytest.importorskip("rasterio")
     data, path = values(dtype), tmp_path / "r.dat"
     profile = {
@@ -85,7 +89,7 @@ def test_files_of_rasterio(tmp_path, dtype, interleave):
 
 @pytest.mark.parametrize("dtype", TYPES)
 @pytest.mark.parametrize("order", "<>")
-def test_types_and_byte_orders(tmp_path, dtype, order, interleave):
+def test_types_and_byte_orders(tmp_path: Path, dtype: Any, order: Any, interleave: Any) -> None:
     data = values(np.dtype(dtype).newbyteorder(order))
     path = store(tmp_path, data, interleave=interleave)
     stored = rawmmap.open(path)["data"]
@@ -95,7 +99,7 @@ def test_types_and_byte_orders(tmp_path, dtype, order, interleave):
         np.testing.assert_array_equal(ds.data.transpose("band", "y", "x"), data)
 
 
-def test_our_own_headers(tmp_path, interleave):
+def test_our_own_headers(tmp_path: Path, interleave: Any) -> None:
     data, path = values(">f4"), tmp_path / "own.raw"
     dims = AXES[interleave]
     arranged = data.transpose([AXES["bsq"].index(dim) for dim in dims])
@@ -108,7 +112,7 @@ def test_our_own_headers(tmp_path, interleave):
     assert {key: raw.attrs[key] for key in attrs} == attrs
 
 
-def test_header_and_frame_offsets(tmp_path):
+def test_header_and_frame_offsets(tmp_path: Path) -> None:
     row = np.dtype([("c", "V2"), ("v", "<i2", 5), ("d", "V4")])
     frame = np.dtype([("a", "V3"), ("rows", row, 3), ("b", "V1")])
     frames = np.zeros(4, frame)
@@ -127,7 +131,7 @@ def test_header_and_frame_offsets(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["bil", "bip"])
-def test_major_frames_as_rasterio(tmp_path, name):
+def test_major_frames_as_rasterio(tmp_path: Path, name: Any) -> None:
     rasterio = pytest.importorskip("rasterio")
     path = tmp_path / "a.img"
     path.write_bytes(bytes(range(4 * (3 * 5 + 5) + 8)))
@@ -141,7 +145,7 @@ def test_major_frames_as_rasterio(tmp_path, name):
     np.testing.assert_array_equal(ds.data.transpose("band", "y", "x"), expected)
 
 
-def test_labels_and_attributes(tmp_path):
+def test_labels_and_attributes(tmp_path: Path) -> None:
     extra = (
         "Wavelength_Units = Nanometers\n; wavelength = {1}\nWAVELENGTH = {\n 400,\n; no\n 500.5,"
         "\n 600 }\nfwhm = {1,2,3}\nbbl = {1,0,1}\ndata ignore value = -1\nsensor type = HySpex\n"
@@ -161,7 +165,7 @@ def test_labels_and_attributes(tmp_path):
     assert raw["_FillValue"].dtype == "i2"
 
 
-def test_gains_that_differ_by_band_stay_attributes(tmp_path):
+def test_gains_that_differ_by_band_stay_attributes(tmp_path: Path) -> None:
     path = store(tmp_path, values("<i2"), extra="data gain values = {1, 2, 3}\n")
     raw = rawmmap.open(path)
     assert "scale_factor" not in raw["data"].attrs
@@ -169,7 +173,7 @@ def test_gains_that_differ_by_band_stay_attributes(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a.dat.hdr", "a.dat.HDR", "a.hdr", "a.HDR"])
-def test_names_of_headers(tmp_path, name):
+def test_names_of_headers(tmp_path: Path, name: Any) -> None:
     path = store(tmp_path, values("<i2"))
     (tmp_path / "a.hdr").rename(tmp_path / name)
     for opened in (path, tmp_path / name):
@@ -201,13 +205,13 @@ def test_names_of_headers(tmp_path, name):
         ({"header_offset": 1}, "bytes"),
     ],
 )
-def test_refusals_name_the_keyword(tmp_path, more, message):
+def test_refusals_name_the_keyword(tmp_path: Path, more: Any, message: Any) -> None:
     path = store(tmp_path, values("<i2"), **more)
     with pytest.raises(ValueError, match=message):
         rawmmap.open(path)
 
 
-def test_a_header_without_data_or_with_two_files(tmp_path):
+def test_a_header_without_data_or_with_two_files(tmp_path: Path) -> None:
     path = store(tmp_path, values("<i2"))
     (tmp_path / "a.img").write_bytes(path.read_bytes())
     with pytest.raises(ValueError, match="open the data file itself"):
@@ -218,7 +222,7 @@ def test_a_header_without_data_or_with_two_files(tmp_path):
         rawmmap.open(tmp_path / "a.hdr")
 
 
-def test_a_sidecar_says_the_same(tmp_path):
+def test_a_sidecar_says_the_same(tmp_path: Path) -> None:
     extra = "wavelength = {1, 2, 3}\nband names = {a, b, c}\ndata ignore value = 3\n"
     extra += "map info = {UTM, 1, 1, 5e5, 4e6, 30, 30, 33, North, WGS-84}\n"
     path = store(tmp_path, values(">i2"), extra=extra)
@@ -228,7 +232,7 @@ def test_a_sidecar_says_the_same(tmp_path):
     xr.testing.assert_identical(xr.open_dataset(path, engine="rawmmap"), expected)
 
 
-def test_a_remote_raster(tmp_path):
+def test_a_remote_raster(tmp_path: Path) -> None:
     fsspec = pytest.importorskip("fsspec")
     memory = fsspec.filesystem("memory")
     memory.pipe("/envi/a.img", values("<i2").tobytes())
@@ -238,14 +242,14 @@ def test_a_remote_raster(tmp_path):
         np.testing.assert_array_equal(raw["data"].data[...], values("<i2"))
 
 
-def test_a_rotated_map_stays_an_attribute(tmp_path):
+def test_a_rotated_map_stays_an_attribute(tmp_path: Path) -> None:
     extra = "map info = {UTM, 1, 1, 5e5, 4e6, 30, 30, 33, North, WGS-84, rotation=10}\n"
     raw = rawmmap.open(store(tmp_path, values("<i2"), extra=extra))
     assert "x" not in raw
     assert "rotation=10" in raw.attrs["map_info"]
 
 
-def test_other_headers_and_files_are_left_alone(tmp_path):
+def test_other_headers_and_files_are_left_alone(tmp_path: Path) -> None:
     engine = xr.backends.list_engines()["rawmmap"]
     path = store(tmp_path, values("<i2"))
     assert engine.guess_can_open(path)
@@ -272,7 +276,7 @@ cuts = st.integers(0, len(FULL))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(start=cuts, stop=cuts, new=st.binary(max_size=12))
 @example(start=0, stop=0, new=b"")
-def test_damaged_headers(tmp_path, start, stop, new):
+def test_damaged_headers(tmp_path: Path, start: Any, stop: Any, new: Any) -> None:
     (tmp_path / "a.img").write_bytes(bytes(120))
     (tmp_path / "a.hdr").write_bytes(FULL[:start] + new + FULL[max(start, stop) :])
     try:
