@@ -139,6 +139,10 @@ _DESCRIPTION_OPTIONS = (
         metavar="JSON",
         help="Dims and attrs of fields of the dtype.",
     ),
+    click.option("--bits", type=int, metavar="N", help="Bits of one packed sample."),
+    click.option(
+        "--bit-order", type=click.Choice(["msb", "lsb"]), help="Where in a byte the first one is."
+    ),
     click.option(
         "--overlap", is_flag=True, default=None, help="Allow variables to share bytes of the file."
     ),

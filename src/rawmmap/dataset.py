@@ -159,6 +159,11 @@ class RawDataset(Mapping[str, Variable]):
         """The data files, paths or URLs."""
         return tuple(self.opened.urls)
 
+    def is_replaced(self) -> bool:
+        """Return whether another file lies at the path now; one that was written to is the same."""
+        then, now = self.source.identity, self.source.reopen().identity
+        return (then.inode, then.generation) != (now.inode, now.generation)
+
     @property
     def attrs(self) -> dict[str, Any]:
         """Attributes of the whole."""

@@ -260,12 +260,10 @@ class TestDatasets:
         with pytest.raises((ValueError, OSError), match=text):
             rawmmap.open(path, **{"dtype": "u1", "shape": 8, "dims": "x", **keywords})
 
-    def test_maps_and_sidecars_refuse_them(self, path: Path) -> None:
+    def test_maps_and_exports_refuse_them(self, path: Path) -> None:
         write(path, 10)
         keywords: Any = dict(dtype="u1", shape=8, dims="x", bits=1)
         with pytest.raises(TypeError, match="RawArray"):
             rawmmap.map_dataset(path, **keywords)
-        with pytest.raises(TypeError, match="1 bits"):
-            rawmmap.describe(path, **keywords)
         with pytest.raises(ValueError, match="decoded"):
             rawmmap.to_npy(path, **keywords)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
@@ -23,6 +24,9 @@ from rawmmap.sources import local_path
 from rawmmap.xarray.engine import assign_coords
 
 __all__ = ["map_dataset"]
+
+# A file may be replaced while it is mapped, but hardly so often in a row.
+_TRIES = 100
 
 
 def map_dataset(
@@ -98,16 +102,36 @@ def map_dataset(
     description_keywords = Keywords.take_from(keywords)
     if keywords:
         raise TypeError(f"{path}: {suggest(next(iter(keywords)), Keywords.names())}")
-    raw = open_described(path, description_keywords, format, drop_variables=drop_variables)
-    local = local_path(raw.path)
-    if local is None:
-        raise DescriptionError(f"{raw.path} is remote; only local files can be mapped")
+    for _ in range(_TRIES):
+        raw = open_described(path, description_keywords, format, drop_variables=drop_variables)
+        views = _map_described(raw, mode, shared and mode != "c")
+        if views is not None:
+            break
+    else:
+        raise BlockingIOError(
+            errno.EAGAIN,
+            f"the file was replaced {_TRIES} times while it was being mapped; try again",
+            raw.path,
+        )
     variables = raw.description.variables
-    views = _map_layouts(local, raw, mode, shared and mode != "c")
     live = {name: _make_variable(name, v, views.get(name)) for name, v in variables.items()}
     attrs = raw.attrs
     coord_names = _move_coordinates(live, attrs) | (raw.description.coords & set(live))
     return assign_coords(Dataset(live, attrs=attrs).set_coords(coord_names), coords, raw)
+
+
+def _map_described(raw: RawDataset, mode: Any, shared: bool) -> dict[str, npt.NDArray[Any]] | None:
+    """Return the variables of the file as views, or None if it was replaced meanwhile."""
+    path = local_path(raw.path)
+    if path is None:
+        raise DescriptionError(f"{raw.path} is remote; only local files can be mapped")
+    try:
+        views = _map_layouts(path, raw, mode, shared)
+    except (OSError, ValueError):
+        if raw.is_replaced():
+            return None
+        raise
+    return None if raw.is_replaced() else views
 
 
 def _map_layouts(
