@@ -19,7 +19,7 @@ from xarray.tests import test_backends as theirs
 import rawmmap.xarray
 from rawmmap.dask.store import store
 from rawmmap.xarray.engine import RawStore
-from rawmmap.xarray.writing.create import write_encoded
+from rawmmap.xarray.writing.create import plan_file
 from rawmmap.xarray.writing.encoding import Encoded
 
 pytestmark = [
@@ -41,7 +41,7 @@ class FileStore(Encoded):
 
     def store(self, *args: Any, **words: Any) -> None:
         super().store(*args, **words)  # type: ignore[no-untyped-call]
-        store(write_encoded(self._path, self.variables, self.attrs, None), compute=True)
+        store(plan_file(self._path, self.variables, self.attrs, None), compute=True)
 
     def load(self) -> Any:
         return RawStore(rawmmap.open(self._path)).load()  # type: ignore[no-untyped-call]

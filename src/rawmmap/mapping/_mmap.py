@@ -400,7 +400,7 @@ def _check_emptying(file: File, counts: tuple[int, ...], grow: Grow) -> None:
     if not grow and 0 not in counts:
         raise ValueError(
             f"mode='w+' empties the file, and grow={grow} forbids to lengthen it again for the "
-            f"shape {counts}; pass grow=True, or mode='r+' to keep what is there"
+            f"shape {counts}; pass grow=True, or mode='r+' to keep the existing bytes"
         )
 
 

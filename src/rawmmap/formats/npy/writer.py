@@ -63,7 +63,7 @@ def _header(subject: DescribedFile, name: str, layout: Layout) -> bytes:
         raise ValueError(
             f"{subject.path}: variable {name!r} starts at byte {free}, so {free} bytes are free "
             f"for a header that needs {needed} and may have {_PREAMBLE + _LONGEST}, since "
-            "numpy.load takes no longer one; write the data anew, with offset=4096"
+            "numpy.load takes no longer one; rewrite the data, with offset=4096"
         )
     length = free - _PREAMBLE
     return npy.magic(1, 0) + length.to_bytes(2, "little") + text.ljust(length - 1) + b"\n"

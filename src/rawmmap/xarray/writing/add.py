@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from dask.delayed import Delayed, delayed
-from xarray import Dataset, Variable
+from xarray import Variable
 
 from rawmmap.description import Description
 from rawmmap.description.arrange import arrange
@@ -16,10 +15,11 @@ from rawmmap.layout import Layout, Values
 from rawmmap.writing import Append, Draft, State, WritePlan, write_sidecar
 from rawmmap.xarray.writing.checks import check_record_axis_kept
 from rawmmap.xarray.writing.covering import check_covered, is_arranged_by_us
-from rawmmap.xarray.writing.create import described, pieces_of, write_encoded
-from rawmmap.xarray.writing.encoding import Encoded, encode, unlimited
+from rawmmap.xarray.writing.create import describe_variable, pair_with_layouts, plan_file
+from rawmmap.xarray.writing.encoding import Encoded, encode
 from rawmmap.xarray.writing.existing import Existing
 from rawmmap.xarray.writing.labels import check_labels_unless_replaced
+from rawmmap.xarray.writing.request import WriteRequest
 
 __all__ = ["add"]
 
@@ -27,20 +27,14 @@ __all__ = ["add"]
 _SMALL = 2**20
 
 
-def add(
-    ds: Dataset,
-    target: str,
-    encoding: Mapping[Any, Mapping[str, Any]] | None,
-    unlimited_dims: Iterable[Hashable] | None,
-) -> WritePlan | Delayed:
-    """Add variables to a file, or replace those that it has."""
+def add(request: WriteRequest) -> WritePlan | Delayed:
+    """Plan to add variables to a file, or to replace some of its variables."""
+    target = request.target
     existing = Existing.open(target)
     records = existing.description.records
-    check_record_axis_kept(
-        existing, set() if unlimited_dims is None else unlimited(ds, unlimited_dims)
-    )
-    check_labels_unless_replaced(existing, ds)
-    new = encode(ds, encoding, dimensions=existing.sizes)
+    check_record_axis_kept(existing, request.requested_record_dims)
+    check_labels_unless_replaced(existing, request.dataset)
+    new = encode(request.dataset, request.encoding, dimensions=existing.sizes)
     attrs = {**existing.description.attrs, **new.attrs}
     coords = existing.description.coords | new.coords
     if existing.grows and records is None:
@@ -51,7 +45,7 @@ def add(
             name: new.variables[name] if name in new.variables else existing.variable(name)
             for name in {**existing.placed, **new.variables}
         }
-        return write_encoded(
+        return plan_file(
             target,
             variables,
             attrs,
@@ -64,7 +58,7 @@ def add(
         # What a killed writer has left behind the variables is overwritten.
         size = max(v.data.extent[1] for v in existing.placed.values() if isinstance(v.data, Layout))
     planned, end = arrange(
-        target, {n: described(v) for n, v in new.variables.items()}, {}, None, size
+        target, {n: describe_variable(v) for n, v in new.variables.items()}, {}, None, size
     )
     whole = replace(
         existing.description,
@@ -73,7 +67,7 @@ def add(
         attrs=attrs,
     )
     draft = Draft.to_be_copied(target, end - size)
-    pieces = pieces_of(new.variables, planned.resolve(end).variables)
+    pieces = pair_with_layouts(new.variables, planned.resolve(end).variables)
     batches = [(array, layout.shifted(-size)) for array, layout in pieces]
     transaction = Append(draft, size, existing.state, sidecar.dumps(whole))
     return WritePlan(transaction, batches)
@@ -97,7 +91,7 @@ def _add_values(existing: Existing, new: Encoded, whole: Description) -> Delayed
 
 def _write_values(whole: Description, before: State, new: Mapping[str, Variable]) -> None:
     held = {
-        name: replace(described(variable), data=Values(variable.data))
+        name: replace(describe_variable(variable), data=Values(variable.data))
         for name, variable in new.items()
     }
     text = sidecar.dumps(replace(whole, variables={**whole.variables, **held}))

@@ -1,8 +1,8 @@
-"""A dimension of a file, lengthened."""
+"""Data appended along a dimension of a file."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 import dask.array as da
@@ -15,17 +15,20 @@ from rawmmap.layout import Layout
 from rawmmap.writing import Append, Draft, WritePlan
 from rawmmap.xarray.writing.checks import check_lengths, check_record_axis_kept
 from rawmmap.xarray.writing.covering import check_covered
-from rawmmap.xarray.writing.create import write_encoded
+from rawmmap.xarray.writing.create import plan_file
 from rawmmap.xarray.writing.existing import Existing
 from rawmmap.xarray.writing.labels import check_labels
+from rawmmap.xarray.writing.request import WriteRequest
 
 __all__ = ["append"]
 
 
-def append(ds: Dataset, target: str, dim: str, growing: Collection[Hashable] = ()) -> WritePlan:
-    """Lengthen a dimension of a file."""
+def append(request: WriteRequest) -> WritePlan:
+    """Plan to lengthen a dimension of a file."""
+    request.check_keeps_encoding()
+    ds, target, dim = request.dataset, request.target, str(request.append_dim)
     existing = Existing.open(target)
-    check_record_axis_kept(existing, growing)
+    check_record_axis_kept(existing, request.requested_record_dims)
     if dim not in existing.sizes:
         raise ValueError(
             f"{target}: append_dim={dim!r} is none of the file's dimensions {existing.sizes}"
@@ -40,9 +43,9 @@ def append(ds: Dataset, target: str, dim: str, growing: Collection[Hashable] = (
     inside = all(isinstance(existing.placed[name].data, Layout) for name in longer)
     if records is not None and records.dim == dim and inside:
         return _append_records(existing, new, records)
-    goal = _plan_in_place(existing, new, dim)
-    if goal is not None:
-        return _append_in_place(existing, new, dim, goal)
+    end = _plan_in_place(existing, new, dim)
+    if end is not None:
+        return _append_in_place(existing, new, dim, end)
     check_covered(existing)
     return _rewrite(existing, new, dim)
 
@@ -125,7 +128,7 @@ def _append_in_place(
 
 
 def _rewrite(existing: Existing, new: Mapping[str, Variable], dim: str) -> WritePlan:
-    """Write the file anew, with the old values and the new ones one after the other."""
+    """Rewrite the file, with the old values and the new ones one after the other."""
     variables = {}
     for name in existing.placed:
         variable = existing.variable(name)
@@ -137,7 +140,7 @@ def _rewrite(existing: Existing, new: Mapping[str, Variable], dim: str) -> Write
         variables[name] = variable
     description = existing.description
     record_dim = description.records.dim if description.records else None
-    return write_encoded(
+    return plan_file(
         description.path,
         variables,
         description.attrs,

@@ -17,8 +17,8 @@ def check_record_axis_kept(existing: Existing, growing: Collection[Hashable]) ->
     records = existing.description.records
     if set(growing) - {records.dim if records else None}:
         raise ValueError(
-            f"{existing.description.path}: the record axis of a file is chosen when it is written "
-            f"anew, not when it is changed; unlimited_dims={sorted(map(str, growing))}"
+            f"{existing.description.path}: the record axis of a file is chosen when it is first "
+            f"written, not when it is changed; unlimited_dims={sorted(map(str, growing))}"
         )
 
 

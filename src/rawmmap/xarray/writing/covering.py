@@ -1,4 +1,4 @@
-"""Bytes of a file that no variable covers: they would be lost if it were written anew."""
+"""Bytes of a file that no variable covers: they would be lost if it were rewritten."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def check_covered(existing: Existing) -> None:
     for start, stop, known in _uncovered(existing):
         if not known or not _is_zero(existing, start, stop):
             raise ValueError(
-                f"{existing.description.path}: this change would write the file anew, and bytes "
+                f"{existing.description.path}: this change would rewrite the file, and bytes "
                 f"{start} to {stop}, which no variable covers, would be lost; write the whole "
                 "dataset to another path, with mode='w'"
             )

@@ -1,13 +1,13 @@
-"""Encoded datasets into files of their own."""
+"""Datasets into new files."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from xarray import Dataset, Variable
+from xarray import Variable
 
 from rawmmap.dask.to_raw import as_array
 from rawmmap.description import LayoutTemplate
@@ -16,31 +16,32 @@ from rawmmap.description.arrange import arrange
 from rawmmap.formats import sidecar
 from rawmmap.layout import Layout
 from rawmmap.writing import Draft, Replace, State, WritePlan
-from rawmmap.xarray.writing.encoding import encode, unlimited
+from rawmmap.xarray.writing.encoding import encode
+from rawmmap.xarray.writing.request import WriteRequest
 
-__all__ = ["described", "pieces_of", "write_encoded", "write_new"]
+__all__ = ["describe_variable", "pair_with_layouts", "plan_file"]
 
 
-def write_new(
-    ds: Dataset,
-    target: str,
-    encoding: Mapping[Any, Mapping[str, Any]] | None,
-    unlimited_dims: Iterable[Hashable] | None,
-) -> WritePlan:
-    """Write a file of its own, in the place of an old one if there is one."""
-    growing = unlimited(ds, unlimited_dims)
-    if len(growing) > 1:
+def create(request: WriteRequest) -> WritePlan:
+    """Plan a new file, in the place of an old one if there is one."""
+    record_dims = request.record_dims
+    if len(record_dims) > 1:
         raise ValueError(
-            f"{target}: only one dimension can be the record axis, not "
-            f"{sorted(map(str, growing))}; name it by unlimited_dims="
+            f"{request.target}: only one dimension can be the record axis, not "
+            f"{sorted(map(str, record_dims))}; name it by unlimited_dims="
         )
-    encoded = encode(ds, encoding, growing)
-    dim = next(iter(growing), None)
-    record_dim = None if dim is None else str(dim)
-    return write_encoded(target, encoded.variables, encoded.attrs, record_dim, encoded.coords)
+    encoded = encode(request.dataset, request.encoding, record_dims)
+    dim = next(iter(record_dims), None)
+    return plan_file(
+        request.target,
+        encoded.variables,
+        encoded.attrs,
+        None if dim is None else str(dim),
+        encoded.coords,
+    )
 
 
-def write_encoded(
+def plan_file(
     target: str,
     variables: Mapping[str, Variable],
     attrs: Mapping[str, Any],
@@ -48,25 +49,25 @@ def write_encoded(
     coords: frozenset[str] = frozenset(),
     old: State | None = None,
 ) -> WritePlan:
-    """Write encoded variables into a file of their own; parts of them may come from the old one."""
-    wanted = {name: described(variable) for name, variable in variables.items()}
+    """Plan a file of encoded variables; parts of them may come from the old file."""
+    wanted = {name: describe_variable(variable) for name, variable in variables.items()}
     description, size = arrange(target, wanted, attrs, record_dim)
     text = sidecar.dumps(replace(description, coords=coords & set(wanted)))
     transaction = Replace(Draft.beside(target, size), text, old)
-    batches = pieces_of(variables, description.resolve(size).variables)
+    batches = pair_with_layouts(variables, description.resolve(size).variables)
     return WritePlan(transaction, batches)
 
 
-def described(variable: Variable) -> Described:
+def describe_variable(variable: Variable) -> Described:
     """Return an encoded variable without its values."""
     template = LayoutTemplate(np.dtype(variable.dtype), tuple(map(int, variable.shape)))
     return Described(tuple(map(str, variable.dims)), template, variable.attrs)
 
 
-def pieces_of(
+def pair_with_layouts(
     variables: Mapping[str, Variable], placed: Mapping[str, Described]
 ) -> list[tuple[Any, Layout]]:
-    """Return every array with its place in the file."""
+    """Return every array with where it goes in the file."""
     return [
         (as_array(variable.data), layout)
         for name, variable in variables.items()

@@ -13,7 +13,14 @@ from xarray.coding.strings import CharacterArrayCoder, EncodedStringCoder
 
 from rawmmap.dask.store import check_unmasked
 
-__all__ = ["Encoded", "UnknownVariableError", "check_names", "encode", "in_chunks", "unlimited"]
+__all__ = [
+    "Encoded",
+    "UnknownVariableError",
+    "check_names",
+    "encode",
+    "chunk_if_large",
+    "find_record_dims",
+]
 
 # What may be left of an encoding once xarray's encoder has taken its part: how the variable was
 # stored where it came from, or that it has no fill value.
@@ -184,7 +191,7 @@ def _prepared(ds: Dataset, explicit: set[Any]) -> Dataset:
         if name not in explicit and "preferred_chunks" in variable.encoding:
             _keep_unfilled(variable)
         if _is_large(variable):
-            prepared[name] = in_chunks(variable)
+            prepared[name] = chunk_if_large(variable)
     return prepared
 
 
@@ -216,7 +223,7 @@ def _keep_unfilled(variable: Variable) -> None:
         variable.encoding.setdefault("_FillValue", None)
 
 
-def in_chunks(variable: Variable) -> Variable:
+def chunk_if_large(variable: Variable) -> Variable:
     """Return a variable that is lazy and large in chunks, and any other as it is."""
     if not _is_large(variable):
         return variable
@@ -237,7 +244,7 @@ def check_names(ds: Dataset) -> None:
             raise ValueError(f"variable name {name!r}: the string must be length 1 or greater")
 
 
-def unlimited(ds: Dataset, given: Iterable[Hashable] | None) -> set[Hashable]:
+def find_record_dims(ds: Dataset, given: Iterable[Hashable] | None) -> set[Hashable]:
     """Return the dimensions that may grow, as the caller or else the dataset's encoding says."""
     origin = "dataset.encoding" if given is None else "unlimited_dims-kwarg"
     found = ds.encoding.get("unlimited_dims") if given is None else given

@@ -1,4 +1,4 @@
-"""A file that is there already, and data made to fit it."""
+"""An existing file, and data made to fit it."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from rawmmap.layout import Layout
 from rawmmap.sources import Files, Source
 from rawmmap.writing import State, settle
 from rawmmap.xarray.engine import RawStore
-from rawmmap.xarray.writing.encoding import encode, in_chunks
-from rawmmap.xarray.writing.packing import checked
+from rawmmap.xarray.writing.encoding import chunk_if_large, encode
+from rawmmap.xarray.writing.packing import check_packable
 
 __all__ = ["Existing"]
 
@@ -118,7 +118,7 @@ class Existing:
                 text = create_vlen_dtype(str)  # type: ignore[no-untyped-call]
                 variable.data = np.empty(variable.shape, text)
             what = f"{self.description.path}: variable {name!r}"
-            prepared[name] = checked(in_chunks(variable), what)
+            prepared[name] = check_packable(chunk_if_large(variable), what)
         found = encode(prepared).variables
         return {name: self._fitted(name, variable) for name, variable in found.items()}
 
@@ -174,7 +174,7 @@ class Existing:
             if word in variable.attrs and _meaning(variable.attrs[word]) != _meaning(ours):
                 raise ValueError(
                     f"{path}: the values of {name!r} cannot be written in the {word} of the file, "
-                    f"{ours!r}; they would need {variable.attrs[word]!r}; write the file anew "
+                    f"{ours!r}; they would need {variable.attrs[word]!r}; rewrite the file "
                     f"with encoding={{{name!r}: {{{word!r}: ...}}}} that suits all of them"
                 )
         if variable.dtype != placed.data.dtype.newbyteorder("="):
@@ -205,7 +205,7 @@ class Existing:
         if width > most:
             raise ValueError(
                 f"{self.description.path}: variable {name!r} holds texts of {most} bytes in the "
-                f"file, but the data has some of {width}; write the file anew"
+                f"file, but the data has some of {width}; rewrite the file"
             )
         data = variable.data
         rest = (*data.shape[:-1], most - width)

@@ -13,10 +13,10 @@ import pandas as pd
 from xarray import Variable
 from xarray.coding.times import encode_cf_datetime, encode_cf_timedelta
 
-__all__ = ["checked"]
+__all__ = ["check_packable"]
 
 
-def checked(variable: Variable, what: str) -> Variable:
+def check_packable(variable: Variable, what: str) -> Variable:
     """Return a variable whose values are refused where the integers of its encoding end.
 
     Parameters
@@ -53,7 +53,7 @@ def _check(
         raise ValueError(
             f"{what}: {int(wrong.sum())} values, such as {block[wrong][0]}, do not fit into the "
             f"file's {dtype} with scale_factor {factors[0]} and add_offset {factors[1]}; write the "
-            "file anew with encoding= that holds them, _FillValue included"
+            "file again with encoding= that holds them, _FillValue included"
         )
     return block
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,21 +14,22 @@ from rawmmap.writing import InPlace, WritePlan
 from rawmmap.xarray.writing.checks import check_lengths, check_record_axis_kept
 from rawmmap.xarray.writing.existing import Existing
 from rawmmap.xarray.writing.labels import check_labels, check_labels_unless_replaced
+from rawmmap.xarray.writing.request import WriteRequest
 
 __all__ = ["write_region"]
 
 
-def write_region(
-    ds: Dataset, target: str, region: Any, growing: Collection[Hashable] = ()
-) -> WritePlan:
-    """Write values into variables of a file, in place."""
+def write_region(request: WriteRequest) -> WritePlan:
+    """Plan to write values into variables of a file, in place."""
+    request.check_keeps_encoding()
+    ds, target, region = request.dataset, request.target, request.region
     existing = Existing.open(target)
-    check_record_axis_kept(existing, growing)
+    check_record_axis_kept(existing, request.requested_record_dims)
     unknown = sorted(str(name) for name in ds.variables if name not in existing.placed)
     if unknown:
         raise ValueError(
-            f"{target}: {unknown} are not in the file, and mode 'r+' writes only into what is "
-            "there; mode 'a' adds variables"
+            f"{target}: {unknown} are not in the file, and mode 'r+' writes only into "
+            "existing variables; mode 'a' adds variables"
         )
     ds, slices = _locate(existing, ds, region)
     arrays, parts = [], []
