@@ -83,7 +83,7 @@ def attempt(path: Path, kind: str, number: int, records: bool, done: list[Any]) 
     except (OSError, ValueError) as error:
         # A width that another replacement has changed since, or a write that came between.
         # Or, as one after the other too, a rewrite that would lose a variable replaced in place.
-        known = ("is needed", "no variable covers")
+        known = ("is needed", "that the file has, but the data", "no variable covers")
         expected = isinstance(error, OSError) or any(text in str(error) for text in known)
         done.append((kind, number, type(error).__name__ if expected else f"WRONG {error!r}"))
     else:

@@ -29,7 +29,7 @@ ROOT = SCRIPT.parents[2]
 @pytest.mark.timeout(3600)
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="a server forks the writers")
 def test_writers_that_meet_come_one_after_the_other(tmp_path: Path) -> None:
-    rounds = os.environ.get("RAWMMAP_STRESS_ROUNDS", "100")
+    rounds = os.environ.get("RAWMMAP_STRESS_ROUNDS", "50")
     done = subprocess.run(
         [sys.executable, SCRIPT, tmp_path, rounds],
         capture_output=True,
