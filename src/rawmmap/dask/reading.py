@@ -106,9 +106,7 @@ def from_raw(
     if dtype is None:
         keywords = {"shape": shape, "strides": strides, "offset": offset or None, "bits": bits}
         array = _open_variable(url, variable, access, storage_options, keywords)
-        samples = array.samples or (native(array.data.dtype) if byteorder == "native" else None)
-        return as_dask(RawArray.of(array.files, array.data, samples, "r", access), chunks, name)
-    if isinstance(url, str | bytes | os.PathLike) and names_series(url, storage_options):
+    elif isinstance(url, str | bytes | os.PathLike) and names_series(url, storage_options):
         described = Keywords(
             dtype=dtype,
             shape=shape,
@@ -120,36 +118,49 @@ def from_raw(
         )
         raw = open_described(url, described, None, access, storage_options)
         array = _choose_variable(raw, variable)
-        samples = array.samples or (native(array.data.dtype) if byteorder == "native" else None)
-        return as_dask(RawArray.of(array.files, array.data, samples, "r", access), chunks, name)
-    if variable is not None:
+    elif variable is not None:
         raise TypeError(f"variable={variable!r} is for described files, without dtype=")
-    if shape is None:
+    elif shape is None:
         raise TypeError("shape= is missing; it goes with dtype=, such as shape=(-1, 69)")
-    first: Any = url[0] if isinstance(url, list | tuple) and url else url
-    if isinstance(first, list | tuple):
-        raise ValueError("an empty list of files; pass at least one")
-    array = RawArray(
-        first,
-        dtype,
-        shape,
-        offset=offset,
-        order=order,
-        strides=strides,
-        bits=bits,
-        bit_order=bit_order,
-        access=access,
-        storage_options=storage_options,
-    )
-    files, data = array.files, array.data
-    if isinstance(url, list | tuple):
-        files = Files.of(url, storage_options)
-        one: Any = array.data
-        data = Mosaic.stack(one, (len(files),))
+    else:
+        first = RawArray(
+            _first_of(url),
+            dtype,
+            shape,
+            offset=offset,
+            order=order,
+            strides=strides,
+            bits=bits,
+            bit_order=bit_order,
+            access=access,
+            storage_options=storage_options,
+        )
+        array = _stack(first, url, access, storage_options) if _is_list(url) else first
     samples = array.samples
     if samples is None and byteorder == "native":
-        samples = native(data.dtype)
-    return as_dask(RawArray.of(files, data, samples, "r", access), chunks, name)
+        samples = native(array.data.dtype)
+    return as_dask(RawArray.of(array.files, array.data, samples, "r", access), chunks, name)
+
+
+def _is_list(url: Any) -> bool:
+    return isinstance(url, list | tuple)
+
+
+def _first_of(url: Any) -> Url:
+    """Return the file, or the first one of a list."""
+    if _is_list(url) and not url:
+        raise ValueError("an empty list of files; pass at least one")
+    first: Url = url[0] if _is_list(url) else url
+    return first
+
+
+def _stack(
+    first: RawArray, urls: Any, access: Access, storage_options: Mapping[str, Any] | None
+) -> RawArray:
+    """Return files of equal contents as one array, with a leading axis that counts them."""
+    files = Files.of(urls, storage_options)
+    data: Any = first.data
+    return RawArray.of(files, Mosaic.stack(data, (len(files),)), first.samples, "r", access)
 
 
 def _open_variable(
