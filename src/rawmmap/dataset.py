@@ -22,7 +22,6 @@ from rawmmap.description import Variable as DescribedVariable
 from rawmmap.description.keyword_types import suggest
 from rawmmap.description.patterns import Pattern, is_pattern
 from rawmmap.description.series import Series
-from rawmmap.errors import ShortFileError
 from rawmmap.formats.compression import HEAD_BYTES, check_uncompressed, may_be_compressed
 from rawmmap.formats.registry import find
 from rawmmap.layout import Arrangement, Layout, Values
@@ -114,24 +113,10 @@ class RawDataset(Mapping[str, Variable]):
         else:
             sizes = files.sizes.tolist()
             member = self.template.resolve(min(sizes)).without(dropped)
-            self._check_sizes(member)
+            files.check_sizes(int(np.max(_required_bytes(member, 1))))
             self.description = series.resolve(self.template, sizes).without(dropped)
         self._member = member
-        self._check_sizes(member)
-
-    def _check_sizes(self, member: Description) -> None:
-        needed = max(
-            (
-                int(np.max(nbytes))
-                for variable in member.variables.values()
-                for _, nbytes in required_sizes(variable.arrangement)
-            ),
-            default=0,
-        )
-        if self.series is not None:
-            self.opened.check_sizes(needed)
-        elif needed > (size := self.source.identity.size):
-            raise ShortFileError(self.path, needed, size)
+        self.opened.check_sizes(_required_bytes(self.description, len(files)))
 
     @property
     def source(self) -> Source:
@@ -140,14 +125,23 @@ class RawDataset(Mapping[str, Variable]):
         Raises
         ------
         ValueError
-            If the dataset lies in a series of files.
+            If the dataset lies in several files.
         """
         if self.series is not None:
             raise ValueError(
-                f"{self.series.pattern.text}: this works on one file, and not on a series of "
+                f"{self._title}: this works on one file, and not on a series of "
                 f"{len(self.opened)} files; give it one of them, such as {self.path}"
             )
+        if len(self.opened) > 1:
+            raise ValueError(
+                f"{self._title}: this works on one file, but the data lie in "
+                f"{len(self.opened)} files"
+            )
         return self.opened[0]
+
+    @property
+    def _title(self) -> str:
+        return self.path if self.series is None else self.series.pattern.text
 
     @property
     def path(self) -> str:
@@ -189,7 +183,7 @@ class RawDataset(Mapping[str, Variable]):
     def coverage(self) -> list[tuple[int, int]]:
         """Bytes of the file that no variable covers: (first, past the last), in ascending order.
 
-        Of a series they are those of its first file.
+        Of several files they are those of the first one.
         """
         return find_uncovered(_layouts(self._member), self.opened[0].identity.size)
 
@@ -225,9 +219,9 @@ class RawDataset(Mapping[str, Variable]):
 
     def __repr__(self) -> str:
         size = f"{int(self.opened.sizes.sum())} bytes"
-        title = self.path if self.series is None else self.series.pattern.text
-        count = "" if self.series is None else f" in {len(self.opened)} files"
-        lines = [f"<RawDataset {title}: {size}{count}>"]
+        one_file = self.series is None and len(self.opened) == 1
+        count = "" if one_file else f" in {len(self.opened)} files"
+        lines = [f"<RawDataset {self._title}: {size}{count}>"]
         for name in self:
             data = self.arrangement(name)
             axes = ", ".join(
@@ -240,13 +234,26 @@ class RawDataset(Mapping[str, Variable]):
 
 
 def _layouts(description: Description) -> Iterator[Layout]:
-    """Yield the layouts of all parts that lie in a file."""
+    """Yield the layouts of all parts that lie in the first file."""
     for variable in description.variables.values():
         for part in variable.arrangement.parts():
+            if part.file != 0:
+                continue
             if isinstance(part.data, Layout):
                 yield part.data
             elif isinstance(part.data, BitLayout):
                 yield part.data.bytes_read
+
+
+def _required_bytes(description: Description, count: int) -> npt.NDArray[np.int64]:
+    """Return how many bytes each of `count` files must have."""
+    needed = np.zeros(count, np.int64)
+    for variable in description.variables.values():
+        for files, nbytes in required_sizes(variable.arrangement):
+            numbers = np.asarray(files)
+            present = numbers >= 0
+            np.maximum.at(needed, numbers[present], np.broadcast_to(nbytes, len(numbers))[present])
+    return needed
 
 
 def values_of(variable: DescribedVariable) -> npt.NDArray[Any]:
@@ -368,7 +375,12 @@ def open_described(
         if may_be_compressed(source.url):
             check_uncompressed(source.url, read_head(source))
         if description.state in (None, (identity.inode, identity.modified)):
-            return RawDataset(description, Files.single(source), access, dropped)
+            files = (
+                Files.of(description.files, storage_options)
+                if len(description.files) > 1
+                else Files.single(source)
+            )
+            return RawDataset(description, files, access, dropped)
     raise BlockingIOError(
         errno.EAGAIN,
         f"the file was replaced {_TRIES} times while it was being opened; try again",

@@ -21,6 +21,10 @@ from rawmmap.errors import DescriptionError
 __all__ = ["Keywords"]
 
 
+# What only readers of single formats take; these keywords describe nothing by themselves.
+_OPTIONS = frozenset({"group", "index"})
+
+
 @dataclass(frozen=True, slots=True)
 class Keywords:
     """The keywords that describe a file, as the caller passed them; None for those left out.
@@ -41,6 +45,9 @@ class Keywords:
     bits, bit_order
         Bits of one sample, where samples are packed into bytes, and which of them comes first; as
         for `RawArray`.
+    group, index
+        Options of single formats: the group of an HDF5 or netCDF file, and whether to keep an index
+        of a file's records beside it.
     """
 
     dtype: Any = None
@@ -58,6 +65,8 @@ class Keywords:
     overlap: Any = None
     bits: Any = None
     bit_order: Any = None
+    group: Any = None
+    index: Any = None
 
     @classmethod
     def take_from(cls, keywords: dict[str, Any]) -> Self:
@@ -87,9 +96,14 @@ class Keywords:
         """
         passed = self.passed
         passed.pop("overlap", None)
-        if not passed:
+        if passed.keys() <= _OPTIONS:
             return None
         _check_types(path, self)
+        for key in passed.keys() & _OPTIONS:
+            raise DescriptionError(
+                f"{path}: {key}= is an option of single formats, and not of keywords that describe "
+                f"a file; leave it out, or name the format by format="
+            )
         specs = self._variables(path)
         offset = 0 if self.offset is None else operator.index(self.offset)
         if self.record_dim is None:
@@ -150,6 +164,7 @@ def _check_types(path: str, keywords: Keywords) -> None:
         ("fields", Mapping, "a mapping {field: dict(dims=, attrs=)}"),
         ("name", str, "a string"),
         ("record_dim", str, "the name of a dimension"),
+        ("group", str, "the name of a group"),
     ):
         value = getattr(keywords, key)
         if value is not None and not isinstance(value, types):

@@ -111,6 +111,9 @@ class Description:
         Whether variables may share bytes.
     unnamed : bool
         Whether the only variable has the default name, which errors then leave out.
+    files : tuple of str
+        All data files, in the order of their numbers in mosaics, where there are several; the first
+        one is `path`.
     """
 
     path: str
@@ -121,6 +124,7 @@ class Description:
     state: tuple[int, int] | None = None
     overlap: bool = False
     unnamed: bool = False
+    files: tuple[str, ...] = ()
 
     def resolve(self, size: int) -> Description:
         """Return the description of the file with a size of `size` bytes.

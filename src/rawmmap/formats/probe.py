@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any, BinaryIO
 
 from rawmmap.sources import Source, local_path, open_source, open_stream
+from rawmmap.sources.listing import existing_files
 
 __all__ = ["HEAD_BYTES", "Probe"]
 
@@ -46,6 +47,7 @@ class Probe:
         self.name = name
         self._options = dict(storage_options or {})
         self._source: Source = open_source(name, self._options)
+        self._neighbours: dict[str, Probe | None] = {}
         self.size = self._source.identity.size
 
     @property
@@ -76,11 +78,23 @@ class Probe:
         return self.neighbour(stem + suffix)
 
     def neighbour(self, name: str) -> Probe | None:
-        """Return another file of the same place, or None if there is none."""
-        try:
-            return Probe(name, self._options)
-        except (OSError, ValueError):
-            return None
+        """Return another file of the same place, or None if there is none; looked for once."""
+        if name not in self._neighbours:
+            try:
+                self._neighbours[name] = Probe(name, self._options)
+            except (OSError, ValueError):
+                self._neighbours[name] = None
+        return self._neighbours[name]
+
+    def existing(self, names: Iterable[str]) -> frozenset[str]:
+        """Return those of some files of the same place that exist, by one listing per folder.
+
+        Parameters
+        ----------
+        names : iterable of str
+            Paths or URLs.
+        """
+        return existing_files(names, self._options)
 
     def open(self) -> BinaryIO:
         """Return the file, open for reading; the caller closes it."""

@@ -3,26 +3,37 @@
 A reader is any object with a `name`, ``recognises(probe)``, which looks at the content of the file
 and not at its suffix, and ``read(probe)``, which returns a `Description`. Other packages add
 theirs by `register`, or by an entry point in the group ``rawmmap.formats``.
+
+Two attributes are optional: `options`, the names of the keywords that may stand beside
+``format=`` and are passed on to `read`, and `own_engine`, true where xarray has another engine for
+such files, which then are not claimed unless ``engine="rawmmap"`` is named.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
+from importlib import import_module
 from importlib.metadata import entry_points
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from rawmmap.description import Description, Keywords
 from rawmmap.errors import DescriptionError
-from rawmmap.formats.ehdr import EhdrReader
-from rawmmap.formats.envi.reader import EnviReader
-from rawmmap.formats.npy.reader import NpyReader
 from rawmmap.formats.probe import Probe
 from rawmmap.formats.sidecar import SUFFIX
-from rawmmap.formats.sidecar.reader import SidecarReader
 
-__all__ = ["Reader", "find", "recognise", "register"]
+__all__ = ["Reader", "find", "has_own_engine", "recognise", "register"]
+
+# In the order in which they are asked; a reader is imported when it is first needed.
+_BUILT_IN = {
+    "sidecar": "rawmmap.formats.sidecar.reader:SidecarReader",
+    "npy": "rawmmap.formats.npy.reader:NpyReader",
+    "envi": "rawmmap.formats.envi.reader:EnviReader",
+    "ehdr": "rawmmap.formats.ehdr:EhdrReader",
+}
+# Those that were imported or registered, by name.
+_READERS: dict[str, Reader] = {}
 
 
 class Reader(Protocol):
@@ -36,15 +47,13 @@ class Reader(Protocol):
     def read(self, probe: Probe) -> Description:
         """Return the description of the data that the file, or the header beside it, names.
 
+        A reader with `options` takes them as keyword arguments besides.
+
         Raises
         ------
         DescriptionError
             If the header is malformed, or says something that this reader does not implement.
         """
-
-
-_BUILT_IN: tuple[Reader, ...] = (SidecarReader(), NpyReader(), EnviReader(), EhdrReader())
-_READERS: dict[str, Reader] = {reader.name: reader for reader in _BUILT_IN}
 
 
 def register(reader: Reader) -> None:
@@ -73,18 +82,38 @@ def _load_entry_points() -> None:
     for point in entry_points(group="rawmmap.formats"):
         loaded = point.load()
         reader = loaded() if isinstance(loaded, type) else loaded
-        if reader.name not in _READERS:
+        if reader.name not in (*_BUILT_IN, *_READERS):
             register(reader)
 
 
-def _all_readers() -> dict[str, Reader]:
+def _names() -> list[str]:
+    """Return the names of all readers, in the order in which they are asked."""
     _load_entry_points()
-    return _READERS
+    return list(dict.fromkeys((*_BUILT_IN, *_READERS)))
+
+
+def _reader(name: str) -> Reader:
+    if name not in _READERS:
+        module, kind = _BUILT_IN[name].split(":")
+        _READERS[name] = getattr(import_module(module), kind)()
+    return _READERS[name]
+
+
+def _iterate_readers() -> Iterator[Reader]:
+    # The sidecar comes first, so that what it describes needs none of the others.
+    yield _reader("sidecar")
+    for name in _names():
+        yield _reader(name)
 
 
 def recognise(probe: Probe) -> Reader | None:
     """Return the reader that knows a file, or None."""
-    return next((r for r in _all_readers().values() if r.recognises(probe)), None)
+    return next((r for r in _iterate_readers() if r.recognises(probe)), None)
+
+
+def has_own_engine(reader: Reader) -> bool:
+    """Return whether xarray has another engine for the files of a reader."""
+    return bool(getattr(reader, "own_engine", False))
 
 
 def find(
@@ -102,7 +131,7 @@ def find(
     format : str, optional
         The reader to use: ``"sidecar"``, ``"npy"``, ``"envi"``, or one that another package adds.
     keywords : Keywords, optional
-        The keywords that describe the file.
+        The keywords that describe the file, or that the reader takes.
     storage_options : mapping, optional
         Options for fsspec, for URLs.
 
@@ -113,11 +142,8 @@ def find(
     DescriptionError
         If nothing describes the file, or what describes it is malformed.
     """
-    described = None if keywords is None else keywords.describe(path)
-    if described is not None and format is not None:
-        raise DescriptionError(
-            f"{path}: format={format!r} and keywords both describe the file; give one or the other"
-        )
+    keywords = Keywords() if keywords is None else keywords
+    described = keywords.describe(path) if format is None else None
     if described is not None:
         return described
     reader = None if format is None else _named_reader(path, format)
@@ -125,14 +151,29 @@ def find(
     reader = reader or recognise(probe)
     if reader is None:
         raise DescriptionError(_explain_ways(probe))
-    return reader.read(probe)
+    read: Callable[..., Description] = reader.read
+    return read(probe, **_options_of(reader, keywords, path))
 
 
 def _named_reader(path: str, format: str) -> Reader:
-    readers = _all_readers()
-    if format not in readers:
-        raise DescriptionError(f"{path}: format={format!r} is none of {sorted(readers)}")
-    return readers[format]
+    names = _names()
+    if format not in names:
+        raise DescriptionError(f"{path}: format={format!r} is none of {sorted(names)}")
+    return _reader(format)
+
+
+def _options_of(reader: Reader, keywords: Keywords, path: str) -> dict[str, Any]:
+    """Return the keywords that a reader takes, and refuse others beside it."""
+    options = {key: value for key, value in keywords.passed.items() if key != "overlap"}
+    taken = frozenset(cast("Any", getattr(reader, "options", ())))
+    refused = [f"{key}=" for key in options if key not in taken]
+    if refused:
+        advice = f"it takes {sorted(taken)}" if taken else "give one or the other"
+        raise DescriptionError(
+            f"{path}: the format {reader.name!r} and keywords, {', '.join(refused)}, both describe "
+            f"the file; {advice}"
+        )
+    return options
 
 
 def _explain_ways(probe: Probe) -> str:
@@ -144,5 +185,5 @@ def _explain_ways(probe: Probe) -> str:
         "(1) keywords: dtype=, shape= and dims=, with offset=, order= or strides= if need be, or "
         f"variables={{name: dict(dtype=..., ...)}}; (2) a sidecar, {sidecar} (it {state}), "
         "which rawmmap.describe(path, dtype=..., ...) writes; (3) a header of one of the formats "
-        f"{sorted(set(_all_readers()) - {'sidecar'})}"
+        f"{sorted(set(_names()) - {'sidecar'})}"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -15,7 +15,7 @@ from rawmmap.description.patterns import Pattern
 from rawmmap.sources.files import Files
 from rawmmap.sources.opening import local_path
 
-__all__ = ["Listing", "list_files", "pattern_exists"]
+__all__ = ["Listing", "existing_files", "list_files", "pattern_exists"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,33 @@ def pattern_exists(url: str, storage_options: Mapping[str, Any] | None = None) -
     from rawmmap.sources.remote import file_exists
 
     return file_exists(url, storage_options or {})
+
+
+def existing_files(
+    names: Iterable[str], storage_options: Mapping[str, Any] | None = None
+) -> frozenset[str]:
+    """Return those of some files that exist, by one listing of each folder that they lie in."""
+    folders: dict[str, set[str]] = {}
+    existing = set()
+    for name in names:
+        folder, base = os.path.split(name)
+        if folder not in folders:
+            folders[folder] = _list_names(folder, storage_options)
+        if base in folders[folder]:
+            existing.add(name)
+    return frozenset(existing)
+
+
+def _list_names(folder: str, storage_options: Mapping[str, Any] | None) -> set[str]:
+    if local_path(folder) is None:
+        from rawmmap.sources.remote import find_files
+
+        return {name for name, *_ in find_files(folder, 1, storage_options or {})}
+    try:
+        with os.scandir(folder or os.curdir) as entries:
+            return {entry.name for entry in entries if entry.is_file()}
+    except (FileNotFoundError, NotADirectoryError):
+        return set()
 
 
 def list_files(pattern: Pattern, storage_options: Mapping[str, Any] | None = None) -> Listing:

@@ -19,7 +19,7 @@ from rawmmap.description import Variable as DescribedVariable
 from rawmmap.description.keyword_types import suggest
 from rawmmap.errors import name_file
 from rawmmap.formats.probe import Probe
-from rawmmap.formats.registry import recognise
+from rawmmap.formats.registry import has_own_engine, recognise
 from rawmmap.layout.samples import native
 from rawmmap.sources import Access
 from rawmmap.xarray.lazy import LazyArray
@@ -213,6 +213,7 @@ class RawmmapEntrypoint(BackendEntrypoint):
     def guess_can_open(self, filename_or_obj: Any) -> bool:
         """Return whether a sidecar or a header describes the file; never raises."""
         try:
-            return recognise(Probe(os.fspath(filename_or_obj))) is not None
+            reader = recognise(Probe(os.fspath(filename_or_obj)))
         except Exception:  # noqa: BLE001 - an error means that another engine must open it
             return False
+        return reader is not None and not has_own_engine(reader)
