@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from rawmmap.description.model import Description, Variable
 from rawmmap.formats.envi.header import INTERLEAVES, Header
+from rawmmap.formats.map_grid import MapGrid, label_grid
 from rawmmap.layout import Layout, Values
 
 __all__ = ["describe_raster"]
@@ -142,32 +143,13 @@ def _cf_units(unit: str) -> str:
     return _UNITS.get(unit.lower(), unit)
 
 
-class _Map(NamedTuple):
-    """Where the pixels lie on the map: outer corner of the first one, and their sizes."""
-
-    left: float
-    top: float
-    width: float
-    height: float
-    geographic: bool
-    units: str
-
-
 def _map_labels(header: Header) -> dict[str, Variable]:
     """Return the coordinates of pixel centres and the reference system, as far as known."""
-    grid = _map_of(header)
     wkt = header.entries.get("coordinate system string", "").strip()
-    labels = {} if grid is None else _centres(header, grid)
-    attrs: dict[str, Any] = {"crs_wkt": wkt, "spatial_ref": wkt} if wkt else {}
-    if grid is not None:
-        numbers = (grid.left, grid.width, 0.0, grid.top, 0.0, -grid.height)
-        attrs["GeoTransform"] = " ".join(map(repr, numbers))
-    if attrs:
-        labels["spatial_ref"] = Variable((), Values(np.int64(0)), attrs)
-    return labels
+    return label_grid(header.count("lines"), header.count("samples"), _map_of(header), wkt)
 
 
-def _map_of(header: Header) -> _Map | None:
+def _map_of(header: Header) -> MapGrid | None:
     """Return the grid of `map info`; None where there is none, or a rotated one."""
     items = header.items("map info")
     if not items:
@@ -177,37 +159,20 @@ def _map_of(header: Header) -> _Map | None:
     try:
         column, row, east, north, width, height = map(float, words[1:7])
         rotation = float(options.get("rotation", "0"))
+        left, top = east - (column - 1) * width, north + (row - 1) * height
+        geographic = words[0].lower().startswith("geographic")
+        units = _cf_units(options.get("units", ""))
+        grid = MapGrid(left, top, width, height, geographic, units)
     except ValueError as error:
         raise header.error(
             "map info is not a projection, then the pixel (x, y), its position (x, y) and the "
             f"size of pixels (x, y): {error}"
         ) from error
-    left, top = east - (column - 1) * width, north + (row - 1) * height
-    if not np.isfinite([left, top, width, height, rotation]).all() or width == 0 or height == 0:
-        raise header.error("map info has pixels of no size, or numbers that are not finite")
-    if rotation:
-        return None
-    geographic = words[0].lower().startswith("geographic")
-    return _Map(left, top, width, height, geographic, options.get("units", ""))
+    if not np.isfinite(rotation):
+        raise header.error(f"map info has the rotation {rotation}, which is not finite")
+    return None if rotation else grid
 
 
 def _option(item: str) -> tuple[str, str]:
     key, _, value = item.partition("=")
     return key.strip().lower(), value.strip()
-
-
-def _centres(header: Header, grid: _Map) -> dict[str, Variable]:
-    x = grid.left + (np.arange(header.count("samples")) + 0.5) * grid.width
-    y = grid.top - (np.arange(header.count("lines")) + 0.5) * grid.height
-    return {
-        "y": Variable(("y",), Values(y), _axis_attrs("Y", grid)),
-        "x": Variable(("x",), Values(x), _axis_attrs("X", grid)),
-    }
-
-
-def _axis_attrs(axis: str, grid: _Map) -> dict[str, Any]:
-    if grid.geographic:
-        name, units = {"X": ("longitude", "degrees_east"), "Y": ("latitude", "degrees_north")}[axis]
-        return {"axis": axis, "standard_name": name, "units": units}
-    attrs = {"axis": axis, "standard_name": f"projection_{axis.lower()}_coordinate"}
-    return attrs | ({"units": _cf_units(grid.units)} if grid.units else {})
