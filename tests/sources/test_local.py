@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from rawmmap import RawArray
 from rawmmap.files.status import generation_of, is_network_device
 from rawmmap.sources import Files, open_source
 from rawmmap.sources.local import LocalFile
+from rawmmap.writing import ChangedFileError, State
 
 
 @pytest.fixture
@@ -37,6 +39,31 @@ def test_a_file_that_uses_the_inode_again_is_refused(path: Path) -> None:
     with pytest.raises(OSError, match="another file"):
         source.read((0,), 10)
     assert open_source(path).identity != source.identity
+
+
+@pytest.mark.skipif(not os.path.isdir("/dev/shm"), reason="there is no /dev/shm")
+def test_files_of_a_file_system_without_generations_are_told_apart() -> None:
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        path = Path(folder) / "a.raw"
+        path.write_bytes(bytes(range(100)))
+        old = LocalFile.open(str(path))
+        if old.identity.generation is None:
+            pytest.skip("this system does not tell when a file was created")
+        state = State.of(str(path))
+        path.unlink()
+        path.write_bytes(bytes(100))
+        os.utime(path, ns=(path.stat().st_atime_ns, int(old.identity.modified or 0)))
+        # The file system counts its inodes; one that uses their numbers again would give this one.
+        inode = path.stat().st_ino
+        reused = LocalFile(old.url, old.identity._replace(inode=inode))
+        with pytest.raises(OSError, match="another file"):
+            reused.read((0,), 10)
+        assert state.data is not None
+        reused_state = State(state.data._replace(inode=inode), None)
+        with pytest.raises(ChangedFileError, match="another file"):
+            reused_state.check(str(path))
+        LocalFile.open(str(path)).read((0,), 10)
+        State.of(str(path)).check(str(path), "exact")
 
 
 def test_a_file_that_grew_or_was_touched_is_the_same(path: Path) -> None:
@@ -71,7 +98,7 @@ def test_a_file_that_may_not_be_read_is_refused_when_it_is_opened(path: Path) ->
 def test_generations_are_numbers_or_unknown(path: Path) -> None:
     with path.open("rb") as file:
         generation = generation_of(file.fileno())
-        assert generation is None or 0 <= generation < 2**32
+        assert generation is None or 0 <= generation < 2**63
         assert generation_of(file.fileno()) == generation
 
 

@@ -85,6 +85,48 @@ def test_data_in_the_file_keeps_its_labels(tmp_path: Path, unlimited: Any) -> No
     xr.testing.assert_equal(opened(path), turned)
 
 
+LABELS: dict[str, tuple[Any, Any, Any]] = {
+    "increasing": ([1, 2, 5], [6, 9], [([5], "5"), ([2], "2"), ([6, 6], "6"), ([7, 9, 8], "8")]),
+    "decreasing": ([5.0, 4, 2], [1.0, -1], [([2.0], "2.0"), ([5.0], "5.0"), ([1.0, 1.5], "1.5")]),
+    "unsorted": ([3, 1, 2], [9, 0, 4], [([4, 1], "1"), ([3], "3")]),
+    "repeated": ([1, 1, 2], [0, 7], [([3, 2], "2"), ([1], "1")]),
+    "one": ([3], [2, 5], [([4, 3], "3")]),
+    "none": ([], [2, 2, 1], []),
+    "text": (["a", "b"], ["c"], [(["b"], "b"), (["a"], "a")]),
+    "times": (
+        np.array(["2000-01-01", "2000-01-03"], "M8[ns]"),
+        np.array(["2000-01-04"], "M8[ns]"),
+        [(np.array(["2000-01-02"], "M8[ns]"), "2000-01-02"), (np.array(["NaT"], "M8[ns]"), "NaT")],
+    ),
+    "many": (np.arange(1000), [1000, 1002], [([999], "999"), ([1001, 400], "400")]),
+    "many unsorted": (np.arange(1000) ^ 1, [1500, 1002], [([1500, 401], "401")]),
+}
+
+
+@pytest.mark.parametrize("unlimited", [None, "t"])
+@pytest.mark.parametrize("kind", LABELS)
+def test_appended_labels_continue_those_of_the_file(
+    tmp_path: Path, kind: str, unlimited: Any
+) -> None:
+    first, more, refused = LABELS[kind]
+
+    def made(labels: Any) -> xr.Dataset:
+        labels = np.asarray(labels, np.asarray(more).dtype if len(labels) == 0 else None)
+        return xr.Dataset({"u": (("t", "x"), np.ones((len(labels), 2)))}, {"t": labels})
+
+    path = tmp_path / "a.bin"
+    encoding = {"t": {"_FillValue": -1}} if kind == "times" else None
+    to_raw(made(first), path, unlimited_dims=unlimited, encoding=encoding)
+    before = contents(tmp_path)
+    for labels, named in refused:
+        with pytest.raises(ValueError, match=rf"a\.bin: along append_dim='t' the label {named}\b"):
+            to_raw(made(labels), path, append_dim="t")
+        assert contents(tmp_path) == before
+    to_raw(made(more), path, append_dim="t")
+    expected = [*made(first)["t"].values, *made(more)["t"].values]
+    np.testing.assert_array_equal(opened(path)["t"], expected)
+
+
 @pytest.mark.parametrize("chunked", [False, True])
 @pytest.mark.parametrize("late", ["2010-01-01", "NaT"])
 def test_times_do_not_wrap_around(tmp_path: Path, late: str, chunked: bool) -> None:
@@ -105,7 +147,7 @@ def test_later_times_fit_along_the_record_axis(tmp_path: Path, unit: Any) -> Non
     times = np.array(["2000-01-01", "2000-01-02"], f"M8[{unit}]")
     ds = xr.Dataset({"u": ("t", [1.0, 2.0])}, {"t": times})
     to_raw(ds, path, unlimited_dims="t")
-    later = ds.assign_coords(t=times + np.timedelta64(3661, "s"))
+    later = ds.assign_coords(t=times + np.timedelta64(2 * 86_400 + 3661, "s"))
     to_raw(later, path, append_dim="t")
     np.testing.assert_array_equal(opened(path)["t"], np.concatenate([times, later["t"].values]))
 
@@ -171,3 +213,45 @@ def test_a_draft_is_as_private_as_its_target(tmp_path: Path) -> None:
     assert modes
     assert set(modes) == {0o600}
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("old", [None, "data", "both"])
+def test_a_sidecar_is_as_private_as_its_data(tmp_path: Path, old: str | None) -> None:
+    path = tmp_path / "a.bin"
+    sidecar = tmp_path / "a.bin.json"
+    ds = xr.Dataset({"u": ("t", da.arange(3, chunks=1))})
+    seen: set[int] = set()
+
+    def look(*_: Any) -> None:
+        seen.update(stat.S_IMODE(p.stat().st_mode) for p in tmp_path.iterdir())
+
+    def watched(block: Any) -> Any:
+        look()
+        return block
+
+    if old:
+        to_raw(ds, path) if old == "both" else path.write_bytes(b"secret")
+        path.chmod(0o600)
+    if old == "both":
+        sidecar.chmod(0o600)
+    lazy = ds.assign(u=("t", ds["u"].data.map_blocks(watched, dtype="i8")))
+    mask = os.umask(0o177 if old is None else 0o022)
+    try:
+        for words in ({}, {"mode": "a"}, {"append_dim": "t"}, {"region": {"t": slice(0, 3)}}):
+            to_raw(lazy, path, **words)
+            look()
+        to_raw(xr.Dataset({"v": 1}), path, mode="a")
+        sidecar.unlink()
+        rawmmap.describe(path, dtype="i8")
+        look()
+    finally:
+        os.umask(mask)
+    assert seen == {0o600}
+
+
+def test_a_sidecar_is_not_executable(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(bytes(8))
+    path.chmod(0o754)
+    rawmmap.describe(path, dtype="i8")
+    assert stat.S_IMODE((tmp_path / "a.bin.json").stat().st_mode) == 0o644

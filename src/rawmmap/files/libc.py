@@ -10,10 +10,20 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import struct
 import sys
 from typing import Any
 
-__all__ = ["KEEP_SIZE", "ZERO_RANGE", "fallocate", "has", "madvise", "mincore", "msync"]
+__all__ = [
+    "KEEP_SIZE",
+    "ZERO_RANGE",
+    "birth_time",
+    "fallocate",
+    "has",
+    "madvise",
+    "mincore",
+    "msync",
+]
 
 #: `fallocate` reserves blocks but leaves the file's length alone.
 KEEP_SIZE = 1
@@ -21,6 +31,12 @@ KEEP_SIZE = 1
 ZERO_RANGE = 16
 
 _LIBRARY: Any = None if sys.platform == "win32" else ctypes.CDLL(None, use_errno=True)
+
+# <linux/stat.h>: the descriptor itself; the time of creation, and where the answer holds it.
+_AT_EMPTY_PATH = 0x1000
+_STATX_BTIME = 0x800
+_STATX_BTIME_AT = 80
+_STATX_SIZE = 256
 
 # <sys/mman.h> of each system; POSIX gives names, not numbers.
 _MS_ASYNC = 1
@@ -45,7 +61,11 @@ _fallocate = _function(
     ctypes.c_int64,
     ctypes.c_int64,
 )
+_statx = _function(
+    "statx", ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_uint, ctypes.c_void_p
+)
 _FUNCTIONS = {
+    "statx": _statx,
     "msync": _msync,
     "madvise": _madvise,
     "mincore": _mincore,
@@ -88,3 +108,16 @@ def mincore(address: int, nbytes: int, result: int) -> None:
 def fallocate(fd: int, mode: int, start: int, nbytes: int) -> None:
     """Reserve the blocks of ``[start, start + nbytes)``; lengthen a file, never shorten it."""
     _call(_fallocate, fd, mode, start, nbytes)
+
+
+def birth_time(fd: int) -> int | None:
+    """Return when an open file was created, in nanoseconds, or None where nothing tells."""
+    answer = ctypes.create_string_buffer(_STATX_SIZE)
+    try:
+        _call(_statx, fd, b"", _AT_EMPTY_PATH, _STATX_BTIME, ctypes.addressof(answer))
+    except OSError:
+        return None
+    if not struct.unpack_from("I", answer)[0] & _STATX_BTIME:
+        return None
+    seconds, nanoseconds = struct.unpack_from("qI", answer, _STATX_BTIME_AT)
+    return int(seconds) * 10**9 + int(nanoseconds)

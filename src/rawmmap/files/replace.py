@@ -70,10 +70,10 @@ def install(draft: str, target: str) -> None:
     sync(os.path.dirname(real))
 
 
-def take_mode(draft: str, target: str) -> None:
-    """Give a draft the permissions of `target`, if that exists."""
+def take_mode(draft: str, target: str, mask: int = 0o7777) -> None:
+    """Give a draft the permissions of `target` that are in `mask`, if that exists."""
     with contextlib.suppress(FileNotFoundError):
-        os.chmod(draft, os.stat(target).st_mode & 0o7777)
+        os.chmod(draft, os.stat(target).st_mode & mask)
 
 
 def sync(path: str) -> None:

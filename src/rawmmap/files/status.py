@@ -8,6 +8,8 @@ import re
 import struct
 import sys
 
+from rawmmap.files import libc
+
 __all__ = ["generation_of", "is_network_device", "real_path_of"]
 
 if sys.platform != "win32":
@@ -26,14 +28,14 @@ def generation_of(fd: int) -> int | None:
     """Return the number that tells one use of an inode from the next, or None.
 
     File systems use the inode number of a removed file again, ext4 at once, and give each use
-    another generation.
+    another generation. Those that do not tell it, such as tmpfs, tell when the file was created.
     """
     if not sys.platform.startswith("linux"):
         return None
     try:
         answer = fcntl.ioctl(fd, _GET_GENERATION, bytes(8))
     except OSError:  # not all file systems have it; some refuse it to other users
-        return None
+        return libc.birth_time(fd)
     return int.from_bytes(answer[:4], sys.byteorder)
 
 

@@ -57,19 +57,19 @@ def install_both(draft: str, target: str, text: str) -> None:
     take_mode(draft, real)
     sync(draft)
     before = _present_text(target)
-    _replace(path, announce(before, os.stat(draft), text))
+    _replace(path, announce(before, os.stat(draft), text), draft)
     try:
         os.replace(draft, real)
     except BaseException:
-        _restore(path, before)
+        _restore(path, before, real)
         raise
     sync(os.path.dirname(real))
-    _replace(path, text.encode())
+    _replace(path, text.encode(), real)
 
 
-def _restore(path: str, before: bytes | None) -> None:
+def _restore(path: str, before: bytes | None, data: str) -> None:
     if before is not None:
-        _replace(path, before)
+        _replace(path, before, data)
     else:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
@@ -79,7 +79,7 @@ def write_text(target: str, text: str) -> str:
     """Replace the sidecar of a data file, at once or not at all, and return its path."""
     check_replaceable(target, text)
     path = sidecar.sidecar_path_of(target)
-    _replace(path, text.encode())
+    _replace(path, text.encode(), target)
     return path
 
 
@@ -96,7 +96,7 @@ def settle(target: str) -> None:
     with locked(target):
         path = os.path.realpath(sidecar.sidecar_path_of(target))
         if has_next(path):
-            _restore(path, _present_text(target))
+            _restore(path, _present_text(target), target)
 
 
 def _present_text(target: str) -> bytes | None:
@@ -111,12 +111,14 @@ def _present_text(target: str) -> bytes | None:
     return choose(sidecar.read_bytes(path), status)
 
 
-def _replace(path: str, text: bytes) -> None:
+def _replace(path: str, text: bytes, data: str) -> None:
+    """Replace a sidecar, whose permissions are kept; a new one takes those of its data file."""
     draft = draft_path(path)
     try:
-        create_draft(draft, path)
+        create_draft(draft, data)
         with open(draft, "r+b") as file:
             file.write(text)
+        take_mode(draft, data, 0o666)
         install(draft, path)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):

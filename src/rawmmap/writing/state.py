@@ -8,6 +8,8 @@ import os
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Self
 
+from rawmmap.files.io import open_for_reading
+from rawmmap.files.status import generation_of
 from rawmmap.formats import sidecar
 
 __all__ = ["ChangedFileError", "State"]
@@ -21,6 +23,7 @@ class _File(NamedTuple):
     """One state of one file. An inode alone says little: it is used again at once."""
 
     inode: int
+    generation: int | None
     size: int
     mtime_ns: int
 
@@ -80,7 +83,7 @@ class State:
 def _difference(then: _File | None, now: _File | None, size: str) -> str | None:
     if then is None or now is None:
         return None if then is now else "the file was created or removed"
-    if now.inode != then.inode:
+    if (now.inode, now.generation) != (then.inode, then.generation):
         return "another file has taken its place"
     if now.size < then.size or (now.size > then.size and size != "longer"):
         return f"{then.size} bytes then, {now.size} now"
@@ -91,10 +94,15 @@ def _difference(then: _File | None, now: _File | None, size: str) -> str | None:
 
 def _stat(path: str) -> _File | None:
     try:
-        status = os.stat(path)
+        fd = open_for_reading(path)
     except FileNotFoundError:
         return None
-    return _File(status.st_ino, status.st_size, status.st_mtime_ns)
+    except OSError:  # whoever reads it reports what is wrong
+        return _file_of(os.stat(path), None)
+    try:
+        return _file_of(os.fstat(fd), generation_of(fd))
+    finally:
+        os.close(fd)
 
 
 def _digest(path: str) -> tuple[_File, bytes] | None:
@@ -104,4 +112,8 @@ def _digest(path: str) -> tuple[_File, bytes] | None:
             digest = hashlib.sha256(file.read()).digest()
     except FileNotFoundError:
         return None
-    return _File(status.st_ino, status.st_size, status.st_mtime_ns), digest
+    return _file_of(status, None), digest
+
+
+def _file_of(status: os.stat_result, generation: int | None) -> _File:
+    return _File(status.st_ino, generation, status.st_size, status.st_mtime_ns)

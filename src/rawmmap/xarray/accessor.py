@@ -50,7 +50,8 @@ class RawmmapAccessor:
         append_dim : str, optional
             The dimension along which this data is appended; implies mode "a". Every variable of the
             file that has this dimension must be in the data. Other variables and all attributes of
-            the file do not change.
+            the file do not change. Labels continue those of the file if these increase or decrease
+            strictly, and otherwise do not repeat any.
         region : dict of slices or "auto", or "auto", optional
             The part of the file to overwrite, as one slice per dimension; implies mode "r+".
             ``"auto"`` finds it from the values of the coordinates. Attributes of the file do not

@@ -17,7 +17,7 @@ from rawmmap.xarray.writing.checks import check_lengths, check_record_axis_kept
 from rawmmap.xarray.writing.covering import check_covered
 from rawmmap.xarray.writing.create import plan_file
 from rawmmap.xarray.writing.existing import Existing
-from rawmmap.xarray.writing.labels import check_labels
+from rawmmap.xarray.writing.labels import check_continued, check_labels
 from rawmmap.xarray.writing.request import WriteRequest
 
 __all__ = ["append"]
@@ -39,6 +39,7 @@ def append(request: WriteRequest) -> WritePlan:
     for name, variable in new.items():
         check_lengths(existing, name, variable, {dim: variable.sizes[dim]})
     check_labels(existing, ds, {}, skip=dim)
+    check_continued(existing, ds, dim)
     records = existing.description.records
     inside = all(isinstance(existing.placed[name].data, Layout) for name in longer)
     if records is not None and records.dim == dim and inside:

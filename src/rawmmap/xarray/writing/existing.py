@@ -142,9 +142,9 @@ class Existing:
             name, raw, decode_times=is_time, decode_timedelta=like.dtype.kind == "m"
         )
 
-    def index(self, name: str, like: Variable) -> pd.Index[Any]:
-        """Return the values of a coordinate of the file, decoded as far as `like` is."""
-        return self._decoded(name, like).to_index()
+    def index(self, name: str, like: Variable, key: Any = slice(None)) -> pd.Index[Any]:
+        """Return values of a coordinate of the file, decoded as far as `like` is."""
+        return self._decoded(name, like)[key].to_index()
 
     def _check_type(self, name: str, known: Variable, new: Variable) -> None:
         kind, native = known.dtype.kind, new.dtype.newbyteorder("=")
