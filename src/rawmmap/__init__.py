@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rawmmap.dask import from_raw
     from rawmmap.dataset import RawDataset, open
     from rawmmap.errors import DescriptionError, RawmmapError, ShortFileError, ShrunkFileError
-    from rawmmap.exports import to_envi, to_hdf5, to_npy, to_vrt
+    from rawmmap.exports import to_envi, to_hdf5, to_kerchunk, to_npy, to_vrt
     from rawmmap.layout import Layout
     from rawmmap.mapping import (
         Mapping,
@@ -56,6 +56,7 @@ __all__ = [
     "resident",
     "to_envi",
     "to_hdf5",
+    "to_kerchunk",
     "to_npy",
     "to_raw",
     "to_vrt",
@@ -84,6 +85,7 @@ _HOMES = {
     "resident": "mapping",
     "to_envi": "exports",
     "to_hdf5": "exports",
+    "to_kerchunk": "exports",
     "to_npy": "exports",
     "to_raw": "output",
     "to_vrt": "exports",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ from rawmmap.errors import DescriptionError
 from rawmmap.formats.described_file import DescribedFile
 from rawmmap.formats.envi.writer import write_envi
 from rawmmap.formats.hdf5.writer import load_h5py, write_hdf5
+from rawmmap.formats.kerchunk import make_references
 from rawmmap.formats.npy.writer import write_npy
 from rawmmap.formats.vrt import write_vrt
 from rawmmap.layout import Arrangement, Values
@@ -27,7 +28,7 @@ from rawmmap.layout.bits import BitLayout
 from rawmmap.layout.samples import native
 from rawmmap.sources import Files, local_path
 
-__all__ = ["to_envi", "to_hdf5", "to_npy", "to_vrt"]
+__all__ = ["to_envi", "to_hdf5", "to_kerchunk", "to_npy", "to_vrt"]
 
 
 def to_envi(
@@ -231,6 +232,101 @@ def to_hdf5(
     """
     load_h5py()  # Said before the file is looked at.
     return write_hdf5(open_for_export(path, **keywords), target, variable)
+
+
+def to_kerchunk(
+    path: str | os.PathLike[str],
+    *,
+    coords: Mapping[str, Any] | None = None,
+    drop_variables: str | Iterable[str] | None = None,
+    format: str | None = None,
+    storage_options: Mapping[str, Any] | None = None,
+    missing: Literal["raise", "fill"] = "raise",
+    fill_value: Any = None,
+    **keywords: Any,
+) -> dict[str, Any]:
+    """Return the reference set of described files for kerchunk, VirtualiZarr and fsspec.
+
+    It presents the very bytes of the files as the chunks of Zarr arrays. Every variable becomes an
+    array whose chunks are contiguous pieces of about 16 MiB at most: parts of a contiguous
+    variable, single records of a file of records, members of a series. What the description holds
+    itself, such as coordinates, goes into the reference set. Attributes go along; ``coordinates``
+    says which variables are coordinates.
+
+    Parameters
+    ----------
+    path : path-like
+        As for `rawmmap.open`: a path, a URL, or a pattern that stands for a series of files.
+    coords : mapping, optional
+        Coordinates by name: values, ``(dims, values)``, ``(dims, values, attrs)``, or whatever has
+        `dims`, `values` and `attrs`.
+    drop_variables : str or iterable of str, optional
+        Names of variables that are left out.
+    format, storage_options, missing, fill_value
+        As for `rawmmap.open`. `storage_options` are used to open the files and are not part of the
+        result; whoever reads through it passes them again.
+    **keywords
+        The words of `rawmmap.describe` that describe the file.
+
+    Returns
+    -------
+    dict
+        ``{"version": 1, "refs": {...}}``, plain data that `json.dump` takes.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    TypeError
+        If JSON cannot hold an attribute, or a keyword is unknown.
+    ValueError
+        If nothing describes the file; if a variable holds samples that have to be decoded or is of
+        a type that Zarr lacks; if its elements are so scattered that the set would have more than
+        10 million references; or if `_FillValue` and the `fill_value` of missing files differ.
+
+    Notes
+    -----
+    Follows version 1 of kerchunk's reference specification, with the metadata of version 2 of
+    Zarr. The dimensions of a variable are in the order of storage, the slowest first, whatever
+    their order in the description is, since not all readers heed an ``order`` of ``"F"``.
+
+    All chunks of a Zarr array are equal. A length without suitable divisors, such as a large prime,
+    gives chunks that are smaller or larger than they should be, down to single rows and up to the
+    whole variable. The references describe the files as they are now: after they have grown, make
+    them again.
+
+    Examples
+    --------
+    >>> import numpy as np, os, tempfile
+    >>> from rawmmap.exports import to_kerchunk
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> path = os.path.join(folder.name, "a.raw")
+    >>> np.arange(12, dtype=">i2").tofile(path)
+    >>> refs = to_kerchunk(path, dtype=">i2", shape=(3, 4), dims=("y", "x"), name="u")["refs"]
+    >>> sorted(refs), refs["u/0.0"][1:]
+    (['.zattrs', '.zgroup', 'u/.zarray', 'u/.zattrs', 'u/0.0'], [0, 24])
+    >>> folder.cleanup()
+    """
+    name = os.fsdecode(path)
+    if local_path(path) is None and "::" in name:
+        raise ValueError(
+            f"{name} is a chain of URLs, which a reference cannot be; give "
+            f"{name.rpartition('::')[2]}, and let the reader of the references do the rest"
+        )
+    described = Keywords.take_from(keywords)
+    if keywords:
+        raise TypeError(f"{name}: {suggest(next(iter(keywords)), Keywords.names())}")
+    raw = open_described(
+        path, described, format, "auto", storage_options, drop_variables, missing, fill_value
+    )
+    description = _with_coords(raw.description, coords or {})
+    check_lengths(raw.path, description.variables)
+    labels = [
+        name
+        for name, variable in description.variables.items()
+        if variable.dims == (name,) or name in description.coords
+    ]
+    return make_references(description, raw.files, labels)
 
 
 def to_npy(

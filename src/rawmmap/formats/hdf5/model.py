@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rawmmap.description import Variable
+from rawmmap.formats.coordinates import name_coordinates
 from rawmmap.formats.described_file import DescribedFile
 from rawmmap.layout import Layout
 
@@ -83,25 +84,12 @@ def plan(subject: DescribedFile, variable: str | None) -> Plan:
     """
     chosen = _chosen(subject, variable)
     coords = [name for name in chosen if subject.is_coordinate(name)]
-    datasets = {}
-    for name, placed in chosen.items():
-        attrs = dict(placed.attrs)
-        if name not in coords:
-            labels = [c for c in coords if _labels(c, chosen[c], placed)]
-            if labels:
-                attrs.setdefault("coordinates", " ".join(labels))
-        datasets[name] = _planned(subject, name, placed, attrs)
+    named, attrs = name_coordinates(chosen, coords, subject.description.attrs)
+    datasets = {
+        name: _planned(subject, name, placed, named[name]) for name, placed in chosen.items()
+    }
     dims = {dim: n for p in datasets.values() for dim, n in zip(p.dims, p.shape, strict=True)}
     _check_names(subject, datasets, dims)
-    attrs = dict(subject.description.attrs)
-    data = [placed for name, placed in chosen.items() if name not in coords]
-    rest = [
-        name
-        for name in coords
-        if name not in dims and not any(_labels(name, chosen[name], placed) for placed in data)
-    ]
-    if rest:
-        attrs.setdefault("coordinates", " ".join(rest))
     return Plan(datasets, dims, _attributes(attrs, subject.path))
 
 
@@ -122,11 +110,6 @@ def _chosen(subject: DescribedFile, variable: str | None) -> dict[str, Variable]
         or name in mapping
         or (subject.is_coordinate(name) and set(placed.dims) <= set(chosen.dims))
     }
-
-
-def _labels(name: str, coordinate: Variable, data: Variable) -> bool:
-    """Return whether CF's attribute ``coordinates`` of a variable has to name a coordinate."""
-    return name not in data.dims and set(coordinate.dims) <= set(data.dims)
 
 
 def _check_names(
