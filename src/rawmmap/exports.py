@@ -22,7 +22,7 @@ from rawmmap.formats.envi.writer import write_envi
 from rawmmap.formats.hdf5.writer import load_h5py, write_hdf5
 from rawmmap.formats.kerchunk import make_references
 from rawmmap.formats.npy.writer import write_npy
-from rawmmap.formats.vrt import write_vrt
+from rawmmap.formats.vrt.writer import write_vrt
 from rawmmap.layout import Arrangement, Values
 from rawmmap.layout.bits import BitLayout
 from rawmmap.layout.samples import native

@@ -130,7 +130,8 @@ class ReaderTests:
     Subclass it in a test module, and define the fixtures `reader`, which returns the reader, and
     `make_sample`: a function that writes a small file of the format, named by the path that it
     takes, with its separate header beside it if the format has one. Where the data file has no
-    header of its own, set `header_suffix` to what is appended to its name.
+    header of its own, set `header_suffix` to what is appended to its name, and `opens_header` if
+    only the header knows which file it belongs to.
 
     Examples
     --------
@@ -148,6 +149,8 @@ class ReaderTests:
 
     #: What is appended to the name of the data file to get that of its header.
     header_suffix = ""
+    #: Whether the header is opened, and not the data file.
+    opens_header = False
 
     @pytest.fixture
     def reader(self) -> Reader:
@@ -171,15 +174,20 @@ class ReaderTests:
         """Return the path of the file that the header is in."""
         return sample.with_name(sample.name + self.header_suffix)
 
+    @pytest.fixture
+    def target(self, sample: Path, header: Path) -> Path:
+        """Return the path of the file that is opened."""
+        return header if self.opens_header else sample
+
     def test_it_has_a_name(self, reader: Reader) -> None:
         assert isinstance(reader.name, str)
         assert reader.name
 
-    def test_it_recognises_by_content(self, reader: Reader, sample: Path) -> None:
-        assert reader.recognises(Probe(str(sample)))
+    def test_it_recognises_by_content(self, reader: Reader, target: Path) -> None:
+        assert reader.recognises(Probe(str(target)))
 
-    def test_recognising_opens_the_file_once_at_most(self, reader: Reader, sample: Path) -> None:
-        probe = _CountingProbe(str(sample))
+    def test_recognising_opens_the_file_once_at_most(self, reader: Reader, target: Path) -> None:
+        probe = _CountingProbe(str(target))
         reader.recognises(probe)
         reader.recognises(probe)
         assert probe.opens <= 1
@@ -194,8 +202,10 @@ class ReaderTests:
             other.write_bytes(content)
             assert not reader.recognises(Probe(str(other)))
 
-    def test_what_is_described_lies_in_the_file(self, reader: Reader, sample: Path) -> None:
-        description = reader.read(Probe(str(sample)))
+    def test_what_is_described_lies_in_the_file(
+        self, reader: Reader, sample: Path, target: Path
+    ) -> None:
+        description = reader.read(Probe(str(target)))
         assert os.path.samefile(description.path, sample)
         size = sample.stat().st_size
         resolved = description.resolve(size)
@@ -208,15 +218,15 @@ class ReaderTests:
                     assert 0 <= start <= stop <= size
 
     def test_cut_headers_raise_nothing_but_errors_of_files(
-        self, reader: Reader, sample: Path, header: Path
+        self, reader: Reader, target: Path, header: Path
     ) -> None:
         content = header.read_bytes()
         for length in range(min(len(content), _DAMAGED)):
             header.write_bytes(content[:length])
-            self._try(reader, sample)
+            self._try(reader, target)
 
     def test_damaged_headers_raise_nothing_but_errors_of_files(
-        self, reader: Reader, sample: Path, header: Path
+        self, reader: Reader, target: Path, header: Path
     ) -> None:
         content = header.read_bytes()
         for position in range(min(len(content), _DAMAGED)):
@@ -224,7 +234,7 @@ class ReaderTests:
                 damaged = bytearray(content)
                 damaged[position] ^= mask
                 header.write_bytes(damaged)
-                self._try(reader, sample)
+                self._try(reader, target)
 
     @staticmethod
     def _try(reader: Reader, path: Path) -> None:

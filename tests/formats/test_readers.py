@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 
 import rawmmap
+from rawmmap.formats.ehdr import EhdrReader
 from rawmmap.formats.envi.reader import EnviReader
 from rawmmap.formats.npy.reader import NpyReader
 from rawmmap.formats.registry import Reader
 from rawmmap.formats.sidecar.reader import SidecarReader
+from rawmmap.formats.vrt.reader import VrtReader
 from rawmmap.testing import ReaderTests
 
 VALUES = np.arange(12, dtype=">i2").reshape(3, 4)
@@ -63,5 +65,45 @@ class TestEnvi(ReaderTests):
         def make(path: Path) -> None:
             path.write_bytes(b"head" + VALUES.tobytes())
             rawmmap.to_envi(path, dtype=">i2", shape=(3, 4), dims=("y", "x"), offset=4)
+
+        return make
+
+
+class TestEhdr(ReaderTests):
+    header_suffix = ".hdr"
+
+    @pytest.fixture
+    def reader(self) -> Reader:
+        return EhdrReader()
+
+    @pytest.fixture
+    def make_sample(self) -> Callable[[Path], Any]:
+        def make(path: Path) -> None:
+            path.write_bytes(b"head" + VALUES.tobytes())
+            text = "NROWS 3\nNCOLS 4\nNBITS 16\nPIXELTYPE SIGNEDINT\nBYTEORDER M\nSKIPBYTES 4\n"
+            path.with_name(f"{path.name}.hdr").write_text(text + "NODATA -1\nCELLSIZE 2\n")
+
+        return make
+
+
+class TestVrt(ReaderTests):
+    header_suffix = ".vrt"
+    opens_header = True
+
+    @pytest.fixture
+    def reader(self) -> Reader:
+        return VrtReader()
+
+    @pytest.fixture
+    def make_sample(self) -> Callable[[Path], Any]:
+        def make(path: Path) -> None:
+            path.write_bytes(b"head" + VALUES.tobytes())
+            keywords: dict[str, Any] = {
+                "dtype": ">i2",
+                "shape": (3, 4),
+                "dims": ("y", "x"),
+                "offset": 4,
+            }
+            rawmmap.to_vrt(path, path.with_name(f"{path.name}.vrt"), **keywords)
 
         return make

@@ -15,6 +15,7 @@ import numpy as np
 
 from rawmmap.description.model import Description, Variable
 from rawmmap.errors import DescriptionError, ShortFileError
+from rawmmap.formats.fill_value import fill_value_attrs
 from rawmmap.formats.header_files import find_data, find_header
 from rawmmap.formats.map_grid import MapGrid, is_geographic, label_grid
 from rawmmap.formats.probe import HEAD_BYTES, Probe
@@ -229,19 +230,10 @@ def _number(entries: Mapping[str, str], key: str) -> float:
 
 def _fill_value(entries: Mapping[str, str], dtype: np.dtype[Any]) -> dict[str, Any]:
     text = entries.get("NODATA", entries.get("NODATA_VALUE"))
-    if text is None:
-        return {}
     try:
-        value = float(text)
+        return {} if text is None else fill_value_attrs(text, dtype)
     except ValueError as error:
-        raise ValueError(f"NODATA {text[:80]!r} is not a number") from error
-    plain = dtype.newbyteorder("=").type
-    if dtype.kind == "f":
-        with np.errstate(over="ignore"):
-            return {"_FillValue": plain(value)}
-    limits = np.iinfo(dtype)
-    fits = limits.min <= value <= limits.max and value == int(value)
-    return {"_FillValue": plain(int(value))} if fits else {}
+        raise ValueError(f"NODATA {str(text)[:80]!r} is not a number") from error
 
 
 def _labels(entries: Mapping[str, str], wkt: str) -> dict[str, Variable]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import posixpath
+import re
 from collections.abc import Callable, Iterator, Sequence
 
 from rawmmap.errors import DescriptionError
 from rawmmap.formats.probe import Probe
 
-__all__ = ["find_data", "find_header"]
+__all__ = ["find_data", "find_header", "locate_data"]
 
 # Files that say by themselves what they are; a header that shares only their stem is not theirs.
 _SELF_DESCRIBED = (
@@ -78,6 +80,27 @@ def find_data(header: Probe, suffixes: Sequence[str]) -> Probe:
         f"{header.name}: there is no data file beside it, neither {stem} nor with one of the "
         f"suffixes {list(suffixes)}; open the data file itself"
     )
+
+
+def locate_data(header: Probe, name: str) -> str:
+    """Return the path or URL of a file that a header names, seen from the header's folder.
+
+    A header may come from anywhere, so that it must not lead to files elsewhere.
+
+    Raises
+    ------
+    DescriptionError
+        If the name is empty, absolute, or leads out of that folder.
+    """
+    parts = re.split(r"[/\\]", name)
+    absolute = not parts[0] or re.match("[A-Za-z][A-Za-z0-9+.-]*:", name) is not None
+    if absolute or ".." in parts or "\0" in name:
+        raise DescriptionError(
+            f"{header.name}: the file {name[:200]!r} that it names must lie in its own folder or "
+            "below; write its name from there"
+        )
+    folder = posixpath.dirname(header.name) if header.path is None else os.path.dirname(header.name)
+    return posixpath.join(folder, name) if header.path is None else os.path.join(folder, name)
 
 
 def _existing(header: Probe, stem: str, suffixes: Sequence[str]) -> Iterator[Probe]:

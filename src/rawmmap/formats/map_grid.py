@@ -116,7 +116,8 @@ def label_grid(
 
 
 def is_geographic(wkt: str) -> bool | None:
-    """Return whether well-known text describes longitudes and latitudes; None for no text."""
-    if not wkt:
-        return None
-    return wkt.lstrip().upper().startswith(("GEOGCS", "GEOGCRS", "GEODCRS", "GEOGRAPHICCRS"))
+    """Return whether well-known text describes longitudes and latitudes; None for other text."""
+    start = wkt.lstrip().upper()
+    if start.startswith(("GEOGCS", "GEOGCRS", "GEODCRS", "GEOGRAPHICCRS")):
+        return True
+    return False if start.startswith(("PROJCS", "PROJCRS", "PROJECTEDCRS")) else None

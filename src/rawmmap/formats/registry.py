@@ -30,6 +30,7 @@ _BUILT_IN = {
     "sidecar": "rawmmap.formats.sidecar.reader:SidecarReader",
     "npy": "rawmmap.formats.npy.reader:NpyReader",
     "envi": "rawmmap.formats.envi.reader:EnviReader",
+    "vrt": "rawmmap.formats.vrt.reader:VrtReader",
     "ehdr": "rawmmap.formats.ehdr:EhdrReader",
 }
 # Those that were imported or registered, by name.

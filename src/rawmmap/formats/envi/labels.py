@@ -9,6 +9,7 @@ import numpy as np
 
 from rawmmap.description.model import Description, Variable
 from rawmmap.formats.envi.header import INTERLEAVES, Header
+from rawmmap.formats.fill_value import fill_value_attrs
 from rawmmap.formats.map_grid import MapGrid, label_grid
 from rawmmap.layout import Layout, Values
 
@@ -77,11 +78,9 @@ def _note(header: Header, key: str) -> str | list[str]:
 
 def _value_attrs(header: Header, layout: Layout) -> tuple[dict[str, Any], set[str]]:
     """Return the attributes of CF that say what values mean, and the keywords used up."""
-    attrs: dict[str, Any] = {}
     used = set(_USED)
-    fill = _fill_value(header, layout.dtype)
-    if fill is not None:
-        attrs["_FillValue"] = fill
+    attrs = _fill_value(header, layout.dtype)
+    if attrs:
         used.add("data ignore value")
     bands = header.count("bands")
     gains = header.numbers("data gain values", bands)
@@ -94,30 +93,13 @@ def _value_attrs(header: Header, layout: Layout) -> tuple[dict[str, Any], set[st
     return attrs, used
 
 
-def _fill_value(header: Header, dtype: np.dtype[Any]) -> np.generic | None:
-    """Return the value to ignore in the type of the data; None where it cannot have it."""
+def _fill_value(header: Header, dtype: np.dtype[Any]) -> dict[str, Any]:
+    """Return the value to ignore in the type of the data; nothing where it cannot have it."""
     text = header.entries.get("data ignore value")
-    if text is None or dtype.kind == "c":
-        return None
     try:
-        return _as_integer(text, dtype) if dtype.kind in "iu" else _as_float(text, dtype)
+        return {} if text is None else fill_value_attrs(text, dtype)
     except ValueError as error:
-        raise header.error(f"data ignore value = {text[:80]!r} is not a number") from error
-
-
-def _as_integer(text: str, dtype: np.dtype[Any]) -> np.generic | None:
-    value = int(text) if len(text) < 25 and text.lstrip("+-").isdecimal() else float(text)
-    limits = np.iinfo(dtype)
-    if not limits.min <= value <= limits.max or value != int(value):
-        return None
-    result: np.generic = dtype.newbyteorder("=").type(int(value))
-    return result
-
-
-def _as_float(text: str, dtype: np.dtype[Any]) -> np.generic:
-    with np.errstate(over="ignore"):
-        result: np.generic = dtype.newbyteorder("=").type(float(text))
-    return result
+        raise header.error(f"data ignore value = {str(text)[:80]!r} is not a number") from error
 
 
 def _band_labels(header: Header) -> Iterator[tuple[str, Variable]]:

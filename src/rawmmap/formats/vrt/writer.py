@@ -16,9 +16,9 @@ from rawmmap.formats.described_file import DescribedFile, relative, target_path
 from rawmmap.formats.raster import Raster, as_raster
 from rawmmap.layout import Layout
 
-__all__ = ["write_vrt"]
+__all__ = ["TYPES", "write_vrt"]
 
-_TYPES = {
+TYPES = {
     "b1": "Byte",
     "u1": "Byte",
     "i1": "Int8",
@@ -67,10 +67,10 @@ def _is_vrt(path: Path) -> bool:
 
 
 def _document(raster: Raster, source: str) -> ET.Element:
-    code = _TYPES.get(f"{raster.dtype.kind}{raster.dtype.itemsize}")
+    code = TYPES.get(f"{raster.dtype.kind}{raster.dtype.itemsize}")
     if code is None:
         raise ValueError(
-            f"{_who(raster)}: GDAL has no type for {raster.dtype}; it has those of {sorted(_TYPES)}"
+            f"{_who(raster)}: GDAL has no type for {raster.dtype}; it has those of {sorted(TYPES)}"
         )
     bands, lines, pixels = raster.layout.shape
     _check_lengths(raster, bands, lines, pixels)

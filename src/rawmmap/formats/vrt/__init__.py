@@ -1,0 +1,1 @@
+"""GDAL's virtual format with raw bands: read, and written."""
