@@ -34,6 +34,7 @@ def test_every_field_of_the_schema_is_explained() -> None:
     rules = schema()
     fields = {*rules["properties"], *rules["$defs"]["placed"]["properties"], "values"}
     fields |= set(rules["properties"]["records"]["properties"])
+    fields |= set(rules["properties"]["series"]["properties"])
     assert not {field for field in fields if f"`{field}`" not in PAGE}
 
 

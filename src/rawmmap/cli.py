@@ -71,6 +71,20 @@ def _parse_dtype(ctx: click.Context, param: click.Parameter, value: str | None) 
         raise click.BadParameter(f"{value!r} is not a NumPy dtype such as >f4: {error}") from None
 
 
+def _parse_number(
+    ctx: click.Context, param: click.Parameter, value: str | None
+) -> int | float | complex | None:
+    """Parse a number such as ``-999``, ``1e20`` or ``nan``."""
+    if value is None:
+        return None
+    for kind in (int, float, complex):
+        try:
+            return kind(value)
+        except ValueError:
+            continue
+    raise click.BadParameter(f"{value!r} is not a number such as -999 or nan")
+
+
 def _parse_json(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
     """Parse a JSON object."""
     if value is None:
@@ -147,6 +161,17 @@ _DESCRIPTION_OPTIONS = (
         "--overlap", is_flag=True, default=None, help="Allow variables to share bytes of the file."
     ),
     click.option("--format", metavar="FORMAT", help="Format of the description: sidecar, npy, ..."),
+    click.option(
+        "--missing",
+        type=click.Choice(["raise", "fill"]),
+        help="Of a series: what happens where files are missing.",
+    ),
+    click.option(
+        "--fill-value",
+        callback=_parse_number,
+        metavar="NUMBER",
+        help="Of a series: what stands for the elements of missing files.",
+    ),
 )
 
 
@@ -202,35 +227,46 @@ def main() -> None:
 def info(path: str, **options: Any) -> None:
     """Show which variables the file PATH holds, and how xarray opens it.
 
+    A pattern such as 'run/ux-{step:04d}.bin' stands for a series of files.
+
     Without options the file is described by its sidecar or header.
     """
     keywords = {name: value for name, value in options.items() if value is not None}
     with _report_errors():
         import xarray as xr
 
-        from rawmmap.layout import Layout
-
         raw = rawmmap.open(path, **keywords)
-        size = raw.source.identity.size
-        lines = [f"{raw.path}: {size} bytes ({_format_size(size)})"]
+        lines = [_format_files(raw)]
         for name, variable in raw.description.variables.items():
-            if isinstance(variable.data, Layout):
+            if variable.in_file:
                 lines.append(_format_variable(name, variable))
             else:
                 lines.append(
                     f"  {name}: {variable.data.dtype} {variable.dims}, values in the description"
                 )
-        lines += _format_coverage(raw.coverage, size)
+        lines += _format_coverage(raw.coverage, int(raw.opened.sizes[0]), len(raw.files))
         with xr.open_dataset(path, engine="rawmmap", **keywords) as ds:
             lines += ["", str(ds), "", "With chunks={}:", *_format_chunks(ds)]
         click.echo("\n".join(lines))
 
 
-def _format_coverage(uncovered: list[tuple[int, int]], size: int) -> Iterator[str]:
-    """Yield the share of a file that its variables cover, and the ranges that none covers."""
+def _format_files(raw: rawmmap.RawDataset) -> str:
+    sizes = raw.opened.sizes
+    size = f"{sizes.sum()} bytes ({_format_size(sizes.sum())})"
+    if len(sizes) == 1:
+        return f"{raw.title}: {size}"
+    return f"{raw.title}: {size} in {len(sizes)} files of {sizes.min()} to {sizes.max()} bytes"
+
+
+def _format_coverage(uncovered: list[tuple[int, int]], size: int, count: int) -> Iterator[str]:
+    """Yield the share of a file that its variables cover, and the ranges that none covers.
+
+    Of several files it is the first one.
+    """
     free = sum(stop - start for start, stop in uncovered)
     share = 100 * (size - free) / size if size else 100
-    yield f"  covered: {size - free} of {size} bytes ({share:.3g} %)"
+    where = "" if count == 1 else " of the first file"
+    yield f"  covered: {size - free} of {size} bytes{where} ({share:.3g} %)"
     for start, stop in uncovered[:_MAX_RANGES]:
         yield f"  not covered: bytes {start} to {stop} ({stop - start} bytes)"
     if len(uncovered) > _MAX_RANGES:
@@ -238,14 +274,24 @@ def _format_coverage(uncovered: list[tuple[int, int]], size: int) -> Iterator[st
 
 
 def _format_variable(name: str, variable: Any) -> str:
-    layout = variable.data
-    dtype = variable.samples or layout.dtype.str
-    axes = ", ".join(f"{dim}: {n}" for dim, n in zip(variable.dims, layout.shape, strict=True))
+    from rawmmap.layout import Layout
+
+    data = variable.data
+    dtype = variable.samples or data.dtype.str
+    axes = ", ".join(f"{dim}: {n}" for dim, n in zip(variable.dims, data.shape, strict=True))
+    text = f"  {name}: {dtype} ({axes})"
+    if isinstance(data, Layout):
+        return f"{text}, {_format_place(data)}"
+    first = next((part.data for part in data.parts() if part.data is not None), None)
+    if not isinstance(first, Layout):
+        return text
+    shape = " x ".join(map(str, first.shape))
+    return f"{text}, in pieces; the first one, {shape} elements: {_format_place(first)}"
+
+
+def _format_place(layout: Any) -> str:
     start, stop = layout.extent
-    return (
-        f"  {name}: {dtype} ({axes}), offset {layout.offset}, strides {layout.strides}, "
-        f"in bytes {start} to {stop}"
-    )
+    return f"offset {layout.offset}, strides {layout.strides}, in bytes {start} to {stop}"
 
 
 def _format_chunks(ds: xr.Dataset) -> Iterator[str]:
@@ -276,6 +322,9 @@ def _format_size(nbytes: float) -> str:
 @_add_description_options
 def describe(path: str, **options: Any) -> None:
     """Check a description against the file PATH and write it to the file's sidecar.
+
+    A pattern such as 'run/ux-{step:04d}.bin' stands for a series of files, which get one sidecar
+    together.
 
     After that, xarray opens the file without any keywords.
     """

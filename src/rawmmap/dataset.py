@@ -24,12 +24,13 @@ from rawmmap.description.patterns import Pattern, is_pattern
 from rawmmap.description.series import Series
 from rawmmap.formats.compression import HEAD_BYTES, check_uncompressed, may_be_compressed
 from rawmmap.formats.registry import find
+from rawmmap.formats.series import find_series, read_series
 from rawmmap.layout import Arrangement, Layout, Values
 from rawmmap.layout.bits import BitLayout
 from rawmmap.layout.cells import required_sizes
 from rawmmap.layout.overlap import find_uncovered
 from rawmmap.sources import Access, Files, Source, local_path, open_source
-from rawmmap.sources.listing import list_files, pattern_exists
+from rawmmap.sources.listing import pattern_exists
 
 __all__ = ["RawDataset", "Variable", "open", "open_described", "values_of"]
 
@@ -112,8 +113,9 @@ class RawDataset(Mapping[str, Variable]):
             self.description = member
         else:
             sizes = files.sizes.tolist()
-            member = self.template.resolve(min(sizes)).without(dropped)
-            files.check_sizes(int(np.max(_required_bytes(member, 1))))
+            member = series.resolve_first(self.template, sizes).without(dropped)
+            if not series.by_name:
+                files.check_sizes(int(np.max(_required_bytes(member, 1))))
             self.description = series.resolve(self.template, sizes).without(dropped)
         self._member = member
         self.opened.check_sizes(_required_bytes(self.description, len(files)))
@@ -129,18 +131,19 @@ class RawDataset(Mapping[str, Variable]):
         """
         if self.series is not None:
             raise ValueError(
-                f"{self._title}: this works on one file, and not on a series of "
+                f"{self.title}: this works on one file, and not on a series of "
                 f"{len(self.opened)} files; give it one of them, such as {self.path}"
             )
         if len(self.opened) > 1:
             raise ValueError(
-                f"{self._title}: this works on one file, but the data lie in "
+                f"{self.title}: this works on one file, but the data lie in "
                 f"{len(self.opened)} files"
             )
         return self.opened[0]
 
     @property
-    def _title(self) -> str:
+    def title(self) -> str:
+        """What errors name: the file, or the pattern of a series."""
         return self.path if self.series is None else self.series.pattern.text
 
     @property
@@ -221,7 +224,7 @@ class RawDataset(Mapping[str, Variable]):
         size = f"{int(self.opened.sizes.sum())} bytes"
         one_file = self.series is None and len(self.opened) == 1
         count = "" if one_file else f" in {len(self.opened)} files"
-        lines = [f"<RawDataset {self._title}: {size}{count}>"]
+        lines = [f"<RawDataset {self.title}: {size}{count}>"]
         for name in self:
             data = self.arrangement(name)
             axes = ", ".join(
@@ -362,14 +365,17 @@ def open_described(
         [drop_variables] if isinstance(drop_variables, str) else drop_variables or ()
     )
     if names_series(name, storage_options):
-        pattern = Pattern(name)
-        files, series = list_series(pattern, storage_options, missing, fill_value)
-        description = find(files.urls[0], format, keywords, storage_options)
+        description, files, series = find_series(
+            Pattern(name), format, keywords, storage_options, missing, fill_value
+        )
         if may_be_compressed(files.urls[0]):
             check_uncompressed(files.urls[0], read_head(files[0]))
         return RawDataset(description, files, access, dropped, series)
     for _ in range(_TRIES):
         description = find(name, format, keywords, storage_options)
+        if description.members is not None:
+            description, files, series = read_series(name, storage_options, missing, fill_value)
+            return RawDataset(description, files, access, dropped, series)
         source = open_source(description.path, storage_options)
         identity = source.identity
         if may_be_compressed(source.url):
@@ -394,26 +400,6 @@ def names_series(
     """Return whether a path stands for many files: one with fields, that does not exist itself."""
     name = os.fsdecode(path)
     return is_pattern(name) and not pattern_exists(name, storage_options)
-
-
-def list_series(
-    pattern: Pattern, storage_options: Mapping[str, Any] | None, missing: str, fill_value: Any
-) -> tuple[Files, Series]:
-    """Return the files of a pattern, in the order of the values in their names.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there are none.
-    DescriptionError
-        If some are missing, and `missing` is not "fill".
-    """
-    listing = list_files(pattern, storage_options)
-    chosen, axes = pattern.parse(listing.names)
-    if not chosen:
-        raise FileNotFoundError(errno.ENOENT, "no file has a name of this pattern", pattern.text)
-    series = Series.of(pattern, axes, missing, fill_value)
-    return listing.files([chosen[i] for i in series.grid.files.tolist()]), series
 
 
 def read_head(source: Source) -> bytes:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from rawmmap.description.members import Members
 from rawmmap.description.template import LayoutTemplate
 from rawmmap.errors import DescriptionError
 from rawmmap.layout import Arrangement, Layout, Mosaic, Values
@@ -114,6 +115,8 @@ class Description:
     files : tuple of str
         All data files, in the order of their numbers in mosaics, where there are several; the first
         one is `path`.
+    members : Members or None
+        The files of a series, each of which holds these variables; `path` is then their pattern.
     """
 
     path: str
@@ -125,6 +128,7 @@ class Description:
     overlap: bool = False
     unnamed: bool = False
     files: tuple[str, ...] = ()
+    members: Members | None = None
 
     def resolve(self, size: int) -> Description:
         """Return the description of the file with a size of `size` bytes.

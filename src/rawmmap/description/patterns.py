@@ -34,6 +34,9 @@ _FLOAT = r"[-+ ]*(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 # So many of the combinations that are missing are named in an error.
 _LISTED = 5
 
+# A name has no more bytes on any common system.
+_WIDEST = 255
+
 # Grids with more cells than this for each file are refused, and not filled.
 _MOST_CELLS = 1000
 
@@ -126,12 +129,24 @@ class Pattern:
         unknown = [
             d for c in letters if c == "%" and (d := next(letters, "")) not in {*_TIMES, "%"}
         ]
-        if unknown or not field.kind:
+        if unknown or not field.kind or "{" in field.spec:
             raise DescriptionError(
                 f"{self.text}: the format of {{{field.name}:{field.spec}}} cannot be read back; "
                 "there are integers (04d, x, o, b), floats (.2f, e, g), text (s) and times of "
                 f"{', '.join('%' + d for d in _TIMES)}"
             )
+        if any(int(width) > _WIDEST for width in re.findall(r"\d+", field.spec)):
+            raise DescriptionError(
+                f"{self.text}: the field {{{field.name}:{field.spec}}} is wider than the "
+                f"{_WIDEST} characters that a name may have"
+            )
+        sample = {"int": 0, "float": 0.0}.get(field.kind, "0")
+        try:
+            format(sample, field.spec if field.kind != "time" else "")
+        except ValueError as error:
+            raise DescriptionError(
+                f"{self.text}: the field {{{field.name}:{field.spec}}}: {error}"
+            ) from error
 
     @cached_property
     def _pieces(self) -> list[tuple[str, Field | None]]:
@@ -164,6 +179,24 @@ class Pattern:
                 break
         head, slash, _ = "".join(literals).rpartition("/")
         return head + slash
+
+    @cached_property
+    def label(self) -> str:
+        """The path with the formats of its fields left out, such as ``run/ux-{step}.bin``."""
+        return "".join(
+            literal if field is None else f"{literal}{{{field.name}}}"
+            for literal, field in self._pieces
+        )
+
+    @property
+    def variable_width(self) -> int:
+        """Number of its fields whose texts may be of any length."""
+        return sum(field.kind != "time" for field in self._fields)
+
+    @property
+    def has_folders(self) -> bool:
+        """Whether folders have fields too, so that the files lie in several."""
+        return len(self.levels) > 1
 
     @cached_property
     def levels(self) -> tuple[re.Pattern[str], ...]:
@@ -300,6 +333,18 @@ def _as_python(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
+def _find(labels: npt.NDArray[Any], values: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
+    """Return the position of each value among the labels; -1 where it is none of them."""
+    positions = {label: i for i, label in enumerate(_hashable(labels))}
+    return np.array([positions.get(value, -1) for value in _hashable(values)], np.intp)
+
+
+def _hashable(values: npt.NDArray[Any]) -> list[Any]:
+    # Times are equal whatever their resolution.
+    times = values.dtype.kind == "M"
+    return list((values.astype("M8[us]").astype(np.int64) if times else values).tolist())
+
+
 @dataclass(frozen=True, slots=True)
 class Axis:
     """A field, and its values."""
@@ -327,19 +372,36 @@ class Grid:
     cells: npt.NDArray[np.int64] | None = None
 
     @classmethod
-    def of(cls, axes: Sequence[Axis]) -> Grid:
+    def of(cls, axes: Sequence[Axis], listed: Mapping[str, npt.NDArray[Any]] | None = None) -> Grid:
         """Return the grid of files whose fields have these values, not sorted.
+
+        Parameters
+        ----------
+        axes : sequence of Axis
+            For each field its values in the names of all files.
+        listed : mapping of str to numpy.ndarray, optional
+            The values of some fields in the order of their axes; files of other values do not
+            count.
 
         Raises
         ------
         DescriptionError
             If the grid would have far more cells than there are files.
         """
+        known = {} if listed is None else listed
+        places = {a.name: _find(known[a.name], a.values) for a in axes if a.name in known}
+        chosen = np.ones(len(axes[0].values), bool)
+        for place in places.values():
+            chosen &= place >= 0
         sorted_axes, positions = [], []
         for axis in axes:
-            values, inverse = np.unique(axis.values, return_inverse=True)
-            sorted_axes.append(Axis(axis.name, values))
-            positions.append(inverse.reshape(-1))
+            if axis.name in places:
+                sorted_axes.append(Axis(axis.name, known[axis.name]))
+                positions.append(places[axis.name][chosen])
+            else:
+                values, inverse = np.unique(axis.values[chosen], return_inverse=True)
+                sorted_axes.append(Axis(axis.name, values))
+                positions.append(inverse.reshape(-1))
         count = len(positions[0])
         shape = tuple(len(axis.values) for axis in sorted_axes)
         total = 1
@@ -351,9 +413,12 @@ class Grid:
                 f"{count} files make hardly a grid of {lengths}: {total - count} combinations of "
                 "these values have no file"
             )
-        cells = np.ravel_multi_index(tuple(positions), shape).astype(np.int64)
-        files = np.argsort(cells, kind="stable")
-        return cls(tuple(sorted_axes), files, None if total == count else cells[files])
+        # NumPy refuses to count in a grid without cells.
+        cells = np.ravel_multi_index(tuple(positions), shape) if count else np.empty(0, np.intp)
+        order = np.argsort(cells, kind="stable")
+        files = np.flatnonzero(chosen)[order]
+        absent = None if total == count else cells[order].astype(np.int64)
+        return cls(tuple(sorted_axes), files, absent)
 
     @property
     def shape(self) -> tuple[int, ...]:

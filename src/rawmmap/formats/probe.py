@@ -37,6 +37,8 @@ class Probe:
     ----------
     name : str
         Path or URL.
+    identity : Identity
+        Which file it is, and its state.
     size : int
         Bytes of the file.
     head : bytes
@@ -48,7 +50,8 @@ class Probe:
         self._options = dict(storage_options or {})
         self._source: Source = open_source(name, self._options)
         self._neighbours: dict[str, Probe | None] = {}
-        self.size = self._source.identity.size
+        self.identity = self._source.identity
+        self.size = self.identity.size
 
     @property
     def path(self) -> str | None:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from rawmmap.description.patterns import Pattern
+from rawmmap.errors import DescriptionError
 from rawmmap.sources.files import Files
 from rawmmap.sources.opening import local_path
 
@@ -92,11 +93,27 @@ def _list_names(folder: str, storage_options: Mapping[str, Any] | None) -> set[s
         return set()
 
 
-def list_files(pattern: Pattern, storage_options: Mapping[str, Any] | None = None) -> Listing:
+def list_files(
+    pattern: Pattern,
+    storage_options: Mapping[str, Any] | None = None,
+    *,
+    confined: bool = False,
+) -> Listing:
     """Return the files below the folder of a pattern that may belong to it.
+
+    Parameters
+    ----------
+    pattern : Pattern
+        What their names look like.
+    storage_options : mapping, optional
+        Options for fsspec, for URLs.
+    confined : bool
+        Whether links that lead out of the folder are refused.
 
     Raises
     ------
+    DescriptionError
+        If there is such a link.
     OSError
         If a folder cannot be listed.
     """
@@ -110,8 +127,19 @@ def list_files(pattern: Pattern, storage_options: Mapping[str, Any] | None = Non
     else:
         base = os.path.join(os.path.abspath(folder), "")
         rows, options = list(_walk(base, "", pattern.levels)), None
+        for name, *_ in rows if confined else ():
+            _check_confined(base, name)
     names, sizes, states = zip(*rows, strict=True) if rows else ((), (), ())
     return Listing(base, list(names), list(sizes), list(states), options)
+
+
+def _check_confined(folder: str, name: str) -> None:
+    path = folder + name
+    if os.path.islink(path) and os.path.dirname(os.path.realpath(path)) != os.path.realpath(folder):
+        raise DescriptionError(
+            f"{path} is a link out of its folder, to {os.path.realpath(path)}; to follow it, open "
+            "the pattern of the files and not their sidecar"
+        )
 
 
 def _matches(levels: Sequence[re.Pattern[str]], name: str) -> bool:

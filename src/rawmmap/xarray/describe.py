@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rawmmap.dataset import RawDataset, open_described
 from rawmmap.description import Description, Keywords, LayoutTemplate, Variable
 from rawmmap.description.keyword_types import suggest
+from rawmmap.description.members import Members
 from rawmmap.description.model import iterate_fields
 from rawmmap.errors import name_file
 from rawmmap.formats import sidecar
+from rawmmap.formats.series import series_label
 from rawmmap.layout import Layout, Values
 from rawmmap.writing import write_sidecar
 from rawmmap.xarray.engine import make_coords
@@ -27,6 +29,8 @@ def describe(
     *,
     coords: Mapping[Any, Any] | None = None,
     format: str | None = None,
+    missing: Literal["raise", "fill"] = "raise",
+    fill_value: Any = None,
     **keywords: Any,
 ) -> Path:
     """Check a description against a file, and write it as the file's sidecar.
@@ -34,12 +38,17 @@ def describe(
     Parameters
     ----------
     path : path-like
-        The data file. It is not changed.
+        The data file. It is not changed. A pattern such as ``"ux-{step:04d}.bin"`` stands for a
+        series of files, which get one sidecar together.
     coords : mapping, optional
         Coordinates, as `xarray.Dataset` takes them. Their values go into the sidecar, encoded as
         xarray encodes them for any file, and are decoded when the file is opened.
     format : str, optional
         Name of the reader of the header, ``"npy"`` for example, whose contents go into the sidecar.
+    missing : {"raise", "fill"}
+        Of a series: what happens where files are missing, now and when it is opened.
+    fill_value : object, optional
+        What stands for the elements of missing files; NaN for floats.
     **keywords
         Description of the file: `dtype`, `shape`, `dims` and the others, as for
         ``xr.open_dataset(path, engine="rawmmap", ...)``. A ``-1`` in a shape and records
@@ -48,7 +57,8 @@ def describe(
     Returns
     -------
     pathlib.Path
-        The sidecar, ``<path>.json``; an existing one is replaced atomically.
+        The sidecar, ``<path>.json``; an existing one is replaced atomically. That of a series has
+        the name of the pattern without the formats of its fields, such as ``ux-{step}.bin.json``.
 
     Raises
     ------
@@ -74,17 +84,33 @@ def describe(
     """
     description_keywords = Keywords.take_from(keywords)
     if keywords:
-        raise TypeError(f"{path}: {suggest(next(iter(keywords)), Keywords.names())}")
-    raw = open_described(path, description_keywords, format)
+        known = (*Keywords.names(), "coords", "format", "missing", "fill_value")
+        raise TypeError(f"{path}: {suggest(next(iter(keywords)), known)}")
+    raw = open_described(path, description_keywords, format, missing=missing, fill_value=fill_value)
     description = raw.template
     if coords is not None:
-        with name_file(description.path):
+        with name_file(raw.title):
             description = _add_coords(description, raw, coords)
-    size = raw.source.identity.size
-    text = sidecar.dumps(_split_fields(description, description.resolve(size)))
-    # A sidecar must be readable, whatever the keywords were.
-    sidecar.loads(text, sidecar.sidecar_path_of(description.path)).resolve(size)
-    return Path(write_sidecar(description.path, text))
+    series = raw.series
+    if series is None:
+        size = raw.source.identity.size
+        return _write(description, description.path, lambda each: each.resolve(size))
+    members = description.members or Members(series.pattern)
+    if missing != "raise" or fill_value is not None:
+        members = replace(members, missing=missing, fill_value=fill_value)
+    described = replace(description, members=members, path=series.pattern.text)
+    sizes = raw.opened.sizes.tolist()
+    target = series_label(series.pattern)
+    return _write(described, target, lambda each: series.resolve_first(each, sizes))
+
+
+def _write(
+    description: Description, target: str, resolve: Callable[[Description], Description]
+) -> Path:
+    """Write the sidecar of `target`, which must be readable whatever the keywords were."""
+    text = sidecar.dumps(_split_fields(description, resolve(description)))
+    resolve(sidecar.loads(text, sidecar.sidecar_path_of(target)))
+    return Path(write_sidecar(target, text))
 
 
 def _add_coords(

@@ -43,7 +43,7 @@ class SidecarReader:
             return _read_for(probe.name, probe)
         with probe.open() as file:
             description = loads(read_bounded(file, probe.name), probe.name)
-        if probe.path is not None:
+        if probe.path is not None and description.members is None:
             _check_folder(probe.name, description.path)
             if _is_same(sidecar_path_of(description.path), probe.name):
                 return _read_for(description.path, probe)

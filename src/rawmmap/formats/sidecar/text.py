@@ -31,6 +31,7 @@ from rawmmap.description.checks import (
 from rawmmap.description.model import Description, Records, Variable
 from rawmmap.description.template import LayoutTemplate, template_of
 from rawmmap.errors import DescriptionError
+from rawmmap.formats.sidecar.members import check_in_folder, decode_members, encode_members
 from rawmmap.formats.sidecar.pretty import pretty
 from rawmmap.formats.sidecar.values import (
     decode_array,
@@ -68,7 +69,7 @@ _SEARCHED = 2**24
 # Values inside a sidecar are for coordinates; larger arrays belong into the data file.
 _MAX_BYTES = 256 * 2**20
 
-_TOP = {"rawmmap", "file", "attrs", "coords", "overlap", "records", "variables"}
+_TOP = {"rawmmap", "file", "series", "attrs", "coords", "overlap", "records", "variables"}
 _PLACED = {"shape", "offset", "order", "strides", "bits", "bit_order"}
 _VARIABLE = {"dtype", "dims", "attrs", "values", *_PLACED}
 
@@ -118,6 +119,8 @@ def dumps(description: Description) -> str:
         If an attribute is of a type that JSON cannot hold.
     """
     document: dict[str, Any] = {"rawmmap": VERSION}
+    if description.members is not None:
+        document["series"] = encode_members(description.members)
     if description.attrs:
         document["attrs"] = encode_attrs(description.attrs, "the dataset")
     if description.coords:
@@ -264,13 +267,15 @@ def _decode_description(document: Any, path: str) -> Description:
     unknown = [name for name in coords if name not in variables]
     if unknown:
         raise ValueError(f'"coords" names {unknown}, which are not variables of the sidecar')
+    members = decode_members(top, *_split(path))
     return Description(
-        _data_path(top, path),
+        _data_path(top, path) if members is None else members.pattern.text,
         variables,
         frozenset(coords),
         decode_attrs(check_object(top.get("attrs", {}), '"attrs"')),
         records,
         overlap=_check_overlap(top.get("overlap", False)),
+        members=members,
     )
 
 
@@ -297,21 +302,21 @@ def _check_overlap(value: Any) -> bool:
     return value
 
 
+def _split(path: str) -> tuple[str, str]:
+    """Return the folder of a sidecar, and its name.
+
+    The folder keeps its last separator: before it, ``memory://a.bin`` has no folder, but a scheme.
+    """
+    name = path.rpartition("/")[2] if local_path(path) is None else os.path.basename(path)
+    return path.removesuffix(name), name
+
+
 def _data_path(top: Mapping[str, Any], path: str) -> str:
-    # The folder keeps its last separator: before it, memory://a.bin has no folder, but a scheme.
-    sidecar_name = path.rpartition("/")[2] if local_path(path) is None else os.path.basename(path)
-    folder = path.removesuffix(sidecar_name)
-    default = sidecar_name.removesuffix(SUFFIX)
-    name = top.get("file", default)
+    folder, sidecar_name = _split(path)
+    name = top.get("file", sidecar_name.removesuffix(SUFFIX))
     if not isinstance(name, str) or not name:
         raise TypeError(f'"file" must be the name of a file, not {name!r}')
-    # A colon names another drive on Windows, and is an ordinary character elsewhere.
-    forbidden = "/\\:\0" if os.name == "nt" else "/\\\0"
-    if name in (".", "..") or any(c in name for c in forbidden):
-        raise ValueError(
-            f'"file" is {name!r}: a sidecar names only files in its own folder; open the data file '
-            "with keywords instead"
-        )
+    check_in_folder(name, '"file"')
     if name == sidecar_name:
         raise ValueError('"file" is missing, and the sidecar is not named after its data file')
     return folder + name

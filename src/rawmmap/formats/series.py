@@ -1,0 +1,192 @@
+"""Series of files: which files there are, and what describes them."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from rawmmap.description import Description, Keywords
+from rawmmap.description.members import Members
+from rawmmap.description.patterns import Pattern
+from rawmmap.description.series import Series
+from rawmmap.errors import DescriptionError
+from rawmmap.formats.probe import Probe
+from rawmmap.formats.registry import find
+from rawmmap.formats.sidecar import SUFFIX, loads
+from rawmmap.formats.sidecar.text import is_sidecar_text, read_bounded
+from rawmmap.sources import Files, open_source
+from rawmmap.sources.listing import list_files
+
+__all__ = ["find_series", "list_series", "read_series", "series_label"]
+
+# The sidecar may be replaced while the files are listed, but hardly so often in a row.
+_TRIES = 100
+
+
+def series_label(pattern: Pattern) -> str:
+    """Return the path whose sidecar describes a series: that of no file, ``run/ux-{step}.bin``.
+
+    Raises
+    ------
+    DescriptionError
+        If the files lie in several folders, since a sidecar names files of its own folder only.
+    """
+    if pattern.has_folders:
+        raise DescriptionError(
+            f"{pattern.text}: a sidecar describes files in its own folder only, and these lie in "
+            "several; give a pattern without fields in folders"
+        )
+    return pattern.label
+
+
+def find_series(
+    pattern: Pattern,
+    format: str | None,
+    keywords: Keywords,
+    storage_options: Mapping[str, Any] | None,
+    missing: str,
+    fill_value: Any,
+) -> tuple[Description, Files, Series]:
+    """Return the files of a pattern and what describes each of them.
+
+    That is keywords, else the sidecar of the series, else the sidecar or header of the first file.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there are no files.
+    DescriptionError
+        If nothing describes them, what does is malformed, or some are missing.
+    """
+    if format in (None, "sidecar") and keywords.describe(pattern.text) is None:
+        path = pattern.label + SUFFIX
+        if not pattern.has_folders and _is_sidecar(path, storage_options):
+            return read_series(path, storage_options, missing, fill_value, pattern)
+    files, series = list_series(Members(pattern), storage_options, missing, fill_value)
+    return find(files.urls[0], format, keywords, storage_options), files, series
+
+
+def _is_sidecar(path: str, storage_options: Mapping[str, Any] | None) -> bool:
+    try:
+        probe = Probe(path, storage_options)
+        return is_sidecar_text(probe.head, probe.open)
+    except (FileNotFoundError, ValueError):
+        return False
+
+
+def read_series(
+    path: str,
+    storage_options: Mapping[str, Any] | None,
+    missing: str = "raise",
+    fill_value: Any = None,
+    pattern: Pattern | None = None,
+) -> tuple[Description, Files, Series]:
+    """Return the files that the sidecar of a series describes.
+
+    A writer that replaces files by others of another description removes the sidecar first, so that
+    the files are those it means if it is the same before and after they are listed.
+
+    Parameters
+    ----------
+    path : str
+        The sidecar.
+    storage_options, missing, fill_value
+        As for `list_series`.
+    pattern : Pattern, optional
+        The pattern that the caller named. Without it links out of the folder are refused.
+
+    Raises
+    ------
+    DescriptionError
+        If it is malformed, or describes another pattern.
+    """
+    for _ in range(_TRIES):
+        probe = Probe(path, storage_options)
+        description = _read(probe, pattern)
+        members, confined = description.members, pattern is None
+        assert members is not None
+        files, series = list_series(
+            members, storage_options, missing, fill_value, confined=confined
+        )
+        if _is_unchanged(probe):
+            return replace(description, path=files.urls[0]), files, series
+    raise BlockingIOError(
+        errno.EAGAIN,
+        f"the sidecar was replaced {_TRIES} times while it was being opened; try again",
+        path,
+    )
+
+
+def _read(probe: Probe, pattern: Pattern | None) -> Description:
+    with probe.open() as file:
+        description = loads(read_bounded(file, probe.name), probe.name)
+    members = description.members
+    if members is None or (pattern is not None and members.pattern != pattern):
+        raise DescriptionError(
+            f"{probe.name} describes {description.path}, and not "
+            f"{'a series' if pattern is None else pattern.text}; open that, or pass keywords that "
+            "describe the files"
+        )
+    return description
+
+
+def _is_unchanged(probe: Probe) -> bool:
+    """Return whether a local file is still what the probe has seen."""
+    if probe.path is None:
+        return True
+    try:
+        return open_source(probe.name).identity == probe.identity
+    except FileNotFoundError:
+        return False
+
+
+def list_series(
+    members: Members,
+    storage_options: Mapping[str, Any] | None,
+    missing: str = "raise",
+    fill_value: Any = None,
+    *,
+    confined: bool = False,
+) -> tuple[Files, Series]:
+    """Return the files of a series, in the order of the values in their names.
+
+    Parameters
+    ----------
+    members : Members
+        What is said of them.
+    storage_options : mapping, optional
+        Options for fsspec, for URLs.
+    missing, fill_value
+        What the caller says of missing files besides.
+    confined : bool
+        Whether links that lead out of the folder are refused.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there are none.
+    DescriptionError
+        If some are missing, and `missing` is not "fill".
+    """
+    pattern = members.pattern
+    listing = list_files(pattern, storage_options, confined=confined)
+    # A field of any text would take the sidecar of the series for a file of it.
+    sidecar = pattern.label[len(pattern.folder) :] + SUFFIX
+    chosen, axes = pattern.parse(["" if name == sidecar else name for name in listing.names])
+    if missing != "raise":
+        members = replace(members, missing=missing)
+    if fill_value is not None:
+        members = replace(members, fill_value=fill_value)
+    if not chosen:
+        raise FileNotFoundError(errno.ENOENT, "no file has a name of this pattern", pattern.text)
+    series = Series.of(members, axes)
+    if not len(series.grid.files):
+        raise FileNotFoundError(
+            errno.ENOENT, "none of the files that its sidecar lists exists", pattern.text
+        )
+    numbers = np.asarray(chosen)[series.grid.files]
+    return listing.files(numbers.tolist()), series
