@@ -12,8 +12,10 @@ import pytest
 import rawmmap
 from rawmmap.formats.ehdr import EhdrReader
 from rawmmap.formats.envi.reader import EnviReader
+from rawmmap.formats.isce import IsceReader
 from rawmmap.formats.npy.reader import NpyReader
 from rawmmap.formats.registry import Reader
+from rawmmap.formats.roi_pac import RoiPacReader
 from rawmmap.formats.sidecar.reader import SidecarReader
 from rawmmap.formats.vrt.reader import VrtReader
 from rawmmap.testing import ReaderTests
@@ -105,5 +107,50 @@ class TestVrt(ReaderTests):
                 "offset": 4,
             }
             rawmmap.to_vrt(path, path.with_name(f"{path.name}.vrt"), **keywords)
+
+        return make
+
+
+class TestIsce(ReaderTests):
+    header_suffix = ".xml"
+
+    @pytest.fixture
+    def reader(self) -> Reader:
+        return IsceReader()
+
+    @pytest.fixture
+    def make_sample(self) -> Callable[[Path], Any]:
+        def make(path: Path) -> None:
+            path.write_bytes(VALUES.tobytes())
+            values = {"WIDTH": 4, "LENGTH": 3, "DATA_TYPE": "SHORT", "BYTE_ORDER": "b"}
+            properties = "".join(
+                f'<property name="{key}"><value>{value}</value></property>'
+                for key, value in values.items()
+            )
+            header = path.with_name(f"{path.name}.xml")
+            header.write_text(f"<imageFile>{properties}</imageFile>")
+
+        return make
+
+
+class TestRoiPac(ReaderTests):
+    header_suffix = ".rsc"
+
+    @pytest.fixture
+    def reader(self) -> Reader:
+        return RoiPacReader()
+
+    @pytest.fixture
+    def sample(self, make_sample: Callable[[Path], Any], tmp_path: Path) -> Path:
+        path = tmp_path / "a.dem"
+        make_sample(path)
+        return path
+
+    @pytest.fixture
+    def make_sample(self) -> Callable[[Path], Any]:
+        def make(path: Path) -> None:
+            path.write_bytes(VALUES.tobytes())
+            text = "WIDTH 4\nFILE_LENGTH 3\nX_FIRST 1\nX_STEP 2\nY_FIRST 3\nY_STEP -4\n"
+            path.with_name(f"{path.name}.rsc").write_text(text)
 
         return make

@@ -17,7 +17,9 @@ from rawmmap.description.model import Description, Variable
 from rawmmap.errors import DescriptionError, ShortFileError
 from rawmmap.formats.fill_value import fill_value_attrs
 from rawmmap.formats.header_files import find_data, find_header
+from rawmmap.formats.interleave import INTERLEAVED_DIMS
 from rawmmap.formats.map_grid import MapGrid, is_geographic, label_grid
+from rawmmap.formats.numbers import parse_count, parse_number
 from rawmmap.formats.probe import HEAD_BYTES, Probe
 from rawmmap.layout import Layout
 from rawmmap.layout.bits import BitLayout, Packing
@@ -26,7 +28,6 @@ __all__ = ["EhdrReader"]
 
 _SUFFIXES = (".bil", ".bip", ".bsq", ".flt", ".dem", ".img", ".dat", ".raw", ".bin", "")
 _LONGEST = 2**16
-_AXES = {"bil": ("y", "band", "x"), "bip": ("y", "x", "band"), "bsq": ("band", "y", "x")}
 _TYPES = {
     ("U", 8): "u1",
     ("U", 16): "u2",
@@ -126,11 +127,11 @@ def _layout_of(entries: Mapping[str, str], size: int) -> tuple[tuple[str, ...], 
             "can be 0"
         )
     name = entries.get("LAYOUT", "BIL").lower()
-    if name not in _AXES:
-        raise ValueError(f"LAYOUT {name[:80]!r} is none of {sorted(_AXES)}")
+    if name not in INTERLEAVED_DIMS:
+        raise ValueError(f"LAYOUT {name[:80]!r} is none of {sorted(INTERLEAVED_DIMS)}")
     offset = _count(entries, "SKIPBYTES", 0)
     bits = _bits(entries, math.prod(lengths.values()), size - offset)
-    dims = _AXES[name]
+    dims = INTERLEAVED_DIMS[name]
     shape = tuple(lengths[dim] for dim in dims)
     if bits not in _SIZES:
         raise ValueError(f"NBITS {bits} is not read; it can be {_SIZES}")
@@ -215,17 +216,11 @@ def _dtype(entries: Mapping[str, str], bits: int) -> np.dtype[Any]:
 def _count(entries: Mapping[str, str], key: str, default: int | None = None) -> int:
     if key not in entries and default is not None:
         return default
-    value = entries.get(key, "")
-    if not re.fullmatch("[0-9]{1,18}", value):
-        raise ValueError(f"{key} {value[:80]!r} is not a count")
-    return int(value)
+    return parse_count(key, entries.get(key, ""))
 
 
 def _number(entries: Mapping[str, str], key: str) -> float:
-    value = float(entries[key])
-    if not math.isfinite(value):
-        raise ValueError(f"{key} {value} is not finite")
-    return value
+    return parse_number(key, entries[key])
 
 
 def _fill_value(entries: Mapping[str, str], dtype: np.dtype[Any]) -> dict[str, Any]:

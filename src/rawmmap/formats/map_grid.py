@@ -100,12 +100,14 @@ def label_grid(
     grid : MapGrid, optional
         Where its pixels lie.
     wkt : str
-        The coordinate reference system as well-known text.
+        The coordinate reference system as well-known text, or such as ``"EPSG:4326"``.
     geotransform : str
         GDAL's six numbers of a rotated grid, which has no coordinates of one dimension.
     """
     labels = {} if grid is None else grid.centres(rows, columns)
-    attrs: dict[str, Any] = {"crs_wkt": wkt, "spatial_ref": wkt} if wkt else {}
+    attrs: dict[str, Any] = {"spatial_ref": wkt} if wkt else {}
+    if wkt and not wkt.startswith("EPSG:"):
+        attrs["crs_wkt"] = wkt
     if grid is not None:
         geotransform = grid.geotransform
     if geotransform:

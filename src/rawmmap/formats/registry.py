@@ -31,6 +31,8 @@ _BUILT_IN = {
     "npy": "rawmmap.formats.npy.reader:NpyReader",
     "envi": "rawmmap.formats.envi.reader:EnviReader",
     "vrt": "rawmmap.formats.vrt.reader:VrtReader",
+    "isce": "rawmmap.formats.isce:IsceReader",
+    "roi_pac": "rawmmap.formats.roi_pac:RoiPacReader",
     "ehdr": "rawmmap.formats.ehdr:EhdrReader",
 }
 # Those that were imported or registered, by name.

@@ -20,14 +20,15 @@ from rawmmap.errors import DescriptionError, ShortFileError
 from rawmmap.formats.fill_value import fill_value_attrs
 from rawmmap.formats.header_files import locate_data
 from rawmmap.formats.map_grid import MapGrid, is_geographic, label_grid
+from rawmmap.formats.numbers import parse_count, parse_integer, parse_number
 from rawmmap.formats.probe import Probe
 from rawmmap.formats.vrt.writer import TYPES
+from rawmmap.formats.xml import parse_xml
 from rawmmap.layout import Layout, Mosaic, Values
 from rawmmap.layout.mosaic import Cell
 
 __all__ = ["VrtReader"]
 
-_LONGEST = 2**24
 _MARK = b"<VRTDataset"
 _DTYPES = {name: np.dtype(code) for code, name in TYPES.items() if code != "b1"}
 # What says nothing about the values of a band, or where they lie.
@@ -86,7 +87,9 @@ class VrtReader:
         """
         top = _parse(probe)
         try:
-            rows, columns = (_count(top.get(f"raster{a}Size"), f"raster{a}Size") for a in "YX")
+            rows, columns = (
+                parse_count(key, top.get(key, ""), 1) for key in ("rasterYSize", "rasterXSize")
+            )
             bands = _bands(probe, top, rows, columns)
             labels = _map_labels(top, rows, columns)
             return _describe(probe, bands, labels, _metadata(top))
@@ -99,19 +102,7 @@ class VrtReader:
 
 
 def _parse(probe: Probe) -> ET.Element:
-    if probe.size > _LONGEST:
-        raise DescriptionError(
-            f"{probe.name}: {probe.size} bytes are too many for a VRT; at most {_LONGEST} are read"
-        )
-    with probe.open() as file:
-        text = file.read(_LONGEST)
-    # Entities, with which a small document can grow without bounds, need a document type.
-    if b"<!" in text.replace(b"<!--", b"").replace(b"<![CDATA[", b""):
-        raise DescriptionError(f"{probe.name}: a document type (<!...>) in a VRT is not read")
-    try:
-        top = ET.fromstring(text)
-    except (ET.ParseError, ValueError, LookupError) as error:
-        raise DescriptionError(f"{probe.name}: not XML: {error}") from error
+    top = parse_xml(probe)
     if top.tag != "VRTDataset":
         raise DescriptionError(f"{probe.name}: the document is {top.tag[:80]!r}, not VRTDataset")
     if top.get("subClass"):
@@ -168,9 +159,9 @@ def _band(probe: Probe, element: ET.Element, rows: int, columns: int) -> _Band:
         _layout(element, _DTYPES[code], rows, columns),
         element.findtext("Description", "").strip(),
         element.findtext("UnitType", "").strip(),
-        _float(element, "NoDataValue", None),
-        _float(element, "Scale", 1.0) or 0.0,
-        _float(element, "Offset", 0.0) or 0.0,
+        _float(element, "NoDataValue"),
+        parse_number("Scale", element.findtext("Scale", "1")),
+        parse_number("Offset", element.findtext("Offset", "0")),
     )
 
 
@@ -190,26 +181,14 @@ def _layout(element: ET.Element, dtype: np.dtype[Any], rows: int, columns: int) 
     )
 
 
-def _count(text: str | None, key: str) -> int:
-    if text is None or not text.strip().isdecimal() or len(text) > 18 or not int(text):
-        raise ValueError(f"{key} {'' if text is None else text[:80]!r} is not a positive count")
-    return int(text)
-
-
 def _integer(element: ET.Element, key: str, default: int) -> int:
-    text = element.findtext(key)
-    if text is None:
-        return default
-    digits = text.strip().removeprefix("-")
-    if not digits.isdecimal() or len(digits) > 18:
-        raise ValueError(f"{key} {text[:80]!r} is not a number of bytes")
-    return int(text)
+    return parse_integer(key, element.findtext(key, str(default)))
 
 
-def _float(element: ET.Element, key: str, default: float | None) -> float | None:
+def _float(element: ET.Element, key: str) -> float | None:
     text = element.findtext(key)
     if text is None:
-        return default
+        return None
     try:
         return float(text)
     except ValueError:
