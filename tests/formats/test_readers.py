@@ -12,6 +12,7 @@ import pytest
 import rawmmap
 from rawmmap.formats.ehdr import EhdrReader
 from rawmmap.formats.envi.reader import EnviReader
+from rawmmap.formats.fortran.reader import FortranReader
 from rawmmap.formats.isce import IsceReader
 from rawmmap.formats.npy.reader import NpyReader
 from rawmmap.formats.registry import Reader
@@ -19,6 +20,7 @@ from rawmmap.formats.roi_pac import RoiPacReader
 from rawmmap.formats.sidecar.reader import SidecarReader
 from rawmmap.formats.vrt.reader import VrtReader
 from rawmmap.testing import ReaderTests
+from tests.formats.fortran_files import records
 
 VALUES = np.arange(12, dtype=">i2").reshape(3, 4)
 
@@ -33,6 +35,19 @@ class TestNpy(ReaderTests):
         def make(path: Path) -> None:
             with path.open("wb") as file:
                 np.save(file, VALUES)
+
+        return make
+
+
+class TestFortran(ReaderTests):
+    @pytest.fixture
+    def reader(self) -> Reader:
+        return FortranReader()
+
+    @pytest.fixture
+    def make_sample(self) -> Callable[[Path], Any]:
+        def make(path: Path) -> None:
+            path.write_bytes(records([VALUES.tobytes(), b"a", b"", b"abc"], 4, "little", 10))
 
         return make
 

@@ -98,13 +98,12 @@ class Keywords:
         passed.pop("overlap", None)
         if passed.keys() <= _OPTIONS:
             return None
-        _check_types(path, self)
         for key in passed.keys() & _OPTIONS:
             raise DescriptionError(
                 f"{path}: {key}= is an option of single formats, and not of keywords that describe "
                 f"a file; leave it out, or name the format by format="
             )
-        specs = self._variables(path)
+        specs = self.variable_keywords(path)
         offset = 0 if self.offset is None else operator.index(self.offset)
         if self.record_dim is None:
             if self.record_nbytes is not None:
@@ -125,8 +124,17 @@ class Keywords:
             unnamed=self.variables is None and self.name is None,
         )
 
-    def _variables(self, path: str) -> dict[str, VariableKeywords]:
-        """Return the keywords of each variable."""
+    def variable_keywords(self, path: str) -> dict[str, VariableKeywords]:
+        """Return the keywords of each variable, checked.
+
+        Raises
+        ------
+        DescriptionError
+            If the keywords are incomplete or contradict each other.
+        TypeError
+            If one of them is of the wrong type, or unknown.
+        """
+        _check_types(path, self)
         if self.variables is None:
             return self._one_variable(path)
         extra = [k for k in self.passed if k in (*ONE_VARIABLE, "name", "fields")]

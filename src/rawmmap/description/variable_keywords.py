@@ -25,7 +25,13 @@ from rawmmap.layout import Layout, dense_strides
 from rawmmap.layout.bits import BitLayout, Packing
 from rawmmap.layout.samples import Samples
 
-__all__ = ["ONE_VARIABLE", "VariableKeywords", "arrange_in_records", "arrange_in_sequence"]
+__all__ = [
+    "ONE_VARIABLE",
+    "VariableKeywords",
+    "arrange_in_records",
+    "arrange_in_sequence",
+    "record_dims",
+]
 
 ONE_VARIABLE = (
     "dtype",
@@ -175,7 +181,7 @@ def arrange_in_records(
     for name, spec in inside.items():
         shape = spec.shape or ()
         inner = spec.strides or dense_strides(spec.dtype.itemsize, shape, spec.order)
-        dims = _record_dims(spec, dim)
+        dims = record_dims(spec, dim)
         variables[name] = spec.variable((-1, *shape), dims, start + starts[name], (nbytes, *inner))
     return {name: variables[name] for name in specs}, Records(dim, start, nbytes)
 
@@ -204,7 +210,8 @@ def _record_offsets(specs: Mapping[str, VariableKeywords]) -> tuple[dict[str, in
     return starts, end
 
 
-def _record_dims(spec: VariableKeywords, record_dim: str) -> tuple[str, ...]:
+def record_dims(spec: VariableKeywords, record_dim: str) -> tuple[str, ...]:
+    """Return the dims of a variable that lies in records, which the first of them counts."""
     ndim = len(spec.shape or ())
     dims = tuple(f"dim_{i}" for i in range(ndim)) if spec.dims is None else spec.dims
     if dims[:1] == (record_dim,) and len(dims) > ndim:

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, BinaryIO
 
 from rawmmap.sources import Source, local_path, open_source, open_stream
+from rawmmap.sources.base import Lengths, Starts
 from rawmmap.sources.listing import existing_files
 
 __all__ = ["HEAD_BYTES", "Probe"]
@@ -98,6 +99,23 @@ class Probe:
             Paths or URLs.
         """
         return existing_files(names, self._options)
+
+    def read(self, starts: Starts, lengths: Lengths) -> memoryview:
+        """Return ranges of the file, end to end, by one request.
+
+        Parameters
+        ----------
+        starts : sequence of int
+            First byte of each range.
+        lengths : int or array of int
+            Bytes of all of them, or of each.
+
+        Raises
+        ------
+        OSError
+            If the file is too short for one of them, or was replaced.
+        """
+        return self._source.read(starts, lengths)
 
     def open(self) -> BinaryIO:
         """Return the file, open for reading; the caller closes it."""

@@ -34,6 +34,8 @@ _BUILT_IN = {
     "isce": "rawmmap.formats.isce:IsceReader",
     "roi_pac": "rawmmap.formats.roi_pac:RoiPacReader",
     "ehdr": "rawmmap.formats.ehdr:EhdrReader",
+    # By the markers alone, which no other format has by chance; but those above say more.
+    "fortran": "rawmmap.formats.fortran.reader:FortranReader",
 }
 # Those that were imported or registered, by name.
 _READERS: dict[str, Reader] = {}
