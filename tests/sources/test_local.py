@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from rawmmap import RawArray
-from rawmmap.files.status import generation_of, is_network_device
+from rawmmap.files.status import generation_of
 from rawmmap.sources import Files, open_source
 from rawmmap.sources.local import LocalFile
 from rawmmap.writing import ChangedFileError, State
@@ -100,28 +100,6 @@ def test_generations_are_numbers_or_unknown(path: Path) -> None:
         generation = generation_of(file.fileno())
         assert generation is None or 0 <= generation < 2**63
         assert generation_of(file.fileno()) == generation
-
-
-def test_mounts_are_recognised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    device = os.makedev(0, 77)
-    for kind, expected in [
-        ("nfs4", True),
-        ("fuse.sshfs", True),
-        ("lustre", True),
-        ("cifs", True),
-        ("ext4", False),
-        ("fusectl", False),
-    ]:
-        mounts = tmp_path / "mountinfo"
-        mounts.write_text(
-            "21 1 8:1 / / rw - ext4 /dev/sda rw\n"
-            f"36 21 0:77 / /mnt rw,noatime shared:1 - {kind} server:/a rw\n"
-        )
-        monkeypatch.setattr("rawmmap.files.status._MOUNTS", str(mounts))
-        is_network_device.cache_clear()
-        assert is_network_device(device) is expected
-        assert not is_network_device(os.makedev(0, 78))
-    is_network_device.cache_clear()
 
 
 def test_many_files_remember_few_sources(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import sys
 
 from rawmmap.files import libc
 
-__all__ = ["generation_of", "is_network_device", "real_path_of"]
+__all__ = ["generation_of", "has_lasting_inodes", "is_network_device", "real_path_of"]
 
 if sys.platform != "win32":
     import fcntl
@@ -22,6 +22,8 @@ _NETWORK = re.compile(
     r"nfs\d?|cifs|smb\d?|smbfs|lustre|gpfs|beegfs|ceph|glusterfs|afs|9p|virtiofs|panfs|orangefs"
     r"|pvfs2|ncpfs|fuse(\..*)?|fuseblk"
 )
+# Their clients number the files as they come across them, unless the server or daemon does.
+_NUMBERED_BY_CLIENTS = re.compile(r"cifs|smb\d?|smbfs|9p|fuse(\..*)?|fuseblk")
 
 
 def generation_of(fd: int) -> int | None:
@@ -49,19 +51,29 @@ def real_path_of(fd: int) -> str | None:
     return path if path.startswith("/") and not path.endswith(" (deleted)") else None
 
 
-@functools.lru_cache(maxsize=256)
 def is_network_device(device: int) -> bool:
     """Return whether the mount of a device number is a network or FUSE file system.
 
     Maps of such files can fail long after they were made, and a failure kills the process.
     """
+    return _NETWORK.fullmatch(_type_of_mount(device)) is not None
+
+
+def has_lasting_inodes(device: int) -> bool:
+    """Return whether a file of a device keeps its inode number, and has it on every machine."""
+    return _NUMBERED_BY_CLIENTS.fullmatch(_type_of_mount(device)) is None
+
+
+@functools.lru_cache(maxsize=256)
+def _type_of_mount(device: int) -> str:
+    """Return the type of the file system of a device number; "" where the system does not tell."""
     name = f"{os.major(device)}:{os.minor(device)}" if hasattr(os, "major") else ""
     try:
         with open(_MOUNTS, encoding="utf-8", errors="surrogateescape") as mounts:
             for line in mounts:
-                mount, _, kind = line.partition(" - ")
+                mount, _, rest = line.partition(" - ")
                 if mount.split(" ", 3)[2] == name:
-                    return _NETWORK.fullmatch(kind.split(" ", 1)[0]) is not None
+                    return rest.split(" ", 1)[0]
     except (OSError, IndexError):
         pass
-    return False
+    return ""

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from rawmmap.errors import ShortFileError
 from rawmmap.sources.base import Identity, Range, Source, replaced_error
+from rawmmap.sources.local import LocalFile
 from rawmmap.sources.opening import local_path, open_source
 from rawmmap.sources.tuning import TUNING
 
@@ -130,9 +131,9 @@ class Files:
     def _open(self, number: int) -> Source:
         source = open_source(self.urls[number], self._options)
         inode = source.identity.inode
-        listed = inode if self._inodes is None else int(self._inodes[number])
-        if inode is not None and listed is not None and (inode ^ listed) & 0xFFFFFFFF:
-            raise replaced_error(source.url)
+        if self._inodes is not None and inode is not None and _has_lasting_inode(source):
+            if (inode ^ int(self._inodes[number])) & 0xFFFFFFFF:
+                raise replaced_error(source.url)
         with self._lock:
             self._sources[number] = source
             while len(self._sources) > TUNING.open_sources:
@@ -212,6 +213,10 @@ class Files:
 
     def __repr__(self) -> str:
         return f"<Files {self.urls[0] if len(self.urls) == 1 else f'{len(self.urls)} files'}>"
+
+
+def _has_lasting_inode(source: Source) -> bool:
+    return not isinstance(source, LocalFile) or source.lasting_inodes
 
 
 def _pack(data: bytes) -> bytes:

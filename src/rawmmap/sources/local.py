@@ -18,7 +18,12 @@ import numpy.typing as npt
 
 from rawmmap.errors import ShrunkFileError
 from rawmmap.files import io
-from rawmmap.files.status import generation_of, is_network_device, real_path_of
+from rawmmap.files.status import (
+    generation_of,
+    has_lasting_inodes,
+    is_network_device,
+    real_path_of,
+)
 from rawmmap.mapping import PAGE, advise_window, map_window
 from rawmmap.sources.base import Expected, Identity, Lengths, Starts, replaced_error
 from rawmmap.sources.tuning import TUNING
@@ -45,6 +50,8 @@ class LocalFile:
     changed : int or None
         Time of the last inode change in nanoseconds; None if it is so recent that a later change
         could have the same time.
+    lasting_inodes : bool
+        Whether the file keeps its inode number, and has it on every machine.
     """
 
     maps: ClassVar[bool] = True
@@ -55,6 +62,7 @@ class LocalFile:
     identity: Identity
     prefers_reads: bool = False
     changed: int | None = field(default=None, compare=False, repr=False)
+    lasting_inodes: bool = field(default=True, repr=False)
 
     @classmethod
     def open(cls, path: str) -> Self:
@@ -94,6 +102,7 @@ class LocalFile:
             Identity(real, status.st_size, status.st_mtime_ns, status.st_ino, generation),
             is_network_device(status.st_dev),
             status.st_ctime_ns if old else None,
+            has_lasting_inodes(status.st_dev),
         )
 
     def reopen(self) -> Self:
@@ -172,7 +181,11 @@ class LocalFile:
         """
         status = os.fstat(fd)
         identity = self.identity
-        if status.st_ino != identity.inode or (
+        if status.st_ino != identity.inode:
+            state = status.st_size, status.st_mtime_ns
+            if self.lasting_inodes or state != (identity.size, identity.modified):
+                raise replaced_error(self.url)
+        elif (
             status.st_ctime_ns != self.changed
             and identity.generation is not None
             and generation_of(fd) not in (identity.generation, None)
