@@ -11,7 +11,7 @@ import mfusepy
 TIMES = {"st_atime": 0, "st_mtime": 0, "st_ctime": 0}
 
 
-class Passthrough(mfusepy.Operations):
+class Passthrough(mfusepy.Operations):  # type: ignore[misc]
     """Shows the files of one folder, for reading."""
 
     use_ns = True
@@ -45,4 +45,6 @@ class Passthrough(mfusepy.Operations):
 
 
 if __name__ == "__main__":
-    mfusepy.FUSE(Passthrough(sys.argv[1]), sys.argv[2], foreground=True, nothreads=True)
+    # Nothing is cached: what is changed beneath shows at once.
+    fresh = {"attr_timeout": 0, "entry_timeout": 0}
+    mfusepy.FUSE(Passthrough(sys.argv[1]), sys.argv[2], foreground=True, nothreads=True, **fresh)

@@ -135,14 +135,13 @@ def mounted(folder: Path, point: Path) -> Iterator[None]:
             time.sleep(0.01)
         yield
     finally:
-        # Ends the process too.
-        subprocess.run(["fusermount3", "-u", str(point)], check=False, capture_output=True)
+        # Whatever still refers to its files: the mount is gone, and its process ends.
+        subprocess.run(["fusermount3", "-u", "-z", str(point)], check=False, capture_output=True)
         try:
             process.wait(LIMIT)
         finally:
             process.kill()
-            assert process.stderr is not None
-            process.stderr.close()
+            process.communicate()
 
 
 @pytest.fixture
@@ -165,8 +164,8 @@ def test_files_of_a_fuse_mount_are_read(folder: Path, tmp_path: Path) -> None:
         values, calls = ways_to_read(path)
         np.testing.assert_array_equal(values, expected[1:])
         assert calls == ["read"]
-        every = RawArray(path, "u1", LENGTH, access="map")[::4096]
-        np.testing.assert_array_equal(every, expected[::4096])
+        every = RawArray(path, "u1", LENGTH, access="map")
+        np.testing.assert_array_equal(every[::4096], expected[::4096])
         ds = rawmmap.open(path, dtype="u1", shape=-1)
         np.testing.assert_array_equal(ds["data"].data[5:9], expected[5:9])
 
@@ -191,4 +190,4 @@ def test_other_clients_number_the_files_of_a_fuse_mount_otherwise(
         assert bytes(members[:, 0]) == b"abc"
         os.utime(folder / "a", ns=(1, 1))
         with pytest.raises(OSError, match="another file has replaced"):
-            RawArray.__getitem__(pickle.loads(sent)[0], slice(None))
+            raw[0]

@@ -130,10 +130,10 @@ class Files:
 
     def _open(self, number: int) -> Source:
         source = open_source(self.urls[number], self._options)
-        inode = source.identity.inode
-        if self._inodes is not None and inode is not None and _has_lasting_inode(source):
-            if (inode ^ int(self._inodes[number])) & 0xFFFFFFFF:
-                raise replaced_error(source.url)
+        inode = source.identity.inode if _has_lasting_inode(source) else None
+        listed = inode if self._inodes is None else int(self._inodes[number])
+        if inode is not None and listed is not None and (inode ^ listed) & 0xFFFFFFFF:
+            raise replaced_error(source.url)
         with self._lock:
             self._sources[number] = source
             while len(self._sources) > TUNING.open_sources:
