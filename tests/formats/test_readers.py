@@ -14,7 +14,9 @@ from rawmmap.formats.ehdr import EhdrReader
 from rawmmap.formats.envi.reader import EnviReader
 from rawmmap.formats.fortran.reader import FortranReader
 from rawmmap.formats.isce import IsceReader
+from rawmmap.formats.metaimage import MetaImageReader
 from rawmmap.formats.npy.reader import NpyReader
+from rawmmap.formats.nrrd.reader import NrrdReader
 from rawmmap.formats.registry import Reader
 from rawmmap.formats.roi_pac import RoiPacReader
 from rawmmap.formats.sidecar.reader import SidecarReader
@@ -146,6 +148,30 @@ class TestIsce(ReaderTests):
             header.write_text(f"<imageFile>{properties}</imageFile>")
 
         return make
+
+
+class TestNrrd(ReaderTests):
+    @pytest.fixture
+    def reader(self) -> Reader:
+        return NrrdReader()
+
+    @pytest.fixture
+    def make_sample(self) -> Callable[[Path], Any]:
+        text = b"NRRD0005\ntype: short\ndimension: 2\nsizes: 4 3\nencoding: raw\nendian: big\n"
+        text += b'labels: "x" "y"\nspacings: 1 2\naxis mins: 0 1\nkey:=value\n\n'
+        return lambda path: path.write_bytes(text + VALUES.tobytes())
+
+
+class TestMetaImage(ReaderTests):
+    @pytest.fixture
+    def reader(self) -> Reader:
+        return MetaImageReader()
+
+    @pytest.fixture
+    def make_sample(self) -> Callable[[Path], Any]:
+        text = b"ObjectType = Image\nNDims = 2\nDimSize = 4 3\nElementType = MET_SHORT\n"
+        text += b"ElementByteOrderMSB = True\nElementSpacing = 1 2\nElementDataFile = LOCAL\n"
+        return lambda path: path.write_bytes(text + VALUES.tobytes())
 
 
 class TestRoiPac(ReaderTests):

@@ -33,6 +33,8 @@ _BUILT_IN = {
     "vrt": "rawmmap.formats.vrt.reader:VrtReader",
     "isce": "rawmmap.formats.isce:IsceReader",
     "roi_pac": "rawmmap.formats.roi_pac:RoiPacReader",
+    "nrrd": "rawmmap.formats.nrrd.reader:NrrdReader",
+    "metaimage": "rawmmap.formats.metaimage:MetaImageReader",
     "ehdr": "rawmmap.formats.ehdr:EhdrReader",
     # By the markers alone, which no other format has by chance; but those above say more.
     "fortran": "rawmmap.formats.fortran.reader:FortranReader",

@@ -1,0 +1,1 @@
+"""NRRD, with the header before the data or in a file of its own."""
