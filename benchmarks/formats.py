@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import importlib
 import statistics
 import sys
 import tempfile
@@ -78,6 +79,30 @@ def npy(folder: Path, cube: Cube) -> dict[str, Opener]:
         return mapped if chunks is None else through_dask(mapped, chunks)
 
     return {"rawmmap": lambda chunks: engine(path, "data", chunks), "np.load": numpy}
+
+
+@format_named("GrADS")
+def grads(folder: Path, cube: Cube) -> dict[str, Opener]:
+    """A descriptor beside a file of one variable; xgrads reads it through Dask only."""
+    cube.tofile(folder / "u.dat")
+    frames, rows, columns = cube.shape
+    ctl = folder / "u.ctl"
+    ctl.write_text(
+        "DSET ^u.dat\nTITLE cube\nUNDEF -9.99e33\nOPTIONS little_endian\n"
+        f"XDEF {columns} LINEAR 0 0.1\nYDEF {rows} LINEAR -50 0.1\nZDEF 1 LINEAR 1 1\n"
+        f"TDEF {frames} LINEAR 00z01jan2000 1hr\nVARS 1\nu 0 99 cube\nENDVARS\n"
+    )
+
+    def xgrads(chunks: int | None) -> Any:
+        if chunks is None:
+            raise NotImplementedError("opens Dask arrays only")
+        opened = importlib.import_module("xgrads").open_CtlDataset(str(ctl))
+        return opened["u"].squeeze().chunk({"time": chunks})
+
+    def ours(chunks: int | None) -> Any:
+        return engine(ctl, "u", chunks, mask_and_scale=False)
+
+    return {"rawmmap": ours, "xgrads": xgrads}
 
 
 @dataclass(frozen=True)

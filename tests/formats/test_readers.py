@@ -13,6 +13,7 @@ import rawmmap
 from rawmmap.formats.ehdr import EhdrReader
 from rawmmap.formats.envi.reader import EnviReader
 from rawmmap.formats.fortran.reader import FortranReader
+from rawmmap.formats.grads.reader import GradsReader
 from rawmmap.formats.isce import IsceReader
 from rawmmap.formats.metaimage import MetaImageReader
 from rawmmap.formats.npy.reader import NpyReader
@@ -193,5 +194,25 @@ class TestRoiPac(ReaderTests):
             path.write_bytes(VALUES.tobytes())
             text = "WIDTH 4\nFILE_LENGTH 3\nX_FIRST 1\nX_STEP 2\nY_FIRST 3\nY_STEP -4\n"
             path.with_name(f"{path.name}.rsc").write_text(text)
+
+        return make
+
+
+class TestGrads(ReaderTests):
+    header_suffix = ".ctl"
+
+    @pytest.fixture
+    def reader(self) -> Reader:
+        return GradsReader()
+
+    @pytest.fixture
+    def make_sample(self) -> Callable[[Path], Any]:
+        def make(path: Path) -> None:
+            path.write_bytes(b"head" + VALUES.astype(">f4").tobytes())
+            path.with_name(path.name + ".ctl").write_text(
+                f"DSET ^{path.name}\nUNDEF -1\nFILEHEADER 4\nOPTIONS big_endian yrev\n"
+                "XDEF 4 LINEAR 0 1\nYDEF 3 LEVELS -80 0 80\nZDEF 1 LINEAR 1 1\n"
+                "TDEF 1 LINEAR 00z01jan2000 6hr\nVARS 1\nu 0 99 wind\nENDVARS\n"
+            )
 
         return make

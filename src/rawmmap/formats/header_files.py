@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from rawmmap.errors import DescriptionError
 from rawmmap.formats.probe import Probe
 
-__all__ = ["find_data", "find_header", "locate_data"]
+__all__ = ["SELF_DESCRIBED", "find_data", "find_header", "locate_data"]
 
-# Files that say by themselves what they are; a header that shares only their stem is not theirs.
-_SELF_DESCRIBED = (
+#: Files that say by themselves what they are; a header that shares only their stem is not theirs.
+SELF_DESCRIBED = (
     b"CDF",
     b"\x89HDF",
     b"SIMPLE",
@@ -37,7 +37,7 @@ def find_header(probe: Probe, is_header: Callable[[bytes], bool]) -> Probe | Non
     """
     for replace in (False, True):
         if replace and (
-            not os.path.splitext(probe.name)[1] or probe.head.startswith(_SELF_DESCRIBED)
+            not os.path.splitext(probe.name)[1] or probe.head.startswith(SELF_DESCRIBED)
         ):
             break
         for suffix in (".hdr", ".HDR"):

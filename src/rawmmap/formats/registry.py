@@ -38,6 +38,7 @@ _BUILT_IN = {
     "ehdr": "rawmmap.formats.ehdr:EhdrReader",
     # By the markers alone, which no other format has by chance; but those above say more.
     "fortran": "rawmmap.formats.fortran.reader:FortranReader",
+    "grads": "rawmmap.formats.grads.reader:GradsReader",
 }
 # Those that were imported or registered, by name.
 _READERS: dict[str, Reader] = {}

@@ -50,13 +50,10 @@ class Listing:
         sizes = np.array([self.sizes[i] for i in numbers], np.int64)
         digest = blake2b("\0".join(urls).encode(errors="surrogateescape"), digest_size=16)
         digest.update(sizes.tobytes())
+        digest.update(repr(states).encode())
         inodes = None
         if self.options is None:
-            local = np.array(states, np.int64).reshape(-1, 2)
-            digest.update(local.tobytes())
-            inodes = local[:, 1]
-        else:
-            digest.update(repr(states).encode())
+            inodes = np.array([inode & 0xFFFFFFFF for _, inode in states], np.uint32)
         return Files.listed(urls, self.options, inodes, digest.hexdigest(), sizes)
 
 
@@ -171,6 +168,4 @@ def _walk(
                     yield from _walk(entry.path, f"{name}/", below)
             elif entry.is_file():
                 status = entry.stat()
-                # Inodes of 64 bits would not fit into NumPy's signed integers.
-                inode = status.st_ino & 0x7FFFFFFFFFFFFFFF
-                yield name, status.st_size, (status.st_mtime_ns, inode)
+                yield name, status.st_size, (status.st_mtime_ns, status.st_ino)

@@ -1,0 +1,1 @@
+"""GrADS descriptor files (``.ctl``) beside flat grids."""

@@ -1,0 +1,221 @@
+"""GrADS descriptor files as one of the formats: the files that they name, and what lies in them."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from rawmmap.description.model import Description
+from rawmmap.errors import DescriptionError, ShortFileError
+from rawmmap.formats.grads.coordinates import describe_grids, fill_value_of
+from rawmmap.formats.grads.descriptor import Descriptor, parse_descriptor
+from rawmmap.formats.grads.grids import FileGrids
+from rawmmap.formats.grads.lines import is_descriptor, read_lines
+from rawmmap.formats.grads.pieces import arrange_members, arrange_times, with_times
+from rawmmap.formats.grads.templates import MOST_TIMES, Member, Run, list_runs
+from rawmmap.formats.header_files import SELF_DESCRIBED, locate_data
+from rawmmap.formats.probe import Probe
+from rawmmap.layout import Arrangement, Layout
+
+__all__ = ["GradsReader"]
+
+_DSET = re.compile(rb"(?im)^[ \t]*DSET[ \t]+\^?(?:\./)?([^ \t\r\n]+)")
+_MOST_MEMBERS = 10_000
+
+
+class GradsReader:
+    """Reads the descriptor file of flat GrADS grids.
+
+    The probe may be of the descriptor file, or of the one data file that a descriptor file of the
+    same stem names.
+    """
+
+    name = "grads"
+
+    def recognises(self, probe: Probe) -> bool:
+        """Return whether the file is a descriptor file, or has one beside it, by its content."""
+        return is_descriptor(probe.head) or _find_descriptor(probe) is not None
+
+    def read(self, probe: Probe) -> Description:
+        """Return the description of the variables and their coordinates.
+
+        Raises
+        ------
+        DescriptionError
+            If the descriptor file is malformed, or says something that is not implemented.
+        FileNotFoundError
+            If none of the data files exists.
+        ShortFileError
+            If the first data file is too short.
+        """
+        header = probe if is_descriptor(probe.head) else _require_descriptor(probe)
+        descriptor = parse_descriptor(read_lines(header))
+        try:
+            if "template" in descriptor.options:
+                return _describe_files(header, descriptor)
+            return _describe_file(header, descriptor)
+        except (DescriptionError, ShortFileError):
+            raise
+        except ValueError as error:
+            raise descriptor.error(str(error)) from error
+
+
+def _find_descriptor(probe: Probe) -> Probe | None:
+    """Return the descriptor file that names a data file, or None."""
+    base = os.path.basename(probe.name).encode("utf-8", "surrogateescape")
+    if probe.head.startswith(SELF_DESCRIBED):
+        return None
+    for in_place in (True, False):
+        header = probe.sibling(".ctl", replace=in_place)
+        if header is not None and header.name != probe.name and is_descriptor(header.head):
+            match = _DSET.search(header.head)
+            if match is not None and match[1] == base:
+                return header
+    return None
+
+
+def _require_descriptor(probe: Probe) -> Probe:
+    header = _find_descriptor(probe)
+    if header is None:
+        stem = os.path.splitext(probe.name)[0]
+        raise DescriptionError(
+            f"{probe.name}: neither it, nor {stem}.ctl, nor {probe.name}.ctl is a GrADS descriptor "
+            "file whose DSET names it"
+        )
+    return header
+
+
+def _locate(header: Probe, name: str) -> str:
+    """Return the path or URL of a data file; without ``^`` it is taken as from the same folder."""
+    return locate_data(header, name.removeprefix("^"))
+
+
+def _describe_file(header: Probe, descriptor: Descriptor) -> Description:
+    """Return the description of a single data file."""
+    members = 1 if descriptor.members is None else len(descriptor.members)
+    layouts = list(FileGrids(descriptor, descriptor.time.length, members).layouts())
+    data = _require(header, [_locate(header, descriptor.dset)])
+    _check_size(data, layouts)
+    arranged: list[Arrangement] = [
+        layout[0] if descriptor.members is None else layout for layout in layouts
+    ]
+    return describe_grids(descriptor, data.name, arranged)
+
+
+def _describe_files(header: Probe, descriptor: Descriptor) -> Description:
+    """Return the description of all files that a template names."""
+    members = descriptor.members
+    everything = Member("1", 0, descriptor.time.length)
+    if members is not None and len(members) > 1 and not _names_members(descriptor):
+        return _describe_ensemble_file(header, descriptor, everything)
+    runs = _list_all_runs(header, descriptor, members or (everything,))
+    flat = [run for member in runs for run in member]
+    names = list(dict.fromkeys(run.name for run in flat))
+    existing = header.existing(names)
+    files = [name for name in names if name in existing]
+    first = _require(header, files or names[:1])
+    times = flat[0].stop - flat[0].first
+    layouts = [layout[0] for layout in FileGrids(descriptor, times, 1).layouts()]
+    _check_times(descriptor, flat)
+    held = next(run.stop - run.first for run in flat if run.name == first.name)
+    _check_size(first, [with_times(layout, held) for layout in layouts])
+    arranged = _arrange(descriptor, layouts, runs, {name: i for i, name in enumerate(files)})
+    return describe_grids(descriptor, first.name, arranged, tuple(files))
+
+
+def _names_members(descriptor: Descriptor) -> bool:
+    """Return whether the names of files tell the members apart."""
+    texts = [descriptor.dset, *(item.text for item in descriptor.substitutions)]
+    return any("%e" in text for text in texts)
+
+
+def _describe_ensemble_file(header: Probe, descriptor: Descriptor, member: Member) -> Description:
+    """Return the description of a template without %e for an ensemble: all of it is in one file."""
+    runs = list_runs(descriptor.dset, descriptor.time, member, descriptor.substitutions)
+    if len(runs) > 1:
+        raise ValueError(
+            "DSET is a template for several times and EDEF has several members; for flat grids "
+            "the template must then hold %e, too"
+        )
+    return _describe_file(header, replace(descriptor, dset=runs[0].name))
+
+
+def _list_all_runs(
+    header: Probe, descriptor: Descriptor, members: Sequence[Member]
+) -> list[list[Run]]:
+    """Return the files of each member, by their paths or URLs."""
+    count = len(members) * max(len(descriptor.substitutions), 1)
+    if max(count, len(members)) > _MOST_MEMBERS:
+        raise ValueError(f"{len(members)} members are too many for a template of files")
+    total = sum(member.length for member in members)
+    if total > MOST_TIMES:
+        raise ValueError(f"{total} times are too many for a template: at most {MOST_TIMES}")
+    result = []
+    for member in members:
+        runs = list_runs(descriptor.dset, descriptor.time, member, descriptor.substitutions)
+        result.append([run._replace(name=_locate(header, run.name)) for run in runs])
+    return result
+
+
+def _arrange(
+    descriptor: Descriptor,
+    layouts: Sequence[Layout],
+    runs: Sequence[Sequence[Run]],
+    numbers: Mapping[str, int],
+) -> list[Arrangement]:
+    """Return where the values of each variable lie in many files."""
+    missing = any(run.name not in numbers for member in runs for run in member)
+    members, time = descriptor.members, descriptor.time.length
+    partial = any(member.length < time for member in members or ())
+    arranged: list[Arrangement] = []
+    for layout in layouts:
+        fill = _find_filling(descriptor, layout) if missing or partial else None
+        if members is None:
+            arranged.append(arrange_times(layout, runs[0], numbers, fill))
+        else:
+            arranged.append(arrange_members(layout, runs, time, numbers, fill))
+    return arranged
+
+
+def _find_filling(descriptor: Descriptor, layout: Layout) -> Any:
+    """Return what stands for the values of missing files: UNDEF, or NaN where floats lack it."""
+    fill = fill_value_of(descriptor, layout.dtype)
+    if fill is None and layout.dtype.kind != "f":
+        raise ValueError(
+            f"files or times are missing, but UNDEF {descriptor.undef} is not a value of type "
+            f"{layout.dtype}"
+        )
+    return fill
+
+
+def _check_times(descriptor: Descriptor, runs: Sequence[Run]) -> None:
+    """Refuse templates of files in which all times of a variable follow each other, if unequal."""
+    if not descriptor.variables[0].time_inside:
+        return
+    times = {run.stop - run.first for run in runs}
+    if len(times) > 1 or any(variable.times is None for variable in descriptor.variables):
+        raise ValueError(
+            "variables with the units -1,20 in a template of files need the number of times in a "
+            f"file, as in -1,20,{min(times)}, and files of equal length"
+        )
+
+
+def _require(header: Probe, names: Sequence[str]) -> Probe:
+    """Return the first of some data files, which must exist."""
+    data = header.neighbour(names[0])
+    if data is None:
+        raise FileNotFoundError(
+            errno.ENOENT, f"DSET of {header.name} names a file that does not exist", names[0]
+        )
+    return data
+
+
+def _check_size(data: Probe, layouts: Sequence[Layout]) -> None:
+    # Before coordinates are made, whose lengths a damaged header may give as anything.
+    needed = max(layout.extent[1] for layout in layouts)
+    if needed > data.size:
+        raise ShortFileError(data.name, needed, data.size)
