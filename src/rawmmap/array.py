@@ -27,7 +27,7 @@ from rawmmap.layout.cells import required_sizes
 from rawmmap.layout.indexing import select
 from rawmmap.layout.mosaic import Mosaic
 from rawmmap.layout.samples import Samples, parse_dtype
-from rawmmap.sources import Access, Files, open_source
+from rawmmap.sources import Access, Files, name_of, open_source
 
 __all__ = ["RawArray"]
 
@@ -123,6 +123,7 @@ class RawArray:
         access: Access = "auto",
         storage_options: Mapping[str, Any] | None = None,
     ) -> None:
+        url, storage_options = name_of(url, storage_options)
         with name_file(url):
             _check_options(mode, access)
             stored, samples = parse_dtype(dtype)
@@ -162,7 +163,7 @@ class RawArray:
         ValueError
             If the file is too short for `layout`.
         """
-        files = Files.single(open_source(url, storage_options))
+        files = Files.single(open_source(*name_of(url, storage_options)))
         return cls.of(files, layout, None, mode, access)
 
     @classmethod

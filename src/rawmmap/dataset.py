@@ -29,7 +29,7 @@ from rawmmap.layout import Arrangement, Layout, Values
 from rawmmap.layout.bits import BitLayout
 from rawmmap.layout.cells import required_sizes
 from rawmmap.layout.overlap import find_uncovered
-from rawmmap.sources import Access, Files, Source, local_path, open_source
+from rawmmap.sources import Access, Files, Source, name_of, open_source
 from rawmmap.sources.listing import pattern_exists
 
 __all__ = ["RawDataset", "Variable", "open", "open_described", "values_of"]
@@ -359,8 +359,7 @@ def open_described(
             f"a path or URL is needed, not {type(path).__name__}: only files have bytes at "
             "positions that can be read later and elsewhere"
         )
-    name = os.fsdecode(path)
-    name = local_path(name) or name
+    name, storage_options = name_of(os.fsdecode(path), storage_options)
     dropped = frozenset(
         [drop_variables] if isinstance(drop_variables, str) else drop_variables or ()
     )
@@ -409,4 +408,7 @@ def read_head(source: Source) -> bytes:
 
 
 def _shown(path: Any) -> str:
-    return os.fsdecode(path) if isinstance(path, str | bytes | os.PathLike) else repr(path)
+    """Return a path as errors show it, without credentials."""
+    if not isinstance(path, str | bytes | os.PathLike):
+        return repr(path)
+    return name_of(os.fsdecode(path))[0]

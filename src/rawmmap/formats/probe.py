@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any, BinaryIO
 
-from rawmmap.sources import Source, local_path, open_source, open_stream
+from rawmmap.sources import Source, local_path, name_of, open_source, open_stream
 from rawmmap.sources.base import Lengths, Starts
 from rawmmap.sources.listing import existing_files
 
@@ -37,7 +37,7 @@ class Probe:
     Attributes
     ----------
     name : str
-        Path or URL.
+        Path, or URL without credentials.
     identity : Identity
         Which file it is, and its state.
     size : int
@@ -47,9 +47,8 @@ class Probe:
     """
 
     def __init__(self, name: str, storage_options: Mapping[str, Any] | None = None) -> None:
-        self.name = name
-        self._options = dict(storage_options or {})
-        self._source: Source = open_source(name, self._options)
+        self.name, self._options = name_of(name, storage_options)
+        self._source: Source = open_source(self.name, self._options)
         self._neighbours: dict[str, Probe | None] = {}
         self.identity = self._source.identity
         self.size = self.identity.size
@@ -82,11 +81,21 @@ class Probe:
         return self.neighbour(stem + suffix)
 
     def neighbour(self, name: str) -> Probe | None:
-        """Return another file of the same place, or None if there is none; looked for once."""
+        """Return another file of the same place, or None if there is none; looked for once.
+
+        Raises
+        ------
+        OSError
+            If it is not known whether a remote file exists, since its server does not say.
+        """
         if name not in self._neighbours:
             try:
                 self._neighbours[name] = Probe(name, self._options)
-            except (OSError, ValueError):
+            except (FileNotFoundError, PermissionError, IsADirectoryError, ValueError):
+                self._neighbours[name] = None
+            except OSError:
+                if self.path is None:
+                    raise
                 self._neighbours[name] = None
         return self._neighbours[name]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rawmmap.sources.base import Access, Expected, Identity, Range, Source
 from rawmmap.sources.files import Files
-from rawmmap.sources.opening import local_path, open_source, open_stream
+from rawmmap.sources.opening import local_path, name_of, open_source, open_stream
 from rawmmap.sources.tuning import TUNING, Tuning
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Source",
     "Tuning",
     "local_path",
+    "name_of",
     "open_source",
     "open_stream",
 ]

@@ -15,8 +15,10 @@ import numpy.typing as npt
 
 from rawmmap.errors import ShortFileError
 from rawmmap.sources.base import Identity, Range, Source, replaced_error
+from rawmmap.sources.credentials import hide_all_credentials
 from rawmmap.sources.local import LocalFile
-from rawmmap.sources.opening import local_path, open_source
+from rawmmap.sources.opening import local_path, open_listed, open_source, open_sources
+from rawmmap.sources.state import States
 from rawmmap.sources.tuning import TUNING
 
 __all__ = ["Files"]
@@ -41,9 +43,11 @@ class Files:
         The inode of each file when it was listed; the lowest 32 bits count.
     digest : str
         Digest of the state of all files, from the same listing.
+    states : States, optional
+        The states of remote files in that listing.
     """
 
-    __slots__ = ("_inodes", "_lock", "_options", "_sizes", "_sources", "digest", "urls")
+    __slots__ = ("_inodes", "_lock", "_options", "_sizes", "_sources", "_states", "digest", "urls")
 
     def __init__(
         self,
@@ -51,13 +55,15 @@ class Files:
         storage_options: Mapping[str, Any] | None = None,
         inodes: npt.NDArray[Any] | None = None,
         digest: str = "",
+        states: States | None = None,
     ) -> None:
         self.urls = urls
         self.digest = digest
+        self._states = states
         self._options = dict(storage_options or {})
         self._inodes = None if inodes is None else np.asarray(inodes).astype(_BITS)
         # Needed only until the files are known to be long enough, and not pickled.
-        self._sizes: npt.NDArray[np.int64] | None = None
+        self._sizes: npt.NDArray[np.int64] | None = None if states is None else states.sizes
         self._sources: OrderedDict[int, Source] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -67,7 +73,9 @@ class Files:
         urls: Sequence[str | os.PathLike[str]],
         storage_options: Mapping[str, Any] | None = None,
     ) -> Self:
-        """Return files in their present state; the local ones are not opened for that.
+        """Return files in their present state, without opening local ones.
+
+        The states of remote ones are requested at the same time.
 
         Raises
         ------
@@ -76,12 +84,22 @@ class Files:
         """
         names = [os.path.abspath(p) if (p := local_path(u)) else os.fsdecode(u) for u in urls]
         if any(local_path(name) is None for name in names):
-            identities = [open_source(name, storage_options).identity for name in names]
-            return cls(names, storage_options, None, _digest(repr(identities).encode()))
+            return cls._of_remote(*hide_all_credentials(names, storage_options))
         states = np.array([_state_of(name) for name in names], np.int64).reshape(-1, 3)
         text = "\0".join(names).encode(errors="surrogateescape")
         files = cls(names, storage_options, states[:, 2], _digest(text, states.tobytes()))
         files._sizes = states[:, 0]
+        return files
+
+    @classmethod
+    def _of_remote(cls, names: Sequence[str], storage_options: Mapping[str, Any]) -> Self:
+        """Return files of which some are remote."""
+        sources = open_sources(names, storage_options)
+        digest = _digest(repr([source.identity for source in sources]).encode())
+        known = [state for source in sources if (state := getattr(source, "state", None))]
+        states = States.of(known) if len(known) == len(names) else None
+        files = cls(names, storage_options, None, digest, states)
+        files._sizes = np.array([source.identity.size for source in sources], np.int64)
         return files
 
     @classmethod
@@ -92,9 +110,10 @@ class Files:
         inodes: npt.NDArray[Any] | None,
         digest: str,
         sizes: npt.NDArray[np.int64],
+        states: States | None = None,
     ) -> Self:
         """Return files whose sizes a listing has told too."""
-        files = cls(urls, storage_options, inodes, digest)
+        files = cls(urls, storage_options, inodes, digest, states)
         files._sizes = sizes
         return files
 
@@ -110,6 +129,7 @@ class Files:
         self.digest = ""
         self._options = {}
         self._inodes = None
+        self._states = None
         self._sizes = None
         self._sources = OrderedDict({0: source})
         self._lock = threading.Lock()
@@ -129,7 +149,7 @@ class Files:
         return self._open(number) if source is None else source
 
     def _open(self, number: int) -> Source:
-        source = open_source(self.urls[number], self._options)
+        source = self._open_source(number)
         inode = source.identity.inode if _has_lasting_inode(source) else None
         listed = inode if self._inodes is None else int(self._inodes[number])
         if inode is not None and listed is not None and (inode ^ listed) & 0xFFFFFFFF:
@@ -139,6 +159,11 @@ class Files:
             while len(self._sources) > TUNING.open_sources:
                 self._sources.popitem(last=False)
         return source
+
+    def _open_source(self, number: int) -> Source:
+        if self._states is None:
+            return open_source(self.urls[number], self._options)
+        return open_listed(self.urls[number], self._states[number], self._options)
 
     def check_sizes(self, needed: int | npt.NDArray[np.int64]) -> None:
         """Refuse files of fewer than `needed` bytes.
@@ -200,7 +225,7 @@ class Files:
         return [data for data in results if data is not None]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        if len(self.urls) == 1 and self._inodes is None and 0 in self._sources:
+        if len(self.urls) == 1 and not self.digest and 0 in self._sources:
             return _restore_single, (self._sources[0],)
         urls: Any = self.urls
         inodes: Any = self._inodes
@@ -209,7 +234,7 @@ class Files:
         if inodes is not None:
             # Files that were created together often have consecutive inodes, which compress well.
             inodes = _pack(np.diff(inodes, prepend=inodes.dtype.type(0)).tobytes())
-        return _restore, (urls, self._options, inodes, self.digest)
+        return _restore, (urls, self._options, inodes, self.digest, self._states)
 
     def __repr__(self) -> str:
         return f"<Files {self.urls[0] if len(self.urls) == 1 else f'{len(self.urls)} files'}>"
@@ -223,13 +248,15 @@ def _pack(data: bytes) -> bytes:
     return zlib.compress(data, 1)
 
 
-def _restore(urls: Any, options: Mapping[str, Any], inodes: Any, digest: str) -> Files:
+def _restore(
+    urls: Any, options: Mapping[str, Any], inodes: Any, digest: str, states: States | None
+) -> Files:
     if isinstance(urls, bytes):
         urls = zlib.decompress(urls).decode(errors="surrogateescape").split("\0")
     if inodes is not None:
         steps = np.frombuffer(zlib.decompress(inodes), _BITS)
         inodes = np.cumsum(steps, dtype=_BITS)
-    return Files(urls, options, inodes, digest)
+    return Files(urls, options, inodes, digest, states)
 
 
 def _restore_single(source: Source) -> Files:

@@ -13,8 +13,10 @@ import numpy as np
 
 from rawmmap.description.patterns import Pattern
 from rawmmap.errors import DescriptionError
+from rawmmap.sources.credentials import hide_credentials
 from rawmmap.sources.files import Files
 from rawmmap.sources.opening import local_path
+from rawmmap.sources.state import States
 
 __all__ = ["Listing", "existing_files", "list_files", "pattern_exists"]
 
@@ -32,7 +34,7 @@ class Listing:
     sizes : list of int
         Their sizes in bytes.
     states : list of tuple
-        Modification time and inode, or what a server reports in their place.
+        Modification time and inode, or what a server reports in their place and its `State`.
     options : mapping
         Options for fsspec; None for local files.
     """
@@ -50,11 +52,15 @@ class Listing:
         sizes = np.array([self.sizes[i] for i in numbers], np.int64)
         digest = blake2b("\0".join(urls).encode(errors="surrogateescape"), digest_size=16)
         digest.update(sizes.tobytes())
-        digest.update(repr(states).encode())
-        inodes = None
+        inodes = remote = None
         if self.options is None:
-            inodes = np.array([inode & 0xFFFFFFFF for _, inode in states], np.uint32)
-        return Files.listed(urls, self.options, inodes, digest.hexdigest(), sizes)
+            local = np.array(states, np.int64).reshape(-1, 2)
+            digest.update(local.tobytes())
+            inodes = local[:, 1]
+        else:
+            digest.update(repr(states).encode())
+            remote = States.of([state for _, state in states])
+        return Files.listed(urls, self.options, inodes, digest.hexdigest(), sizes, remote)
 
 
 def pattern_exists(url: str, storage_options: Mapping[str, Any] | None = None) -> bool:
@@ -69,23 +75,30 @@ def pattern_exists(url: str, storage_options: Mapping[str, Any] | None = None) -
 def existing_files(
     names: Iterable[str], storage_options: Mapping[str, Any] | None = None
 ) -> frozenset[str]:
-    """Return those of some files that exist, by one listing of each folder that they lie in."""
+    """Return those of some files that exist, by one listing of each folder that they lie in.
+
+    A few remote ones are asked for one by one, at the same time, since a folder of an object store
+    may be huge, and one of an HTTP server cannot be listed at all.
+    """
     folders: dict[str, set[str]] = {}
     existing = set()
+    names = list(names)
+    remote = [name for name in names if local_path(name) is None]
+    if remote:
+        from rawmmap.sources.remote import find_existing
+
+        existing = find_existing(remote, storage_options or {})
+        names = [name for name in names if local_path(name) is not None]
     for name in names:
         folder, base = os.path.split(name)
         if folder not in folders:
-            folders[folder] = _list_names(folder, storage_options)
+            folders[folder] = _list_names(folder)
         if base in folders[folder]:
             existing.add(name)
     return frozenset(existing)
 
 
-def _list_names(folder: str, storage_options: Mapping[str, Any] | None) -> set[str]:
-    if local_path(folder) is None:
-        from rawmmap.sources.remote import find_files
-
-        return {name for name, *_ in find_files(folder, 1, storage_options or {})}
+def _list_names(folder: str) -> set[str]:
     try:
         with os.scandir(folder or os.curdir) as entries:
             return {entry.name for entry in entries if entry.is_file()}
@@ -118,15 +131,18 @@ def list_files(
         If a folder cannot be listed.
     """
     folder = pattern.folder
+    rows: list[tuple[str, int, Any]]
+    options: Mapping[str, Any] | None = None
     if local_path(folder) is None:
         from rawmmap.sources.remote import find_files
 
-        found = find_files(folder, len(pattern.levels), storage_options or {})
-        rows = [row for row in found if _matches(pattern.levels, row[0])]
-        options, base = dict(storage_options or {}), folder
+        base, options = hide_credentials(folder, storage_options)
+        rows = find_files(
+            base, len(pattern.levels), options, lambda name: _matches(pattern.levels, name)
+        )
     else:
         base = os.path.join(os.path.abspath(folder), "")
-        rows, options = list(_walk(base, "", pattern.levels)), None
+        rows = list(_walk(base, "", pattern.levels))
         for name, *_ in rows if confined else ():
             _check_confined(base, name)
     names, sizes, states = zip(*rows, strict=True) if rows else ((), (), ())

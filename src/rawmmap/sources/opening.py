@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO
 
 from rawmmap.sources.base import Source
+from rawmmap.sources.credentials import hide_credentials
 from rawmmap.sources.local import LocalFile
+from rawmmap.sources.state import State
 
-__all__ = ["local_path", "open_source", "open_stream"]
+__all__ = [
+    "local_path",
+    "name_of",
+    "open_listed",
+    "open_source",
+    "open_sources",
+    "open_stream",
+]
 
 _LOCAL = ("file://", "local://")
 
@@ -23,6 +32,16 @@ def local_path(url: str | bytes | os.PathLike[Any]) -> str | None:
         if path.startswith(protocol):
             return path.removeprefix(protocol)
     return None if "://" in path or "::" in path else path
+
+
+def name_of(
+    url: str | bytes | os.PathLike[Any], storage_options: Mapping[str, Any] | None = None
+) -> tuple[str, dict[str, Any]]:
+    """Return the path of a local file, or a URL without credentials; and the options with them."""
+    path = local_path(url)
+    if path is not None:
+        return path, dict(storage_options or {})
+    return hide_credentials(os.fsdecode(url), storage_options)
 
 
 def open_source(
@@ -43,6 +62,25 @@ def open_source(
     from rawmmap.sources.remote import open_remote
 
     return open_remote(os.fsdecode(url), dict(storage_options or {}))
+
+
+def open_sources(
+    urls: Sequence[str], storage_options: Mapping[str, Any] | None = None
+) -> list[Source]:
+    """Open the sources of many files; the states of remote ones are requested at the same time."""
+    from rawmmap.sources.remote import is_cached, open_remote_files
+
+    options = dict(storage_options or {})
+    if any(local_path(url) is not None or is_cached(url) for url in urls):
+        return [open_source(url, options) for url in urls]
+    return [*open_remote_files(urls, options)]
+
+
+def open_listed(url: str, state: State, storage_options: Mapping[str, Any]) -> Source:
+    """Return the source of a remote file whose state is known, without a request for it."""
+    from rawmmap.sources.remote import RemoteFile
+
+    return RemoteFile.listed(url, state, storage_options)
 
 
 def open_stream(

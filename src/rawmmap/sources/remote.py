@@ -1,34 +1,57 @@
 """Remote files, through fsspec: only the requested byte ranges are fetched.
 
 Ranges that lie close together are fetched as one, and all ranges of a request, in one file or in
-many, concurrently. The state of each file on the server (its ETag or modification time) is
-requested at the same time: bytes of a file that has changed are an error.
+many, concurrently. Bytes of a file that has changed since it was opened are an error.
 """
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import io
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any, BinaryIO, ClassVar, NoReturn, Self, cast
 
 import fsspec
 import numpy as np
 import numpy.typing as npt
-from fsspec.asyn import sync
 
-from rawmmap.errors import ShrunkFileError
-from rawmmap.sources.base import Expected, Identity, Lengths, Source, Starts, replaced_error
+from rawmmap.sources.base import Expected, Identity, Lengths, Source, Starts
+from rawmmap.sources.credentials import (
+    hide_all_credentials,
+    hide_credentials,
+    hide_in_text,
+    reveal_credentials,
+)
+from rawmmap.sources.fetching import Fetch, failure_of, fetch, is_http, request_states
 from rawmmap.sources.local import LocalFile
+from rawmmap.sources.ranges import JoinedRanges
+from rawmmap.sources.state import State, describe_state
 from rawmmap.sources.tuning import TUNING
 
-__all__ = ["RemoteFile", "open_remote", "open_remote_stream"]
+__all__ = [
+    "RemoteFile",
+    "file_exists",
+    "find_existing",
+    "find_files",
+    "is_cached",
+    "open_remote",
+    "open_remote_files",
+    "open_remote_stream",
+]
 
-# Names that file systems give to the state of a file, the most exact first.
-_STATES = ("ETag", "etag", "LastModified", "last_modified", "mtime", "updated", "created")
 _CACHES = ("simplecache::", "filecache::")
+# Caches of parts of files, which serve zeros in the place of parts whose request failed.
+_UNSAFE = ("blockcache::", "cached::")
+# So many files are asked for one by one before their folder is listed.
+_FEW = 64
+
+
+def is_cached(url: str) -> bool:
+    """Return whether a URL stands for a local copy of a remote file."""
+    return url.startswith(_CACHES)
 
 
 def open_remote(url: str, storage_options: Mapping[str, Any]) -> Source:
@@ -43,18 +66,116 @@ def open_remote(url: str, storage_options: Mapping[str, Any]) -> Source:
     ValueError
         If fsspec does not know the protocol.
     """
-    if not url.startswith(_CACHES):
-        return RemoteFile.open(url, storage_options)
+    url, options = hide_credentials(url, storage_options)
+    if not is_cached(url):
+        return open_remote_files([url], options)[0]
     try:
-        return LocalFile.open(fsspec.open_local(url, **storage_options))
+        target, kwargs = reveal_credentials(url, options)
+        return LocalFile.open(fsspec.open_local(target, **kwargs))
     except Exception as error:  # noqa: BLE001 - each file system has errors of its own
-        _raise_os_error(error, url, storage_options)
+        _raise_open_error(error, url, options)
+
+
+def open_remote_files(urls: Sequence[str], storage_options: Mapping[str, Any]) -> list[RemoteFile]:
+    """Open many remote files: their sizes and states are requested at the same time.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    OSError
+        If the server does not answer, or does not report the size of a file.
+    ValueError
+        If fsspec does not know the protocol, or it is a cache of parts of files.
+    """
+    for url in urls:
+        if url.startswith(_UNSAFE):
+            raise ValueError(
+                f"{url}: this cache can return zeros where a request failed; use simplecache:: or "
+                "filecache::, which fetch whole files"
+            )
+    return [
+        RemoteFile.of(url, info, storage_options)
+        for url, info in zip(urls, _describe(urls, storage_options), strict=True)
+    ]
+
+
+def _describe(urls: Sequence[str], options: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return what the file systems say of files, all of one file system asked at the same time."""
+    infos: dict[str, Mapping[str, Any]] = {}
+    groups: dict[int, tuple[Any, dict[str, str]]] = {}
+    paths: dict[str, str] = {}
+    try:
+        for url in urls:
+            fs, path = _connect(url, options)
+            groups.setdefault(id(fs), (fs, {}))[1][path] = url
+        for fs, paths in groups.values():
+            told = request_states(fs, list(paths))
+            infos.update(zip(paths.values(), told, strict=True))
+    except FileNotFoundError as error:
+        _raise_not_found(
+            error, [name for p, name in paths.items() if p in str(error)], url, options
+        )
+    except Exception as error:  # noqa: BLE001 - each file system has errors of its own
+        _raise_open_error(error, url, options)
+    return [infos[url] for url in urls]
+
+
+def _raise_not_found(
+    error: Exception, names: Sequence[str], url: str, options: Mapping[str, Any]
+) -> NoReturn:
+    """Raise the error for a file that does not exist, or that cannot be reached at all."""
+    name = names[0] if names else url
+    failure = failure_of(error)
+    if getattr(failure, "status", None) in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        _raise_os_error(PermissionError(errno.EACCES, str(failure)), name, options)
+    if failure is not None:
+        _raise_os_error(failure, name, options)
+    text = "there is no such file; check the URL"
+    raise FileNotFoundError(errno.ENOENT, text, name) from None
+
+
+def _connect(url: str, options: Mapping[str, Any]) -> tuple[Any, str]:
+    """Return the file system of a URL, and the file as it is called there."""
+    target, kwargs = reveal_credentials(url, options)
+    fs, path = fsspec.url_to_fs(target, **kwargs)
+    return fs, path
+
+
+class _RemoteStream(io.RawIOBase):
+    """The bytes of a remote file, one after the other, each answer checked."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position}.get(whence, self._source.identity.size)
+        self._position = max(base + offset, 0)
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:
+        n = min(len(buffer), max(self._source.identity.size - self._position, 0))
+        if n:
+            buffer[:n] = self._source.read((self._position,), n)
+            self._position += n
+        return n
 
 
 def open_remote_stream(url: str, storage_options: Mapping[str, Any]) -> BinaryIO:
     """Open a remote file for reading from its start."""
-    fs, path = fsspec.url_to_fs(url, **storage_options)
-    return cast("BinaryIO", fs.open(path, "rb"))
+    source = open_remote(url, storage_options)
+    stream = _RemoteStream(source)
+    return cast("BinaryIO", io.BufferedReader(stream, TUNING.remote_gap))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +185,11 @@ class RemoteFile:
     Parameters
     ----------
     url : str
-        Its URL.
+        Its URL, without credentials.
     identity : Identity
         Its URL, its size, and its state as the server reports it.
+    state : State
+        What answers are compared with.
     options : dict
         Options for fsspec; they may hold credentials and are never shown.
     """
@@ -77,29 +200,18 @@ class RemoteFile:
 
     url: str
     identity: Identity
+    state: State = field(repr=False)
     options: dict[str, Any] = field(hash=False, repr=False)
 
     @classmethod
-    def open(cls, url: str, storage_options: Mapping[str, Any]) -> Self:
-        """Request the size and state of a file.
+    def of(cls, url: str, info: Mapping[str, Any], options: Mapping[str, Any]) -> Self:
+        """Return the file that a file system describes so.
 
         Raises
         ------
-        FileNotFoundError
-            If there is no such file.
         OSError
-            If the server does not answer, or does not report the size of the file.
+            If it is a directory, or its size is not known.
         """
-        try:
-            fs, path = fsspec.url_to_fs(url, **storage_options)
-            fs.invalidate_cache(path)
-            info = fs.info(path)
-        except FileNotFoundError:
-            raise FileNotFoundError(
-                errno.ENOENT, "there is no such file; check the URL", url
-            ) from None
-        except Exception as error:  # noqa: BLE001 - each file system has errors of its own
-            _raise_os_error(error, url, storage_options)
         if info.get("type") == "directory":
             raise IsADirectoryError(errno.EISDIR, "this is a directory; name a file in it", url)
         if info.get("size") is None:
@@ -108,12 +220,17 @@ class RemoteFile:
                 "the server does not report the size; prefix the URL with simplecache::",
                 url,
             )
-        identity = Identity(url, int(info["size"]), _state_of(info))
-        return cls(url, identity, dict(storage_options))
+        identity = Identity(url, int(info["size"]), describe_state(info))
+        return cls(url, identity, State.of(info), dict(options))
 
-    def reopen(self) -> Self:
+    @classmethod
+    def listed(cls, url: str, state: State, options: Mapping[str, Any]) -> Self:
+        """Return a file whose state is known from a listing, without a request for it."""
+        return cls(url, Identity(url, state.size, state.check), state, dict(options))
+
+    def reopen(self) -> Source:
         """Open the same file again, in its present state."""
-        return self.open(self.url, self.options)
+        return open_remote(self.url, self.options)
 
     def read(self, starts: Starts, lengths: Lengths) -> memoryview:
         """Return the bytes of ranges, end to end; see `Source`."""
@@ -124,13 +241,16 @@ class RemoteFile:
         requests: Sequence[tuple[RemoteFile, Starts, Lengths]],
     ) -> list[memoryview]:
         """Return the bytes of ranges of several files with equal options, in one request."""
-        joined = [_Joined.of(starts, lengths) for _, starts, lengths in requests]
+        joined = [
+            JoinedRanges.of(starts, lengths, TUNING.remote_gap) for _, starts, lengths in requests
+        ]
+        memory = [ranges.allocate() for ranges in joined]
         files = [file for file, _, _ in requests]
-        blocks = _fetch(files, joined)
-        results = []
-        for file, ranges in zip(files, joined, strict=True):
-            results.append(ranges.split([next(blocks) for _ in ranges.first], file.url))
-        return results
+        _fetch_blocks(files, joined, [blocks for _, blocks in memory])
+        return [
+            ranges.gather(result, blocks)
+            for ranges, (result, blocks) in zip(joined, memory, strict=True)
+        ]
 
     def map(
         self, start: int, stop: int, expected: Expected | None = None
@@ -145,158 +265,119 @@ class RemoteFile:
         """Refuse: remote files can only be replaced as a whole."""
         raise io.UnsupportedOperation(f"{self.url}: only local files can be written to")
 
-    def check_same(self, info: Mapping[str, Any]) -> None:
-        """Refuse a file whose size or state has changed since it was opened."""
-        state, known = _state_of(info), self.identity.modified
-        size = info.get("size")
-        if (state == known or known is None) and size in (None, self.identity.size):
-            return
-        if size is not None and size < self.identity.size:
-            raise ShrunkFileError(self.url, self.identity.size, size)
-        raise replaced_error(self.url)
 
-
-@dataclass(frozen=True, slots=True)
-class _Joined:
-    """Ranges, joined where they lie close together.
-
-    Attributes
-    ----------
-    first, last : array of int
-        Starts and ends of the joined ranges.
-    starts, lengths : array of int
-        The requested ranges.
-    where : array of int
-        Number of the joined range that holds each requested one.
-    """
-
-    first: npt.NDArray[np.int64]
-    last: npt.NDArray[np.int64]
-    starts: npt.NDArray[np.int64]
-    lengths: npt.NDArray[np.int64]
-    where: npt.NDArray[np.intp]
-
-    @classmethod
-    def of(cls, starts: Starts, lengths: Lengths) -> Self:
-        begins = np.asarray(starts, np.int64)
-        counts = np.broadcast_to(np.asarray(lengths, np.int64), begins.shape)
-        order = np.argsort(begins, kind="stable")
-        low = begins[order]
-        high = np.maximum.accumulate(low + counts[order]) if low.size else low
-        apart = low[1:] - high[:-1] > TUNING.remote_gap
-        where = np.empty(begins.shape, np.intp)
-        where[order] = np.concatenate([[0], np.cumsum(apart)])[: low.size]
-        first = low[np.concatenate([[True], apart])[: low.size]]
-        last = high[np.concatenate([apart, [True]])[-low.size :]] if low.size else low
-        return cls(first, last, begins, counts, where)
-
-    def split(self, blocks: Sequence[bytes], url: str) -> memoryview:
-        """Return the bytes of the requested ranges, end to end."""
-        for first, last, block in zip(self.first.tolist(), self.last.tolist(), blocks, strict=True):
-            if len(block) != last - first:
-                raise ShrunkFileError(url, last, first + len(block))
-        result = bytearray(int(self.lengths.sum()))
-        at = 0
-        offsets = self.starts - self.first[self.where]
-        for number, begin, n in zip(
-            self.where.tolist(), offsets.tolist(), self.lengths.tolist(), strict=True
-        ):
-            result[at : at + n] = memoryview(blocks[number])[begin : begin + n]
-            at += n
-        return memoryview(result)
-
-
-def _fetch(files: Sequence[RemoteFile], joined: Sequence[_Joined]) -> Any:
-    """Return an iterator over the bytes of all ranges, and check the state of every file."""
+def _fetch_blocks(
+    files: Sequence[RemoteFile],
+    joined: Sequence[JoinedRanges],
+    targets: Sequence[Sequence[npt.NDArray[np.uint8]]],
+) -> None:
+    """Fill the memory of the blocks of several files of one file system."""
     options = files[0].options
     try:
-        fs = fsspec.url_to_fs(files[0].url, **options)[0]
-        paths = [fs._strip_protocol(file.url) for file in files]
-        every = [path for path, r in zip(paths, joined, strict=True) for _ in range(r.first.size)]
-        starts = [n for ranges in joined for n in ranges.first.tolist()]
-        stops = [n for ranges in joined for n in ranges.last.tolist()]
-        blocks, states = _request(fs, paths, (every, starts, stops))
-        for file, info in zip(files, states, strict=True):
-            file.check_same(info)
-    except OSError as error:
-        _raise_os_error(error, files[0].url, options)
+        fs, _ = _connect(files[0].url, options)
+        fetches = [
+            Fetch(file.url, path, file.state, first, last, target)
+            for file, ranges, blocks in zip(files, joined, targets, strict=True)
+            for path in [fs._strip_protocol(reveal_credentials(file.url, options)[0])]
+            for first, last, target in zip(
+                ranges.first.tolist(), ranges.last.tolist(), blocks, strict=True
+            )
+        ]
+        fetch(fs, fetches)
     except Exception as error:  # noqa: BLE001 - each file system has errors of its own
-        _raise_os_error(_as_os_error(error), files[0].url, options)
-    return iter(blocks)
+        _raise_os_error(error, files[0].url, options)
 
 
-def _request(
-    fs: Any, paths: Sequence[str], ranges: tuple[list[str], list[int], list[int]]
-) -> tuple[Sequence[bytes], Sequence[Mapping[str, Any]]]:
-    """Request the bytes of ranges and the states of files at the same time."""
-    for path in paths:
-        fs.invalidate_cache(path)
-    if not fs.async_impl or fs.asynchronous:
-        blocks = fs.cat_ranges(*ranges, on_error="raise")
-        return blocks, [fs.info(path) for path in paths]
-
-    async def gather() -> Any:
-        return await asyncio.gather(
-            fs._cat_ranges(*ranges, on_error="raise"), *(fs._info(path) for path in paths)
-        )
-
-    blocks, *states = sync(fs.loop, gather)
-    return blocks, states
-
-
-def _state_of(info: Mapping[str, Any]) -> str | None:
-    return next((str(info[key]) for key in _STATES if info.get(key) is not None), None)
-
-
-def _as_os_error(error: Exception) -> OSError:
-    return OSError(errno.EIO, f"reading failed: {type(error).__name__}: {error}")
-
-
-def _raise_os_error(error: Exception, url: str, options: Mapping[str, Any]) -> NoReturn:
+def _raise_os_error(error: BaseException, url: str, options: Mapping[str, Any]) -> NoReturn:
     """Raise the error of a file system or server as an `OSError` that shows no options."""
     text = str(error)
-    secrets = sorted(_find_secrets(options), key=len, reverse=True)
-    leaks = any(secret in text for secret in secrets)
-    if not leaks and isinstance(error, ValueError | ImportError):
+    hidden = hide_in_text(text, options)
+    if hidden == text and isinstance(error, OSError) and error.filename is not None:
         raise error
-    if not leaks and isinstance(error, OSError) and error.filename is not None:
-        raise error
-    for secret in secrets:
-        text = text.replace(secret, "***")
     kind = type(error) if type(error) in (FileNotFoundError, PermissionError) else OSError
     number = getattr(error, "errno", None) or errno.EIO
-    raise kind(number, f"reading failed: {type(error).__name__}: {text}", url) from None
+    raise kind(number, f"reading failed: {type(error).__name__}: {hidden}", url) from None
 
 
-def _find_secrets(options: Any) -> set[str]:
-    """Return all strings in options, at any depth, that are long enough to be secrets."""
-    if isinstance(options, Mapping):
-        return {text for value in options.values() for text in _find_secrets(value)}
-    if isinstance(options, list | tuple | set):
-        return {text for value in options for text in _find_secrets(value)}
-    return {options} if isinstance(options, str) and len(options) > 3 else set()
+def _raise_open_error(error: Exception, url: str, options: Mapping[str, Any]) -> NoReturn:
+    """Raise the error of a file that could not be opened, or of a protocol that is not known."""
+    if isinstance(error, ValueError | ImportError):
+        text = hide_in_text(str(error), options)
+        raise type(error)(text) if text != str(error) else error from None
+    _raise_os_error(error, url, options)
 
 
 def file_exists(url: str, storage_options: Mapping[str, Any]) -> bool:
     """Return whether there is a file of this URL."""
+    url, options = hide_credentials(url, storage_options)
     try:
-        fs, path = fsspec.url_to_fs(url, **storage_options)
+        fs, path = _connect(url, options)
         return bool(fs.exists(path))
     except Exception as error:  # noqa: BLE001 - each file system has errors of its own
-        _raise_os_error(error, url, storage_options)
+        _raise_open_error(error, url, options)
+
+
+def find_existing(urls: Sequence[str], storage_options: Mapping[str, Any]) -> set[str]:
+    """Return those of some remote files that exist: few are asked for, of many folders listed.
+
+    Raises
+    ------
+    OSError
+        If the server does not answer, or answers with an error.
+    """
+    names, options = hide_all_credentials(urls, storage_options)
+    if not names:
+        return set()
+    try:
+        fs, _ = _connect(names[0], options)
+        if is_http(fs) or len(names) <= _FEW:
+            paths = [_connect(name, options)[1] for name in names]
+            told = request_states(fs, paths, missing_ok=True)
+            return {url for url, info in zip(urls, told, strict=True) if info is not None}
+    except Exception as error:  # noqa: BLE001 - each file system has errors of its own
+        _raise_open_error(error, names[0], options)
+    folders = {os.path.dirname(name) for name in names}
+    found = {
+        f"{folder}/{name}"
+        for folder in folders
+        for name, *_ in find_files(folder, 1, options, lambda _: True)
+    }
+    return {url for url, name in zip(urls, names, strict=True) if name in found}
 
 
 def find_files(
-    url: str, depth: int, storage_options: Mapping[str, Any]
-) -> list[tuple[str, int, tuple[Any, ...]]]:
-    """Return name, size and state of the files at most `depth` levels below a folder."""
+    url: str, depth: int, storage_options: Mapping[str, Any], belongs: Callable[[str], bool]
+) -> list[tuple[str, int, tuple[str, State]]]:
+    """Return name, size and state of files at most `depth` levels below a folder.
+
+    Parameters
+    ----------
+    url : str
+        The folder.
+    depth : int
+        Levels below it that are listed.
+    storage_options : mapping
+        Options for fsspec.
+    belongs : callable
+        Whether a file, by its name relative to the folder, is wanted.
+    """
+    url, options = hide_credentials(url, storage_options)
     try:
-        fs, path = fsspec.url_to_fs(url, **storage_options)
+        fs, path = _connect(url, options)
         fs.invalidate_cache()
-        found = fs.find(path, maxdepth=depth, detail=True)
+        start = len(path.rstrip("/")) + 1
+        found = {
+            name: info
+            for name, info in fs.find(path, maxdepth=depth, detail=True).items()
+            if belongs(name[start:])
+        }
+        # Pages of HTTP servers list names alone.
+        unknown = [name for name, info in found.items() if info.get("size") is None]
+        found.update(zip(unknown, request_states(fs, unknown), strict=True))
     except Exception as error:  # noqa: BLE001 - each file system has errors of its own
-        _raise_os_error(error, url, storage_options)
-    start = len(path.rstrip("/")) + 1
+        _raise_open_error(error, url, options)
     return [
-        (name[start:], int(info["size"] or 0), (_state_of(info),)) for name, info in found.items()
+        (name[start:], state.size, (describe_state(info), state))
+        for name, info in found.items()
+        for state in [State.of({**info, "size": info.get("size") or 0})]
     ]

@@ -35,7 +35,13 @@ class Tuning:
         Bytes read at a time where unwanted bytes in between are read too, which bounds the memory.
     remote_gap : int
         Bytes between two ranges of a remote file up to which one request for both is faster than
-        two: about 20 ms of latency at 13 MB/s.
+        two: about 20 ms of latency at 13 MB/s (``benchmarks/remote.py``).
+    remote_piece : int
+        Bytes of a remote file above which one range is fetched as several, concurrently: a server
+        often limits the rate of each connection.
+    remote_requests : int
+        Number of requests of one selection that are under way at a time; as many connections as
+        aiohttp keeps.
     open_sources : int
         Number of sources of a series that stay cached, well below the usual limit of descriptors.
     """
@@ -49,6 +55,8 @@ class Tuning:
     near: int = 2**16
     slab: int = 2**26
     remote_gap: int = 2**18
+    remote_piece: int = 2**24
+    remote_requests: int = 100
     open_sources: int = 64
 
 

@@ -21,7 +21,7 @@ from rawmmap.errors import name_file
 from rawmmap.formats.probe import Probe
 from rawmmap.formats.registry import has_own_engine, recognise
 from rawmmap.layout.samples import native
-from rawmmap.sources import Access
+from rawmmap.sources import Access, name_of
 from rawmmap.xarray.lazy import LazyArray
 from rawmmap.xarray.refresh import KEY, Opening
 
@@ -142,6 +142,17 @@ def make_coords(coords: Mapping[Any, Any], raw: RawDataset) -> Dataset:
     return result
 
 
+def _remember(ds: Dataset, path: Any, keywords: Mapping[str, Any]) -> None:
+    """Store how a dataset was opened, with credentials only where they are not shown."""
+    name, options = name_of(path, keywords["storage_options"])
+    if name == os.fsdecode(path):
+        ds.encoding[KEY] = Opening(path, keywords)
+        return
+    ds.encoding[KEY] = Opening(name, {**keywords, "storage_options": options})
+    # What xarray would set to the path as it was passed.
+    ds.encoding["source"] = name
+
+
 class RawmmapEntrypoint(BackendEntrypoint):
     """Flat binary files, described by keywords, a sidecar or a header."""
 
@@ -207,7 +218,7 @@ class RawmmapEntrypoint(BackendEntrypoint):
             ds = ds.set_coords(coord_names)
             ds.set_close(store.close)
         ds = assign_coords(ds, coords, raw)
-        ds.encoding[KEY] = Opening(filename_or_obj, passed)
+        _remember(ds, filename_or_obj, passed)
         return ds
 
     def guess_can_open(self, filename_or_obj: Any) -> bool:
