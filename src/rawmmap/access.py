@@ -10,7 +10,8 @@ map
     sparse, read-ahead is switched off and exactly its pages are asked for, before they are needed.
 sift
     Everything between the first and the last element, some at a time, where the elements lie so
-    near each other that this is cheaper.
+    near each other that this is cheaper; from remote files the ranges, some at a time, where they
+    hold so much else that they would take too much memory at once.
 copy
     Elements that are known already, or missing.
 """
@@ -97,7 +98,7 @@ def plan(layout: Layout, access: Access, facts: Facts, tuning: Tuning = TUNING) 
         return _plan_map(layout, tuning)
     crowded = runs.count > tuning.few_runs and runs.steps[-1] <= tuning.near
     wasteful = runs.nbytes > tuning.slab and runs.nbytes > 2 * nbytes
-    if facts.maps and (crowded or wasteful):
+    if wasteful or (facts.maps and crowded):
         return Step("sift", layout)
     return Step("read", layout, runs)
 
@@ -142,6 +143,11 @@ def _execute(source: Source, step: Step) -> npt.NDArray[Any]:
 def _sift(source: Source, layout: Layout) -> npt.NDArray[Any]:
     """Return elements that lie near each other, by reading what is between them too."""
     result = np.empty(layout.shape, layout.dtype)
+    if not source.maps:
+        for index, piece in _portions(layout, TUNING.slab, source.gap):
+            runs = piece.runs(source.gap)
+            result[index] = runs.packed.view(source.read(runs.starts(), runs.length))
+        return result
     for index, piece in _slabs(layout, TUNING.slab):
         start, stop = piece.extent
         result[index] = piece.shifted(-start).view(source.read((start,), stop - start))
@@ -402,3 +408,23 @@ def _slabs(
         base = index[axis].start
         part = slice(base + first, base + last)
         yield from _slabs(piece, limit, (*index[:axis], part, *index[axis + 1 :]))
+
+
+def _portions(
+    layout: Layout, limit: int, gap: int, index: tuple[slice, ...] = ()
+) -> Iterator[tuple[tuple[slice, ...], Layout]]:
+    """Cut a layout along its slowest axes until the runs of every piece have `limit` bytes."""
+    index = index or full_index(layout.shape)
+    count = -(-layout.runs(gap).nbytes // limit)
+    if count <= 1 or layout.size == 1:
+        yield index, layout
+        return
+    steps = [abs(s) if n > 1 else -1 for n, s in zip(layout.shape, layout.strides, strict=True)]
+    axis = steps.index(max(steps))
+    length = -(-layout.shape[axis] // count)
+    for first in range(0, layout.shape[axis], length):
+        last = min(first + length, layout.shape[axis])
+        piece = layout[(slice(None),) * axis + (slice(first, last),)]
+        base = index[axis].start
+        part = slice(base + first, base + last)
+        yield from _portions(piece, limit, gap, (*index[:axis], part, *index[axis + 1 :]))

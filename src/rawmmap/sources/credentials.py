@@ -8,9 +8,10 @@ hold them. Options go to fsspec, are pickled, and are never shown. Pure, no I/O.
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, unquote_to_bytes
 
 __all__ = ["hide_all_credentials", "hide_credentials", "hide_in_text", "reveal_credentials"]
 
@@ -165,23 +166,23 @@ def reveal_credentials(url: str, storage_options: Mapping[str, Any]) -> tuple[st
     links = url.split("::")
     for number, user in hidden[_USERS].items():
         if number < len(links):
-            links[number] = _add_user(links[number], user, options)
+            links[number] = _add_user(links[number], number, user, options)
     for number, query in enumerate(queries[: len(links)]):
         if query:
             links[number] += ("&" if "?" in links[number] else "?") + query
     return "::".join(links), options
 
 
-def _add_user(link: str, user: str, options: dict[str, Any]) -> str:
-    """Put user and password into the options of HTTP, which does not log them, or into the URL."""
+def _add_user(link: str, number: int, user: str, options: dict[str, Any]) -> str:
+    """Put user and password into the headers of HTTP, which are not logged, or into the URL."""
     protocol, _, rest = link.partition("://")
     if protocol not in _HTTP:
         return f"{protocol}://{user}@{rest}"
-    from aiohttp import BasicAuth
-
-    name, _, password = user.partition(":")
-    auth = BasicAuth(unquote(name), unquote(password), "utf-8")
-    options[protocol] = {**options.get(protocol, {}), "auth": auth}
+    header = {"Authorization": f"Basic {b64encode(unquote_to_bytes(user)).decode()}"}
+    nested = dict(options.get(protocol, {}))
+    # fsspec takes the options of the first URL of a chain from the top too.
+    passed = options.pop("headers", {}) if number == 0 else {}
+    options[protocol] = {**nested, "headers": {**nested.get("headers", {}), **passed, **header}}
     return link
 
 

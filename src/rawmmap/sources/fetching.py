@@ -118,7 +118,10 @@ async def _run(work: Callable[[T], Awaitable[None]], items: Sequence[T]) -> None
             for _ in range(min(TUNING.remote_requests, len(items))):
                 group.create_task(do_next())
     except ExceptionGroup as failures:
-        raise failures.exceptions[0] from None
+        first = failures.exceptions[0]
+    else:
+        return
+    raise first  # with its own cause
 
 
 def _fetch_in_turn(fs: Any, pieces: Sequence[Fetch]) -> None:

@@ -142,13 +142,14 @@ def make_coords(coords: Mapping[Any, Any], raw: RawDataset) -> Dataset:
     return result
 
 
-def _remember(ds: Dataset, path: Any, keywords: Mapping[str, Any]) -> None:
+def _remember(ds: Dataset, path: Any, keywords: Mapping[str, Any], raw: RawDataset) -> None:
     """Store how a dataset was opened, with credentials only where they are not shown."""
     name, options = name_of(path, keywords["storage_options"])
+    state = raw.opened.identities
     if name == os.fsdecode(path):
-        ds.encoding[KEY] = Opening(path, keywords)
+        ds.encoding[KEY] = Opening(path, keywords, state)
         return
-    ds.encoding[KEY] = Opening(name, {**keywords, "storage_options": options})
+    ds.encoding[KEY] = Opening(name, {**keywords, "storage_options": options}, state)
     # What xarray would set to the path as it was passed.
     ds.encoding["source"] = name
 
@@ -218,7 +219,7 @@ class RawmmapEntrypoint(BackendEntrypoint):
             ds = ds.set_coords(coord_names)
             ds.set_close(store.close)
         ds = assign_coords(ds, coords, raw)
-        _remember(ds, filename_or_obj, passed)
+        _remember(ds, filename_or_obj, passed, raw)
         return ds
 
     def guess_can_open(self, filename_or_obj: Any) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from dask.base import tokenize
 from xarray import Dataset, open_dataset
 
 __all__ = ["Opening", "refresh"]
@@ -24,10 +25,13 @@ class Opening:
         The path, URL or pattern.
     keywords : mapping
         All keywords; they may hold credentials and are never shown.
+    state : tuple
+        The state of the files then.
     """
 
     path: Any
     keywords: Mapping[str, Any] = field(repr=False)
+    state: tuple[Any, ...] = field(default=(), repr=False)
 
 
 def refresh(ds: Dataset) -> Dataset:
@@ -72,7 +76,30 @@ def refresh(ds: Dataset) -> Dataset:
             'xr.open_dataset(path, engine="rawmmap", ...) can be refreshed'
         )
     chunked = any(variable.chunks is not None for variable in ds.variables.values())
-    chunks = {dim: max(lengths) for dim, lengths in ds.unify_chunks().chunks.items()}
-    return open_dataset(
-        opening.path, engine="rawmmap", chunks=chunks if chunked else None, **opening.keywords
+    fresh = open_dataset(
+        opening.path, engine="rawmmap", cache=False if chunked else None, **opening.keywords
     )
+    if not chunked:
+        return fresh
+    chunks = {dim: max(lengths) for dim, lengths in ds.unify_chunks().chunks.items()}
+    return _chunk(fresh, chunks)
+
+
+def _chunk(ds: Dataset, chunks: Mapping[Hashable, int]) -> Dataset:
+    """Return a lazy dataset in chunks, named after the state of its files.
+
+    xarray names chunks after the path, and after the modification time where it is that of a local
+    file. Those of URLs and of series would have the same names as before.
+    """
+    opening: Opening = ds.encoding[KEY]
+    token = tokenize(opening.path, opening.state, opening.keywords, chunks)
+    lazy = {
+        name: variable.chunk(
+            {dim: chunks[dim] for dim in variable.dims if dim in chunks},
+            name=f"open_dataset-{name}-{token}",
+        )
+        for name, variable in ds.variables.items()
+        if not variable._in_memory
+    }
+    coords = {name: lazy.pop(name) for name in list(lazy) if name in ds.coords}
+    return ds.assign_coords(coords).assign(lazy)
