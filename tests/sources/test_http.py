@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
-from aiohttp import ClientTimeout
 from click.testing import CliRunner
 
 import rawmmap
@@ -20,6 +19,8 @@ from rawmmap.cli import main
 from rawmmap.sources import Files, open_source
 from rawmmap.sources.tuning import TUNING
 from tests.servers import HttpServer
+
+aiohttp = pytest.importorskip("aiohttp")
 
 DATA = bytes(range(256)) * 4096
 ARRAY = np.frombuffer(DATA, "u1").reshape(1024, 1024)
@@ -155,7 +156,7 @@ def test_a_server_that_is_gone_is_an_os_error(server: HttpServer, raw: RawArray)
 
 def test_a_server_that_does_not_answer_is_an_os_error(server: HttpServer) -> None:
     server.files["/a.raw"] = DATA
-    options = {"client_kwargs": {"timeout": ClientTimeout(total=0.2)}}
+    options = {"client_kwargs": {"timeout": aiohttp.ClientTimeout(total=0.2)}}
     raw = RawArray(f"{server.url}/a.raw", "u1", (1024, 1024), storage_options=options)
     server.fail("hang")
     with pytest.raises(OSError, match=r"TimeoutError.*a\.raw"):
