@@ -294,6 +294,7 @@ def test_a_member_that_changed_is_refused(server: HttpServer) -> None:
     with pytest.raises(OSError, match=r"another file.*u-003\.bin"):
         again[:]
     np.testing.assert_array_equal(again[:3], values[:3])
+    server.files["/run/u-003.bin"] = values[3].tobytes()
     del server.files["/run/u-001.bin"]
     with pytest.raises(FileNotFoundError, match=r"u-001\.bin"):
         again[:]

@@ -184,4 +184,6 @@ def _walk(
                     yield from _walk(entry.path, f"{name}/", below)
             elif entry.is_file():
                 status = entry.stat()
-                yield name, status.st_size, (status.st_mtime_ns, status.st_ino)
+                # Inodes of 64 bits would not fit into NumPy's signed integers.
+                inode = status.st_ino & 0x7FFFFFFFFFFFFFFF
+                yield name, status.st_size, (status.st_mtime_ns, inode)
