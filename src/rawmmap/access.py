@@ -18,7 +18,7 @@ copy
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -27,7 +27,8 @@ import numpy.typing as npt
 from rawmmap.layout import Layout, Part, Runs
 from rawmmap.layout.bits import BitLayout
 from rawmmap.layout.mosaic import Mosaic
-from rawmmap.layout.parts import full_index
+from rawmmap.layout.parts import filling_of, full_index
+from rawmmap.layout.samples import Samples
 from rawmmap.mapping import PAGE
 from rawmmap.sources import Access, Files, Range, Source
 from rawmmap.sources.tuning import TUNING, Tuning
@@ -210,6 +211,7 @@ def read(
     dtype: np.dtype[Any],
     access: Access,
     fill_value: Any = None,
+    samples: Samples | None = None,
 ) -> npt.NDArray[Any]:
     """Return the array that parts make up.
 
@@ -220,11 +222,13 @@ def read(
     parts : iterable of Part
         They cover the result exactly once.
     shape, dtype
-        Of the result.
+        Of the result, as its elements are stored.
     access : {"auto", "map", "read"}
         As for `RawArray`.
     fill_value : scalar, optional
-        What stands for missing parts.
+        What stands for missing parts; by default NaN for floats, and zero otherwise.
+    samples : Samples, optional
+        How stored elements become those of the result.
 
     Returns
     -------
@@ -232,61 +236,71 @@ def read(
         Writable, without any effect on the files; a view of a window where there is one part.
     """
     every = list(parts)
+    decode = _decoder(samples)
     if len(every) == 1 and isinstance(every[0].data, Layout):
-        return read_layout(files[every[0].file], every[0].data, access)
+        return decode(read_layout(files[every[0].file], every[0].data, access))
     if len(every) == 1 and isinstance(every[0].data, BitLayout):
-        return read_bits(files[every[0].file], every[0].data, access)
-    result = np.empty(shape, dtype)
+        return decode(read_bits(files[every[0].file], every[0].data, access))
+    result = np.empty(shape, decode(np.empty(0, dtype)).dtype)
     ranges: list[Range] = []
     reads: list[tuple[Part, Step]] = []
     for part in every:
         data = part.data
         if data is None:
-            result[part.index] = np.zeros((), dtype) if fill_value is None else fill_value
+            result[part.index] = filling_of(fill_value, result.dtype)
         elif isinstance(data, BitLayout):
-            result[part.index] = read_bits(files[part.file], data, access)
+            result[part.index] = decode(read_bits(files[part.file], data, access))
         elif not isinstance(data, Layout):
-            result[part.index] = data.array
+            result[part.index] = decode(data.array)
         elif data.size:
             step = plan(data, access, files[part.file])
             if step.way == "read":
                 ranges.append(_range_of(part.file, step))
                 reads.append((part, step))
             else:
-                result[part.index] = _execute(files[part.file], step)
+                result[part.index] = decode(_execute(files[part.file], step))
     for (part, step), buffer in zip(reads, files.read(ranges), strict=True):
         packed = Layout.dense(dtype, step.layout.shape) if step.runs is None else step.runs.packed
-        result[part.index] = packed.view(buffer)
+        result[part.index] = decode(packed.view(buffer))
     return result
 
 
 def read_point_parts(
-    files: Files, data: Mosaic | BitLayout, points: Points, access: Access
+    files: Files,
+    data: Mosaic | BitLayout,
+    points: Points,
+    access: Access,
+    samples: Samples | None = None,
 ) -> npt.NDArray[Any]:
     """Return ``array[points]``, a copy, from the cells of a mosaic, or from packed samples."""
+    decode = _decoder(samples)
     if isinstance(data, BitLayout):
-        return read_bits(files[0], data, access, points)
+        return decode(read_bits(files[0], data, access, points))
     picked, rest = points[0].shape, data.shape[len(points) :]
-    result = np.empty((points[0].size, *rest), data.dtype)
+    result = np.empty((points[0].size, *rest), decode(np.empty(0, data.dtype)).dtype)
     ranges: list[Range] = []
     reads: list[tuple[Any, Layout]] = []
     for chosen, part, inside in data.point_parts(points):
         target: Any = (chosen, *part.index)
         if part.data is None:
-            result[target] = data.filling()
+            result[target] = filling_of(data.fill_value, result.dtype)
         elif isinstance(part.data, BitLayout):
-            result[target] = read_bits(files[part.file], part.data, access, inside)
+            result[target] = decode(read_bits(files[part.file], part.data, access, inside))
         elif not isinstance(part.data, Layout):
-            result[target] = part.data.array[inside]
+            result[target] = decode(part.data.array[inside])
         elif files[part.file].maps:
-            result[target] = read_points(files[part.file], part.data, inside, access)
+            result[target] = decode(read_points(files[part.file], part.data, inside, access))
         elif part.data.size:
             runs, starts = part.data.point_runs(inside, files[part.file].gap)
             ranges.append(Range(part.file, starts, runs.length))
             reads.append((target, runs.points(inside[0].shape)))
     for (target, packed), buffer in zip(reads, files.read(ranges), strict=True):
-        result[target] = packed.view(buffer)
+        result[target] = decode(packed.view(buffer))
     return result.reshape(picked + rest)
+
+
+def _decoder(samples: Samples | None) -> Callable[[npt.NDArray[Any]], npt.NDArray[Any]]:
+    return (lambda stored: stored) if samples is None else samples.decode
 
 
 def _range_of(file: int, step: Step) -> Range:

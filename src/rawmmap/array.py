@@ -331,25 +331,32 @@ class RawArray:
             If the file is gone, or shrank since it was opened.
         """
         selection = select(cast("Layout", self._data), key)
-        layout = selection.layout
+        data = selection.layout
         if not selection.points:
-            stored = self._read_all(layout)
-        elif isinstance(layout, Layout):
-            stored = accessing.read_points(self._files[0], layout, selection.points, self._access)
+            values = self._read_all(data)
+        elif isinstance(data, Layout):
+            stored = accessing.read_points(self._files[0], data, selection.points, self._access)
+            values = stored if self._samples is None else self._samples.decode(stored)
         else:
-            stored = accessing.read_point_parts(self._files, layout, selection.points, self._access)
-        return selection.arrange(stored if self._samples is None else self._samples.decode(stored))
+            values = accessing.read_point_parts(
+                self._files, data, selection.points, self._access, self._samples
+            )
+        return selection.arrange(values)
 
     def _read_all(self, data: Arrangement) -> npt.NDArray[Any]:
+        """Return the values of an arrangement in the files of this array."""
+        samples = self._samples
         if isinstance(data, Layout):
-            return accessing.read_layout(self._files[0], data, self._access)
-        fill = data.filling() if isinstance(data, Mosaic) else None
-        return accessing.read(self._files, data.parts(), data.shape, data.dtype, self._access, fill)
+            stored = accessing.read_layout(self._files[0], data, self._access)
+            return stored if samples is None else samples.decode(stored)
+        fill = data.fill_value if isinstance(data, Mosaic) else None
+        return accessing.read(
+            self._files, data.parts(), data.shape, data.dtype, self._access, fill, samples
+        )
 
     def load(self) -> npt.NDArray[Any]:
         """Return all elements; see `__getitem__`."""
-        stored = self._read_all(self._data)
-        return stored if self._samples is None else self._samples.decode(stored)
+        return self._read_all(self._data)
 
     def part(self, key: BasicKey) -> Self:
         """Return ``self[key]`` as an array of the same kind, without reading anything.

@@ -109,6 +109,127 @@ def test_records_of_unequal_files_are_joined(tmp_path: Path) -> None:
     ds = open_series(pattern, dtype="<i4", shape=(2,), dims="x", record_dim="time")
     assert ds["data"].dims == ("time", "x")
     np.testing.assert_array_equal(ds["data"], np.concatenate(days))
+    assert "time" not in ds.coords
+    times = np.array(["2024-01-01", "2024-01-02", "2024-01-03"], "M8[ns]")
+    np.testing.assert_array_equal(ds["file_time"], np.repeat(times, [3, 1, 4]))
+    means = ds["data"].groupby("file_time").mean(...)
+    np.testing.assert_array_equal(means, [2.5, 0.5, 3.5])
+
+
+def test_records_of_their_own_time_are_joined(tmp_path: Path) -> None:
+    record = np.dtype([("time", "<i8"), ("u", "<f4")])
+    for day, count in ((1, 2), (2, 0), (3, 3)):
+        rows = np.zeros(count, record)
+        rows["time"] = day * 100 + np.arange(count)
+        (tmp_path / f"{day}.dat").write_bytes(b"head" + rows.tobytes())
+    ds = open_series(tmp_path / "{time:d}.dat", dtype=record, offset=4, record_dim="time")
+    assert ds.indexes["time"].tolist() == [100, 101, 300, 301, 302]
+    assert ds["file_time"].values.tolist() == [1, 1, 3, 3, 3]
+    assert ds["u"].sel(time=slice(101, 300)).shape == (2,)
+
+
+@pytest.mark.parametrize("pattern", ["{station}/{time:%m%d}.dat", "{time:%m%d}-{station}.dat"])
+def test_joined_records_of_several_stations(tmp_path: Path, pattern: str) -> None:
+    counts = {"0101": 2, "0102": 1, "0103": 3}
+    expected = []
+    for station in "ab":
+        days = [np.random.default_rng(ord(station)).random((n, 2)) for n in counts.values()]
+        for day, values in zip(counts, days, strict=True):
+            path = tmp_path / pattern.replace("{time:%m%d}", day).format(station=station)
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(bytes(3) + values.astype("<f8").tobytes())
+        expected.append(np.concatenate(days))
+    keywords: dict[str, Any] = {"dtype": "<f8", "shape": 2, "dims": "x", "offset": 3}
+    keywords |= {"record_dim": "time", "name": "u"}
+    ds = open_series(tmp_path / pattern, **keywords)
+    assert ds["u"].dims == ("station", "time", "x")
+    np.testing.assert_array_equal(ds["u"], expected)
+    np.testing.assert_array_equal(ds["u"].isel(time=[5, 0], x=1), np.array(expected)[:, [5, 0], 1])
+    gone = tmp_path / pattern.replace("{time:%m%d}", "0102").format(station="b")
+    gone.unlink()
+    with pytest.raises(DescriptionError, match="1 of 6 files are missing"):
+        open_series(tmp_path / pattern, **keywords)
+    ds = open_series(tmp_path / pattern, missing="fill", **keywords)
+    expected[1][2] = np.nan
+    np.testing.assert_array_equal(ds["u"], expected)
+    gone.write_bytes(bytes(3 + 32))
+    with pytest.raises(DescriptionError, match=r"has 1 of 16 bytes, and .*b.* 2$"):
+        open_series(tmp_path / pattern, **keywords)
+
+
+def test_joined_records_of_several_variables(tmp_path: Path) -> None:
+    for day, count in ((1, 2), (2, 3)):
+        for name in "uv":
+            np.full(count, day * 10 + ord(name), "<i4").tofile(tmp_path / f"{name}{day}.bin")
+    ds = open_series(tmp_path / "{variable}{day:d}.bin", dtype="<i4", record_dim="day", shape=())
+    assert list(ds.data_vars) == ["u", "v"]
+    for name in "uv":
+        assert ds[name].dims == ("day",)
+        assert ds[name].values.tolist() == [10 + ord(name)] * 2 + [20 + ord(name)] * 3
+
+
+def test_what_lies_outside_of_the_records_is_that_of_the_first_file(tmp_path: Path) -> None:
+    for day in (1, 2):
+        body = np.arange(day * 2, dtype="<i2")
+        (tmp_path / f"{day}").write_bytes(np.array([day * 100], "<i4").tobytes() + body.tobytes())
+    variables = {
+        "gain": {"dtype": "<i4", "shape": (), "record": False},
+        "u": {"dtype": "<i2", "shape": 2, "dims": "x"},
+    }
+    ds = open_series(tmp_path / "{t:d}", variables=variables, offset=4, record_dim="t")
+    assert ds["gain"].values == 100
+    assert ds["u"].values.tolist() == [[0, 1], [0, 1], [2, 3]]
+
+
+def test_blocks_in_a_series(tmp_path: Path) -> None:
+    stored = np.arange(3 * 2 * 3 * 4, dtype="<i2").reshape(3, 2, 3, 4)
+    for step, member in enumerate(stored):
+        member.tofile(tmp_path / f"{step}.bin")
+    dims = ("time", "channel", "time")
+    ds = open_series(tmp_path / "{run:d}.bin", dtype="<i2", shape=(2, 3, 4), dims=dims, chunks={})
+    expected = stored.transpose(0, 1, 3, 2).reshape(3, 8, 3)
+    assert ds["data"].dims == ("run", "time", "channel")
+    np.testing.assert_array_equal(ds["data"], expected)
+    np.testing.assert_array_equal(ds["data"][::-1, 2:7:2, [2, 0]], expected[::-1, 2:7:2, [2, 0]])
+
+
+def test_blocks_in_joined_files(tmp_path: Path) -> None:
+    members = [np.arange(n * 12, dtype="<i2").reshape(n, 3, 4) + 100 * n for n in (2, 0, 1)]
+    for day, member in enumerate(members):
+        member.tofile(tmp_path / f"{day}.bin")
+    ds = open_series(
+        tmp_path / "{time:d}.bin",
+        dtype="<i2",
+        shape=(3, 4),
+        dims=("channel", "time"),
+        record_dim="time",
+    )
+    blocks = np.concatenate(members)
+    expected = blocks.transpose(0, 2, 1).reshape(12, 3)
+    np.testing.assert_array_equal(ds["data"].transpose("time", "channel"), expected)
+    assert ds["file_time"].values.tolist() == [0] * 8 + [2] * 4
+
+
+@pytest.mark.parametrize("fill_value", [None, -5])
+def test_missing_files_of_samples(tmp_path: Path, fill_value: Any) -> None:
+    for step, value in ((1, 1.5), (3, 3.5)):
+        x = rawmmap.RawArray
+        path = tmp_path / f"a-{step}.ibm"
+        path.write_bytes(bytes(8))
+        x(path, ">ibm4", 2, mode="r+")[:] = value
+        (tmp_path / f"b-{step}.ibm").write_bytes(path.read_bytes())
+    (tmp_path / "b-3.ibm").unlink()
+    pattern = tmp_path / "{k}-{n:d}.ibm"
+    ds = open_series(
+        pattern, dtype=">ibm4", shape=2, dims="x", missing="fill", fill_value=fill_value
+    )
+    filled = np.nan if fill_value is None else fill_value
+    np.testing.assert_array_equal(ds["data"][..., 0], [[1.5, 3.5], [1.5, filled]])
+    assert ds["data"].dtype == np.float32
+    for dtype, message in (("<i3", "int32 has no NaN"), (">ibm4", None)):
+        if message is not None:
+            with pytest.raises(DescriptionError, match=message):
+                open_series(pattern, dtype=dtype, shape=2, dims="x", missing="fill")
 
 
 def test_a_field_that_a_file_has_as_dimension(tmp_path: Path) -> None:

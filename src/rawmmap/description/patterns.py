@@ -6,9 +6,8 @@ writes. A name belongs to a pattern only if the values parsed from it format bac
 
 from __future__ import annotations
 
-import datetime as dt
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice, product
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rawmmap.description.name_times import DIRECTIVES, read_times, time_regex
 from rawmmap.errors import DescriptionError
 
 __all__ = ["Axis", "Grid", "Pattern", "is_pattern"]
@@ -25,7 +25,6 @@ __all__ = ["Axis", "Grid", "Pattern", "is_pattern"]
 #: The field that names variables and not a dimension.
 VARIABLE = "variable"
 
-_TIMES = {"Y": 4, "m": 2, "d": 2, "H": 2, "M": 2, "S": 2, "f": 6, "j": 3}
 _BASES = {"d": 10, "x": 16, "X": 16, "o": 8, "b": 2}
 _DIGITS = {"d": r"\d", "x": "[0-9a-f]", "X": "[0-9A-F]", "o": "[0-7]", "b": "[01]"}
 _FLOAT = r"[-+ ]*(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
@@ -79,29 +78,13 @@ class Field:
     def regex(self, group: int) -> str:
         """Return what the text looks like; the groups of a time are its directives."""
         if self.kind == "time":
-            return _time_regex(self.spec, group)
+            return time_regex(self.spec, group)
         if self.kind == "int":
             expression = f"[-+ ]*{_DIGITS.get(self.spec[-1], _DIGITS['d'])}+"
         else:
-            expression = (
-                _FLOAT if self.kind == "float" else r"[^\x2f]+?"
-            )  # a slash, but the levels of folders are cut at written ones
+            # Neither NUL nor a slash can be in a name.
+            expression = _FLOAT if self.kind == "float" else r"[^\x00\x2f]+?"
         return f"(?P<f{group}>{expression})"
-
-
-def _time_regex(spec: str, group: int) -> str:
-    parts = []
-    letters = iter(spec)
-    for letter in letters:
-        if letter != "%":
-            parts.append(re.escape(letter))
-            continue
-        directive = next(letters)
-        if directive == "%":
-            parts.append("%")
-        else:
-            parts.append(rf"(?P<t{group}_{len(parts)}_{directive}>\d{{{_TIMES[directive]}}})")
-    return "".join(parts)
 
 
 @dataclass(frozen=True)
@@ -127,13 +110,13 @@ class Pattern:
             )
         letters = iter(field.spec) if field.kind == "time" else iter(())
         unknown = [
-            d for c in letters if c == "%" and (d := next(letters, "")) not in {*_TIMES, "%"}
+            d for c in letters if c == "%" and (d := next(letters, "")) not in {*DIRECTIVES, "%"}
         ]
         if unknown or not field.kind or "{" in field.spec:
             raise DescriptionError(
                 f"{self.text}: the format of {{{field.name}:{field.spec}}} cannot be read back; "
                 "there are integers (04d, x, o, b), floats (.2f, e, g), text (s) and times of "
-                f"{', '.join('%' + d for d in _TIMES)}"
+                f"{', '.join('%' + d for d in DIRECTIVES)}"
             )
         if any(int(width) > _WIDEST for width in re.findall(r"\d+", field.spec)):
             raise DescriptionError(
@@ -238,50 +221,66 @@ class Pattern:
             For each field the values of those names, not sorted.
         """
         whole = re.compile(self._expression)
-        matches = [(i, m) for i, name in enumerate(names) if (m := whole.fullmatch(name))]
-        fields = self.names
-        readers = [self._reader(name, [m for _, m in matches]) for name in fields]
-        format_name = self.text.format
-        start = len(self.folder)
-        chosen: list[int] = []
-        rows: list[tuple[Any, ...]] = []
-        for i, match in matches:
-            row = tuple([reader(match) for reader in readers])
-            if None in row:
-                continue
-            values = dict(zip(fields, row, strict=True))
-            if format_name(**values)[start:] == names[i]:
-                chosen.append(i)
-                rows.append(row)
-        columns = zip(*rows, strict=True) if rows else ((),) * len(fields)
-        axes = zip(fields, columns, strict=True)
-        return chosen, [Axis(name, _as_array(column)) for name, column in axes]
+        matches = {i: m for i, name in enumerate(names) if (m := whole.fullmatch(name))}
+        columns = [self._read_field(name, list(matches.values())) for name in self.names]
+        kept = self._belonging(columns, [names[i] for i in matches])
+        axes = [
+            Axis(name, _as_array(column[kept] if isinstance(column, np.ndarray) else column, kept))
+            for name, column in zip(self.names, columns, strict=True)
+        ]
+        return np.array(list(matches), np.intp)[kept].tolist(), axes
 
-    def _reader(self, name: str, matches: Iterable[re.Match[str]]) -> Any:
-        """Return a function from a match to the value of a field."""
+    def _belonging(self, columns: Sequence[Any], names: Sequence[str]) -> list[int]:
+        """Return the numbers of the names to which the values of the fields format back."""
+        lists = [c.tolist() if isinstance(c, np.ndarray) else c for c in columns]
+        rows = enumerate(zip(*lists, strict=True))
+        if self._is_exact:
+            return [i for i, row in rows if None not in row]
+        fields, start, format_name = self.names, len(self.folder), self.text.format
+        return [
+            i
+            for i, row in rows
+            if None not in row
+            and format_name(**dict(zip(fields, row, strict=True)))[start:] == names[i]
+        ]
+
+    @cached_property
+    def _is_exact(self) -> bool:
+        """Whether every name that matches formats back to itself, if its values exist.
+
+        That is so for times whose directives occur once: each has a fixed number of digits.
+        """
+        letters = [key.rpartition("_")[2] for key in self._time_keys(*self.names)]
+        times = all(field.kind == "time" for field in self._fields)
+        days_twice = "j" in letters and bool({"m", "d"} & set(letters))
+        return times and len(set(letters)) == len(letters) and not days_twice
+
+    def _read_field(self, name: str, matches: Sequence[re.Match[str]]) -> Any:
+        """Return the values of a field: an array of times, or a list, None where there is none."""
         group, field = next(
             (i, f) for i, (_, f) in enumerate(self._pieces) if f is not None and f.name == name
         )
-        key = f"f{group}"
         if field.kind == "time":
-            return self._time_reader(name)
+            return read_times(matches, self._time_keys(name))
+        texts = [match[f"f{group}"] for match in matches]
         if field.kind == "int":
-            return lambda match: _as_int(match[key], field.base)
+            return [_as_int(text, field.base) for text in texts]
         if field.kind == "float":
-            return lambda match: float(match[key].replace(" ", ""))
-        if field.kind == "any" and all(_is_plain(match[key]) for match in matches):
-            return lambda match: int(match[key])
-        return lambda match: match[key]
+            return [float(text.replace(" ", "")) for text in texts]
+        if field.kind == "any" and all(map(_is_plain, texts)):
+            return list(map(int, texts))
+        return texts
 
-    def _time_reader(self, name: str) -> Any:
-        """Return a function from a match to the time that all parts of a field say together."""
-        of_field = {i for i, (_, f) in enumerate(self._pieces) if f is not None and f.name == name}
-        keys = [
-            (key, key.rpartition("_")[2])
+    def _time_keys(self, *names: str) -> list[str]:
+        """Return the groups of the directives of some fields."""
+        of_fields = {
+            i for i, (_, f) in enumerate(self._pieces) if f is not None and f.name in names
+        }
+        return [
+            key
             for key in re.compile(self._expression).groupindex
-            if key.startswith("t") and int(key[1:].partition("_")[0]) in of_field
+            if key.startswith("t") and int(key[1:].partition("_")[0]) in of_fields
         ]
-        return lambda match: _as_time({letter: int(match[key]) for key, letter in keys})
 
 
 def _as_int(text: str, base: int) -> int | None:
@@ -296,29 +295,13 @@ def _is_plain(text: str) -> bool:
     return digits.isdecimal() and len(text) < 19 and str(int(text)) == text
 
 
-def _as_time(parts: Mapping[str, int]) -> dt.datetime | None:
-    """Return a time, or None where there is none such as the 30th of February."""
-    try:
-        time = dt.datetime(  # noqa: DTZ001 - names of files have no time zone
-            parts.get("Y", 1970),
-            parts.get("m", 1),
-            parts.get("d", 1),
-            parts.get("H", 0),
-            parts.get("M", 0),
-            parts.get("S", 0),
-            parts.get("f", 0),
-        )
-        return time + dt.timedelta(parts["j"] - 1) if "j" in parts and "d" not in parts else time
-    except (ValueError, OverflowError):
-        return None
-
-
-def _as_array(values: Sequence[Any]) -> npt.NDArray[Any]:
-    if values and isinstance(values[0], dt.datetime):
-        array = np.array(values, "M8[us]")
-        years = array.astype("M8[Y]")
+def _as_array(values: Any, kept: Sequence[int]) -> npt.NDArray[Any]:
+    """Return the values of a field in the names that were kept; times are those already."""
+    if isinstance(values, np.ndarray):
+        years = values.astype("M8[Y]")
         within = (years > np.datetime64("1677")) & (years < np.datetime64("2262"))
-        return array.astype("M8[ns]") if within.all() else array
+        return values.astype("M8[ns]") if within.all() else values
+    values = [values[i] for i in kept]
     if values and isinstance(values[0], int):
         try:
             return np.array(values, np.int64)
@@ -431,7 +414,8 @@ class Grid:
             return range(len(self.files))
         numbers = np.full(int(np.prod(self.shape)), -1, np.int64)
         numbers[self.cells] = np.arange(len(self.cells))
-        return list(map(int, numbers))
+        files: list[int] = numbers.tolist()
+        return files
 
     def missing(self) -> Iterator[dict[str, Any]]:
         """Yield the combinations of values for which there is no file."""

@@ -4,18 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from rawmmap.description.members import Members
-from rawmmap.description.model import Description, Variable, check_lengths
+from rawmmap.description.model import Description, Records, Variable, check_lengths
 from rawmmap.description.patterns import VARIABLE, Axis, Grid, Pattern
 from rawmmap.errors import DescriptionError
-from rawmmap.layout import Layout, Mosaic, Values
-from rawmmap.layout.mosaic import Cell
+from rawmmap.layout import Mosaic, Values
 
 __all__ = ["Series"]
+
+
+class Joint(NamedTuple):
+    """The field along which the records of files follow each other.
+
+    Attributes
+    ----------
+    axis : Axis
+        The field.
+    lengths : numpy.ndarray
+        Length of the joined dimension in the files of each of its values.
+    """
+
+    axis: Axis
+    lengths: npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,22 +111,34 @@ class Series:
             If the files do not make one array.
         """
         records = member.records
-        if records is not None and records.dim in self.pattern.names:
-            return self._join(member, sizes)
-        axes, files = self._names_and_files()
+        if records is not None and records.dim not in self.pattern.names:
+            records = None
+        axes, files = self._names_and_files(None if records is None else records.dim)
         parts = list(self._resolve_parts(member, sizes, files))
         one = replace(member, variables={name: variable for name, variable, _ in parts})
         self._check_names(axes, one)
-        variables = self._coordinates(axes, one)
+        joint = None if records is None else self._measure(one, records, sizes)
+        label = {} if joint is None else self._label(joint, one)
+        variables = self._coordinates(axes, one) | label
         for name, variable, numbers in parts:
-            variables[name] = self._stack(name, variable, axes, numbers)
+            variables[name] = self._stack(name, variable, axes, numbers, joint)
         check_lengths(self.pattern.text, variables)
-        return replace(one, variables=variables)
+        return replace(one, variables=variables, coords=one.coords | set(label))
 
-    def _names_and_files(self) -> tuple[tuple[Axis, ...], list[tuple[str, Sequence[int]]]]:
-        """Return the axes, and the files of each variable; of all by the name ""."""
+    def _names_and_files(
+        self, joined: str | None = None
+    ) -> tuple[tuple[Axis, ...], list[tuple[str, Sequence[int]]]]:
+        """Return the axes, and the files of each variable; of all by the name "".
+
+        A joined field is not an axis; its files are next to each other.
+        """
         axes, numbers = self.grid.axes, self.grid.numbers()
-        if axes[0].name != VARIABLE:
+        if joined is not None:
+            number = self._axis_of(joined)
+            axes = axes[:number] + axes[number + 1 :]
+            if number < len(axes):
+                numbers = np.moveaxis(self._file_grid, number, -1).ravel().tolist()
+        if not axes or axes[0].name != VARIABLE:
             return axes, [("", numbers)]
         names = axes[0].values
         count = len(numbers) // len(names)
@@ -149,7 +176,12 @@ class Series:
     def _resolve_one(
         self, member: Description, sizes: Sequence[int], files: Sequence[int]
     ) -> Description:
-        """Return the description of one of some files of equal contents."""
+        """Return the description of one of some files of equal contents.
+
+        Where records are joined it is that of the longest: the others hold the beginning of it.
+        """
+        if member.records is not None and member.records.dim in self.pattern.names:
+            return member.resolve(max(sizes))
         if not any(variable.grows for variable in member.variables.values()):
             return member.resolve(sizes[0])
         existing = files if isinstance(files, range) else [file for file in files if file >= 0]
@@ -177,30 +209,36 @@ class Series:
         }
 
     def _stack(
-        self, name: str, variable: Variable, axes: Sequence[Axis], files: Sequence[int]
+        self,
+        name: str,
+        variable: Variable,
+        axes: Sequence[Axis],
+        files: Sequence[int],
+        joint: Joint | None,
     ) -> Variable:
-        """Return a variable with the fields as leading axes."""
+        """Return a variable with the fields as leading axes, its records joined."""
         data: Any = variable.data
         if isinstance(data, Values):
             return variable
-        if isinstance(data, Mosaic):
-            raise DescriptionError(
-                f"{self.pattern.text}: variable {name!r} is stored in blocks, which a series of "
-                "files cannot have; open the files one by one"
-            )
+        joined = joint is not None and joint.axis.name in variable.dims
+        if joint is not None and not joined:
+            files = _first_of_each(files, len(joint.lengths))
         shape = tuple(len(axis.values) for axis in axes)
         dims = tuple(axis.name for axis in axes) + variable.dims
         # A range has no -1, and takes no time to look through.
         filled = not isinstance(files, range) and -1 in files
         fill = self._filling(name, variable) if filled else None
-        return replace(variable, dims=dims, data=Mosaic.stack(data, shape, files, fill))
+        if joint is None or not joined:
+            mosaic = Mosaic.stack(data, shape, files, fill)
+        else:
+            axis = variable.dims.index(joint.axis.name)
+            mosaic = Mosaic.join(data, joint.lengths, axis, files, fill, shape)
+        return replace(variable, dims=dims, data=mosaic)
 
     def _filling(self, name: str, variable: Variable) -> Any:
-        """Return what stands for missing elements, in the type of the file."""
+        """Return what stands for missing elements, in the type of the values."""
         subject = f"{self.pattern.text}: variable {name!r}: "
-        if variable.samples is not None:
-            raise DescriptionError(f"{subject}missing files of {variable.samples} cannot be filled")
-        dtype = variable.data.dtype
+        dtype = variable.dtype
         value = self.fill_value
         if value is None:
             value = variable.attrs.get("_FillValue", np.nan if dtype.kind in "fc" else None)
@@ -213,32 +251,52 @@ class Series:
             raise DescriptionError(f"{subject}fill_value={value!r} is not a value of type {dtype}")
         return filling
 
-    def _join(self, member: Description, sizes: Sequence[int]) -> Description:
-        """Return the description of files whose records follow each other."""
-        assert member.records is not None
-        dim = member.records.dim
-        if self.pattern.names != (dim,):
-            raise DescriptionError(
-                f"{self.pattern.text}: record_dim={dim!r} joins the records of files that differ "
-                f"in {dim!r} alone, and not in {self.pattern.names}"
-            )
-        resolved = {size: member.resolve(size) for size in sorted(set(sizes))}
-        first = resolved[sizes[0]]
-        variables = {
-            name: self._joined(name, variable, dim, [resolved[size] for size in sizes])
-            for name, variable in first.variables.items()
-        }
-        check_lengths(self.pattern.text, variables)
-        return replace(first, variables=variables)
+    def _measure(self, one: Description, records: Records, sizes: Sequence[int]) -> Joint:
+        """Return how long the joined dimension is in each file, where `one` is in the longest."""
+        counts = self._count_records(records, np.asarray(sizes, np.int64))
+        # An axis that is stored in blocks has several positions for each record.
+        each = _length(one, records.dim) // max(int(counts.max()), 1)
+        return Joint(self.grid.axes[self._axis_of(records.dim)], counts * each)
 
-    def _joined(
-        self, name: str, variable: Variable, dim: str, members: Sequence[Description]
-    ) -> Variable:
-        if dim not in variable.dims or not isinstance(variable.data, Layout):
-            return variable  # what is not of the records is that of the first file
-        pieces: list[Any] = [member.variables[name].data for member in members]
-        cells = [Cell(piece, number) for number, piece in enumerate(pieces)]
-        return replace(variable, data=Mosaic.concatenate(cells, variable.dims.index(dim)))
+    def _count_records(
+        self, records: Records, sizes: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.int64]:
+        """Return the number of records in the files of each value of the joined field.
+
+        Raises
+        ------
+        DescriptionError
+            If files of the same value, but of others in their other fields, differ in it.
+        """
+        number = self._axis_of(records.dim)
+        files = np.moveaxis(self._file_grid, number, -1).reshape(-1, self.grid.shape[number])
+        counts = np.maximum(sizes - records.offset, 0) // records.nbytes
+        lengths = np.where(files < 0, -1, counts[files])
+        longest: npt.NDArray[np.int64] = lengths.max(axis=0)
+        for i, j in np.argwhere((files >= 0) & (lengths != longest)):
+            other = files[lengths[:, j].argmax(), j]
+            raise DescriptionError(
+                f"{self.pattern.text}: the files of one {records.dim!r} must have equally many "
+                f"records, but {self._name(files[i, j])} has {lengths[i, j]} of "
+                f"{records.nbytes} bytes, and {self._name(other)} {longest[j]}"
+            )
+        return np.maximum(longest, 0)  # a listed value may have no file
+
+    def _axis_of(self, name: str) -> int:
+        return [axis.name for axis in self.grid.axes].index(name)
+
+    @property
+    def _file_grid(self) -> npt.NDArray[np.int64]:
+        """The files by the values of the fields; -1 for those that are missing."""
+        return np.asarray(self.grid.numbers(), np.int64).reshape(self.grid.shape)
+
+    def _label(self, joint: Joint, one: Description) -> dict[str, Variable]:
+        """Return the value in the name of its file for each record, unless that name is taken."""
+        name, values = f"file_{joint.axis.name}", joint.axis.values
+        dims = {dim for variable in one.variables.values() for dim in variable.dims}
+        if name in {*one.variables, *self.pattern.names, *dims} or values.dtype.kind == "O":
+            return {}
+        return {name: Variable((joint.axis.name,), Mosaic.repeat(values, joint.lengths))}
 
     def _refuse_sizes(self, sizes: Sequence[int], files: Sequence[int]) -> None:
         first = files[0]
@@ -258,3 +316,19 @@ class Series:
             axis.name: axis.values[i] for axis, i in zip(self.grid.axes, index, strict=True)
         }
         return self.pattern.format(values)
+
+
+def _length(description: Description, dim: str) -> int:
+    """Return the length of a dimension in a resolved description; 0 if no variable has it."""
+    for variable in description.variables.values():
+        if dim in variable.dims:
+            return variable.arrangement.shape[variable.dims.index(dim)]
+    return 0
+
+
+def _first_of_each(files: Sequence[int], count: int) -> list[int]:
+    """Return the first existing file of every `count` ones, -1 where there is none."""
+    grid = np.asarray(files, np.int64).reshape(-1, count)
+    first = (grid >= 0).argmax(axis=1)
+    chosen: list[int] = grid[np.arange(len(grid)), first].tolist()
+    return chosen

@@ -7,32 +7,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, Union
 
 import numpy as np
 import numpy.typing as npt
 
 from rawmmap.layout.bits import BitLayout
-from rawmmap.layout.edges import Edges
 from rawmmap.layout.parts import Values
 from rawmmap.layout.strided import Layout
+
+if TYPE_CHECKING:
+    from rawmmap.layout.mosaic import Mosaic
 
 __all__ = [
     "Blocks",
     "Cell",
     "Cells",
     "Fields",
-    "Joined",
     "Listed",
     "Piece",
     "Required",
-    "Stack",
     "fields_of",
     "required_of",
     "required_sizes",
 ]
 
-Piece = Layout | BitLayout | Values
+Piece: TypeAlias = Union[Layout, BitLayout, Values, "Mosaic"]
 
 
 class Cell(NamedTuple):
@@ -40,10 +40,10 @@ class Cell(NamedTuple):
 
     Attributes
     ----------
-    data : Layout, BitLayout, Values or None
+    data : Layout, BitLayout, Values, Mosaic or None
         The elements, with the axes of the mosaic; None where they are missing.
     file : int
-        Number of the file that a layout refers to.
+        Number of the file that a layout refers to. The numbers in a mosaic count from it.
     """
 
     data: Piece | None
@@ -88,62 +88,22 @@ def required_of(cells: Iterable[Cell]) -> Iterator[Required]:
     """Yield the bytes that the files of some cells must have, file by file."""
     needed: dict[int, int] = {}
     for data, file in cells:
-        if isinstance(data, Layout | BitLayout) and data.size:
-            needed[file] = max(needed.get(file, 0), data.extent[1])
+        for number, nbytes in _needs(data):
+            needed[file + number] = max(needed.get(file + number, 0), nbytes)
     for file, nbytes in needed.items():
         yield Required((file,), nbytes)
 
 
-@dataclass(frozen=True, slots=True)
-class Stack:
-    """The same layout in every file of a series."""
-
-    layout: Layout
-    shape: tuple[int, ...]
-    files: range | tuple[int, ...]
-
-    def cell(self, index: tuple[int, ...]) -> Cell:
-        """Return the layout, with new leading axes, in the file of this cell."""
-        number = 0
-        for position, n in zip(index, self.shape, strict=False):
-            number = number * n + position
-        file = self.files[number]
-        if file < 0:
-            return Cell(None)
-        return Cell(self.layout[(None,) * len(self.shape)], file)
-
-    def required(self) -> Iterator[Required]:
-        """Yield what all files need."""
-        yield Required(self.files, self.layout.extent[1] if self.layout.size else 0)
-
-
-@dataclass(frozen=True, slots=True)
-class Joined:
-    """Files of the same layout but for the length of one axis, one after another along it."""
-
-    layout: Layout
-    edges: Edges
-    axis: int
-    files: range | tuple[int, ...]
-
-    def cell(self, index: tuple[int, ...]) -> Cell:
-        """Return the layout in the file of this cell, of the length that it has there."""
-        number = index[self.axis]
-        if self.files[number] < 0:
-            return Cell(None)
-        start, stop = self.edges.bounds(number)
-        shape = list(self.layout.shape)
-        shape[self.axis] = stop - start
-        layout = Layout(self.layout.dtype, shape, self.layout.strides, self.layout.offset)
-        return Cell(layout, self.files[number])
-
-    def required(self) -> Iterator[Required]:
-        """Yield what each file needs."""
-        lengths = self.edges.lengths
-        one = self.layout[(slice(None),) * self.axis + (slice(0, 1),)]
-        further = max(self.layout.strides[self.axis], 0)
-        needed = np.where(lengths > 0, one.extent[1] + (lengths - 1) * further, 0)
-        yield Required(self.files, needed if one.size else 0)
+def _needs(data: Piece | None) -> Iterator[tuple[int, int]]:
+    """Yield the bytes that a piece needs of each file, counted from that of its cell."""
+    if isinstance(data, Layout | BitLayout):
+        if data.size:
+            yield 0, data.extent[1]
+    elif data is not None and not isinstance(data, Values):
+        for files, nbytes in data.required_sizes():
+            for file, n in zip(files, np.broadcast_to(nbytes, len(files)).tolist(), strict=True):
+                if file >= 0:
+                    yield file, n
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +126,7 @@ class Listed:
 class Blocks:
     """The blocks of one layout."""
 
-    layout: Layout
+    layout: Layout | BitLayout | Mosaic
     outer: int
     inner: int
 
@@ -208,13 +168,13 @@ class Fields:
 def _fields_of_piece(data: Any, key: str | tuple[str, ...], order: str) -> Any:
     if isinstance(key, tuple):
         return data.fields(list(key))
-    return data.field(key, order) if isinstance(data, Layout) else data.field(key)
+    return data.field(key) if isinstance(data, Values) else data.field(key, order)
 
 
 def fields_of(cells: Any, key: str | tuple[str, ...], order: str = "C") -> Cells:
     """Return the rule for one or several fields of the elements."""
     result: Cells
-    if isinstance(cells, Stack | Joined | Blocks):
+    if hasattr(cells, "layout"):
         result = replace(cells, layout=_fields_of_piece(cells.layout, key, order))
     else:
         result = Fields(cells, key, order)

@@ -3,7 +3,7 @@
 A series of files, the tiles of a model, records of unequal length and an axis that is stored in
 blocks are all a `Mosaic`. It is pure data: the positions at which its pieces begin along each axis,
 and a rule that says what lies in each cell of the grid, so that a hundred thousand files cost
-nothing until some of them are asked for.
+nothing until some of them are asked for. A cell may hold a mosaic again.
 
 ::
 
@@ -22,38 +22,22 @@ import math
 import operator
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from rawmmap.layout import cells as rules
+from rawmmap.layout.bits import BitLayout
 from rawmmap.layout.cells import Cell, Cells, Piece, Required
 from rawmmap.layout.edges import Edges, Span
-from rawmmap.layout.parts import Part, Values, normalize_axes
+from rawmmap.layout.parts import Part, Values, filling_of, normalize_axes
+from rawmmap.layout.points import PointPart, locate_points
+from rawmmap.layout.stacks import Joined, Repeated, Stack, lengthen
 from rawmmap.layout.strided import BasicKey, Layout
 from rawmmap.layout.tiles import Tile, arrange_tiles
 
 __all__ = ["Cell", "Cells", "Edges", "Mosaic", "PointPart", "Tile"]
-
-
-class PointPart(NamedTuple):
-    """The points of a selection that lie in one cell, and what each of them takes there.
-
-    Attributes
-    ----------
-    chosen : numpy.ndarray
-        Numbers of the points, in C order of their arrays.
-    part : Part
-        The elements; its leading axes are those that the points pick from, its index counts
-        along the other axes of the result.
-    points : tuple of numpy.ndarray
-        Positions along the leading axes of the part.
-    """
-
-    chosen: npt.NDArray[np.intp]
-    part: Part
-    points: tuple[npt.NDArray[np.intp], ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,7 +53,9 @@ class Mosaic:
     cells : Cells
         What lies in each cell.
     fill_value : object, optional
-        What stands for missing elements; by default NaN for floats, and zero otherwise.
+        What stands for missing elements; by default NaN for floats, and zero otherwise. Where
+        stored elements have to be decoded it is a decoded value. That of a mosaic in a cell does
+        not count.
     selection : tuple of range or int, optional
         Positions that are selected along each axis of the grid; an int drops the axis.
     order : tuple of int or range, optional
@@ -85,7 +71,7 @@ class Mosaic:
     order: tuple[int | range, ...] | None = None
 
     def __post_init__(self) -> None:
-        if self.fill_value is not None and not isinstance(self.fill_value, self.dtype.type):
+        if self.fill_value is not None and not self._has_own_type(self.fill_value):
             fill_value = np.array(self.fill_value, self.dtype).reshape(())[()]
             object.__setattr__(self, "fill_value", fill_value)
         if self.order is None:
@@ -93,10 +79,16 @@ class Mosaic:
             put(self, "selection", tuple(range(edges.length) for edges in self.edges))
             put(self, "order", tuple(range(len(self.edges))))
 
+    def _has_own_type(self, value: Any) -> bool:
+        """Return whether a fill value needs no conversion; elements to be decoded are bytes."""
+        return isinstance(value, self.dtype.type) or (
+            self.dtype.kind == "V" and not self.dtype.names
+        )
+
     @classmethod
     def stack(
         cls,
-        layout: Layout,
+        layout: Layout | BitLayout | Mosaic,
         shape: Sequence[int],
         files: Sequence[int] | None = None,
         fill_value: Any = None,
@@ -105,8 +97,9 @@ class Mosaic:
 
         Parameters
         ----------
-        layout : Layout
-            Where the elements lie in each file.
+        layout : Layout, BitLayout or Mosaic
+            Where the elements lie in each file. The numbers of files in a mosaic count from that
+            of the file.
         shape : sequence of int
             Lengths of the leading axes.
         files : sequence of int, optional
@@ -121,9 +114,7 @@ class Mosaic:
             raise ValueError(f"{len(numbers)} files do not fill an array of shape {tuple(shape)}")
         outer = tuple(Edges.regular(n, 1) for n in shape)
         inner = tuple(Edges.regular(n, n) for n in layout.shape)
-        if not isinstance(numbers, range):
-            numbers = tuple(numbers)
-        rule = rules.Stack(layout, tuple(shape), numbers)
+        rule = Stack(layout, tuple(shape), _as_numbers(numbers))
         return cls(layout.dtype, outer + inner, rule, fill_value)
 
     @classmethod
@@ -168,18 +159,20 @@ class Mosaic:
     @classmethod
     def join(
         cls,
-        layout: Layout,
+        layout: Layout | BitLayout | Mosaic,
         lengths: Sequence[int] | npt.NDArray[Any],
         axis: int = 0,
         files: Sequence[int] | None = None,
         fill_value: Any = None,
+        shape: Sequence[int] = (),
     ) -> Mosaic:
         """Return files of the same layout but for the length of one axis, joined along that axis.
 
         Parameters
         ----------
-        layout : Layout
-            Where the elements lie in a file, whatever its length along the axis.
+        layout : Layout, BitLayout or Mosaic
+            Where the elements lie in a file, whatever its length along the axis; a mosaic must be
+            as long as the longest of them.
         lengths : sequence of int
             Length of each file along the axis.
         axis : int
@@ -188,16 +181,38 @@ class Mosaic:
             Number of the file of each, -1 for one that is missing; by default they count up from 0.
         fill_value : object, optional
             What stands for the elements of missing files.
+        shape : sequence of int, optional
+            Lengths of new leading axes, along which there are further files of the same lengths;
+            `files` has them in C order, those to be joined last.
         """
         axis = _normalize_axis(axis, layout.ndim)
-        numbers = range(len(lengths)) if files is None else files
-        if len(numbers) != len(lengths):
-            raise ValueError(f"{len(numbers)} files, but {len(lengths)} lengths")
+        along = Edges.of_lengths(lengths)
+        count = math.prod(shape) * len(along)
+        numbers = range(count) if files is None else files
+        if len(numbers) != count:
+            raise ValueError(f"{len(numbers)} files, but {len(along)} lengths")
+        longest = lengthen(layout, axis, int(along.lengths.max(initial=0)))
         edges = [Edges.regular(n, n) for n in layout.shape]
-        edges[axis] = Edges.of_lengths(lengths)
-        numbers = numbers if isinstance(numbers, range) else tuple(numbers)
-        rule = rules.Joined(layout, edges[axis], axis, numbers)
-        return cls(layout.dtype, tuple(edges), rule, fill_value)
+        edges[axis] = along
+        rule = Joined(longest, along, axis, _as_numbers(numbers), tuple(shape))
+        outer = tuple(Edges.regular(n, 1) for n in shape)
+        return cls(layout.dtype, outer + tuple(edges), rule, fill_value)
+
+    @classmethod
+    def repeat(cls, values: npt.ArrayLike, lengths: Sequence[int] | npt.NDArray[Any]) -> Mosaic:
+        """Return known values, each repeated as often as its length says, as `numpy.repeat` does.
+
+        Parameters
+        ----------
+        values : array-like
+            One axis of values.
+        lengths : sequence of int
+            Number of elements for each.
+        """
+        held, edges = Values(values), Edges.of_lengths(lengths)
+        if held.shape != (len(edges),):
+            raise ValueError(f"values of shape {held.shape}, but {len(edges)} lengths")
+        return cls(held.dtype, (edges,), Repeated(held, edges))
 
     @classmethod
     def tiles(
@@ -223,12 +238,12 @@ class Mosaic:
         return cls(first.dtype, outer + rule.edges, rule, fill_value)
 
     @classmethod
-    def blocks(cls, layout: Layout, outer: int, inner: int) -> Mosaic:
+    def blocks(cls, layout: Layout | BitLayout | Mosaic, outer: int, inner: int) -> Mosaic:
         """Return a layout with two of its axes joined: the blocks, and the elements of a block.
 
         Parameters
         ----------
-        layout : Layout
+        layout : Layout, BitLayout or Mosaic
             One file's elements.
         outer, inner : int
             The axis that counts the blocks, and the one that counts within a block. The joined
@@ -243,12 +258,12 @@ class Mosaic:
     @property
     def shape(self) -> tuple[int, ...]:
         """Element counts."""
-        return tuple(len(self._positions(axis)) for axis in self._order)
+        return tuple(len(self.positions(axis)) for axis in self.axes)
 
     @property
     def ndim(self) -> int:
         """Number of axes."""
-        return len(self._order)
+        return len(self.axes)
 
     @property
     def size(self) -> int:
@@ -261,12 +276,13 @@ class Mosaic:
         return self.size * self.dtype.itemsize
 
     @property
-    def _order(self) -> tuple[int | range, ...]:
+    def axes(self) -> tuple[int | range, ...]:
+        """The axis of the grid behind each axis; see `order`."""
         assert self.order is not None
         return self.order
 
-    def _positions(self, axis: int | range) -> range:
-        """Return the positions that are selected along an axis."""
+    def positions(self, axis: int | range) -> range:
+        """Return the positions that are selected along one of the `axes`."""
         return axis if isinstance(axis, range) else cast("range", self.selection[axis])
 
     def __getitem__(self, key: BasicKey) -> Mosaic:
@@ -285,7 +301,7 @@ class Mosaic:
             items.append(Ellipsis)
         selection = list(self.selection)
         order: list[int | range] = []
-        axes = iter(self._order)
+        axes = iter(self.axes)
         for item in items:
             if item is None:
                 order.append(range(1))
@@ -303,7 +319,7 @@ class Mosaic:
         order: list[int | range],
     ) -> None:
         """Apply an integer or a slice to one axis."""
-        positions = self._positions(axis)
+        positions = self.positions(axis)
         picked = positions[item if isinstance(item, slice) else operator.index(item)]
         if isinstance(picked, range) and len(picked) < 2:
             # The step of a single position means nothing, and might be too large for NumPy.
@@ -316,7 +332,7 @@ class Mosaic:
     def transpose(self, axes: Sequence[int]) -> Mosaic:
         """Return the mosaic with its axes in the order of `axes`, as `numpy.transpose` does."""
         order = normalize_axes(axes, self.ndim)
-        return replace(self, order=tuple(self._order[axis] for axis in order))
+        return replace(self, order=tuple(self.axes[axis] for axis in order))
 
     def field(self, name: str, order: str = "C") -> Mosaic:
         """Return the mosaic of one field of a structured dtype; see `Layout.field`."""
@@ -329,7 +345,7 @@ class Mosaic:
             cells=rules.fields_of(self.cells, name, order),
             fill_value=fill if not one.shape else None,
             selection=self.selection + tuple(range(n) for n in one.shape),
-            order=(*self._order, *range(len(self.edges), len(self.edges) + one.ndim)),
+            order=(*self.axes, *range(len(self.edges), len(self.edges) + one.ndim)),
         )
 
     def fields(self, names: list[str]) -> Mosaic:
@@ -351,30 +367,44 @@ class Mosaic:
         """Yield the pieces that the selection touches; they fill the result exactly once."""
         if not self.size:
             return
-        spans = self._spans(range(len(self.edges)))
-        for chosen in itertools.product(*spans):
-            yield self._part(chosen)
+        for chosen in self._spans(range(len(self.edges))):
+            index, data, file = self._piece(chosen)
+            if isinstance(data, Mosaic):
+                yield from (_shifted(part, index, file) for part in data.parts())
+            else:
+                yield Part(index, data, file)
 
-    def _part(self, chosen: Sequence[Span]) -> Part:
-        """Return what the selection takes of one cell."""
-        cell = self.cells.cell(tuple(span.number for span in chosen))
+    def _spans(self, axes: Sequence[int]) -> Iterator[tuple[Span, ...]]:
+        """Yield, piece by piece, what the selection takes of each along some axes of the grid."""
+        if not axes:
+            yield ()
+            return
+        *slower, fastest = axes
+        edges, selected = self.edges[fastest], self.selection[fastest]
+        single = list(edges.spans(selected)) if len(edges) == 1 else None
+        for chosen in self._spans(slower):
+            for span in single or edges.spans(selected):
+                yield (*chosen, span)
+
+    def _piece(self, chosen: Sequence[Span]) -> tuple[tuple[slice, ...], Piece | None, int]:
+        """Return what the selection takes of one cell: where it goes, the piece, and its file."""
+        data, file = self.cells.cell(tuple(span.number for span in chosen))
         index = tuple(
             cast("slice", chosen[axis].target) if isinstance(axis, int) else slice(0, 1)
-            for axis in self._order
+            for axis in self.axes
         )
-        data = None if cell.data is None else self._arrange(cell.data, chosen)
-        is_layout = data is not None and not isinstance(data, Values)
-        return Part(index, data, cell.file if is_layout else -1)
+        piece = None if data is None else self._arrange(data, chosen)
+        return index, piece, -1 if piece is None or isinstance(piece, Values) else file
 
     def _arrange(self, data: Piece, chosen: Sequence[Span]) -> Piece:
         """Return what a selection takes of a cell, with the axes of the result."""
         part = data[tuple(span.local for span in chosen)]
         kept = [axis for axis, span in enumerate(chosen) if span.target is not None]
-        wanted = [axis for axis in self._order if isinstance(axis, int)]
+        wanted = [axis for axis in self.axes if isinstance(axis, int)]
         if wanted != kept:
             part = part.transpose([kept.index(axis) for axis in wanted])
         if len(wanted) < self.ndim:
-            part = part[tuple(slice(None) if isinstance(a, int) else None for a in self._order)]
+            part = part[tuple(slice(None) if isinstance(a, int) else None for a in self.axes)]
         return part
 
     def point_parts(self, points: Sequence[npt.NDArray[np.intp]]) -> Iterator[PointPart]:
@@ -389,46 +419,29 @@ class Mosaic:
         count = len(flat)
         if not flat[0].size or 0 in self.shape[count:]:
             return
-        axes = [axis for axis in self._order[:count] if isinstance(axis, int)]
-        numbers, inside = self._locate(flat)
-        counts = [len(self.edges[axis]) for axis in axes]
+        axes = [axis for axis in self.axes[:count] if isinstance(axis, int)]
         others = [axis for axis in range(len(self.edges)) if axis not in axes]
-        rest = list(itertools.product(*self._spans(others)))
-        for chosen in _group_equal(numbers, counts, flat[0].size):
-            local = tuple(positions[chosen] for positions in inside)
-            spans: dict[int, Span] = {
-                axis: Span(int(number[chosen[0]]), slice(None), slice(None))
+        where = [
+            (self.positions(axis), self.edges[axis] if isinstance(axis, int) else None)
+            for axis in self.axes[:count]
+        ]
+        for chosen, numbers, local in locate_points(flat, where):
+            spans = {
+                axis: Span(number, slice(None), slice(None))
                 for axis, number in zip(axes, numbers, strict=True)
             }
-            for combination in rest:
-                spans.update(zip(others, combination, strict=True))
-                part = self._part([spans[axis] for axis in range(len(self.edges))])
-                yield PointPart(chosen, Part(part.index[count:], part.data, part.file), local)
-
-    def _locate(
-        self, points: Sequence[npt.NDArray[np.intp]]
-    ) -> tuple[list[npt.NDArray[np.intp]], list[npt.NDArray[np.intp]]]:
-        """Return the pieces that hold points, axis by axis of the grid, and positions inside."""
-        numbers, inside = [], []
-        for axis, positions in zip(self._order, points, strict=False):
-            if isinstance(axis, range):
-                inside.append(np.zeros_like(positions))
-                continue
-            selected = self._positions(axis)
-            absolute = selected.start + positions * selected.step
-            numbers.append(self.edges[axis].find_all(absolute))
-            inside.append(absolute - self.edges[axis].start_all(numbers[-1]))
-        return numbers, inside
-
-    def _spans(self, axes: Sequence[int]) -> list[list[Span]]:
-        """Return the pieces along each axis of the grid that the selection touches."""
-        return [list(self.edges[axis].spans(self.selection[axis])) for axis in axes]
+            for rest in self._spans(others):
+                spans.update(zip(others, rest, strict=True))
+                index, data, file = self._piece([spans[a] for a in range(len(self.edges))])
+                if not isinstance(data, Mosaic):
+                    yield PointPart(chosen, Part(index[count:], data, file), local)
+                    continue
+                for picked, part, inside in data.point_parts(local):
+                    yield PointPart(chosen[picked], _shifted(part, index[count:], file), inside)
 
     def filling(self) -> Any:
-        """Return what stands for missing elements."""
-        if self.fill_value is not None:
-            return self.fill_value
-        return np.nan if self.dtype.kind in "fc" else np.zeros((), self.dtype)[()]
+        """Return what stands for missing elements, where they need not be decoded."""
+        return filling_of(self.fill_value, self.dtype)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Mosaic):
@@ -444,16 +457,17 @@ class Mosaic:
         return self.dtype, self.edges, self.cells, fill, self.selection, self.order
 
 
-def _group_equal(
-    numbers: Sequence[npt.NDArray[np.intp]], lengths: Sequence[int], count: int
-) -> Iterator[npt.NDArray[np.intp]]:
-    """Yield the numbers of the points that lie in the same cell, cell by cell."""
-    cell = np.zeros(count, np.intp)
-    for number, n in zip(numbers, lengths, strict=True):
-        cell = cell * n + number
-    by_cell = np.argsort(cell, kind="stable")
-    starts = np.flatnonzero(np.diff(cell[by_cell])) + 1
-    return iter(np.split(by_cell, starts))
+def _shifted(part: Part, index: tuple[slice, ...], file: int) -> Part:
+    """Return a part of a mosaic in a cell, as one of the mosaic around it."""
+    within = [
+        slice(outer.start + inner.start, outer.start + inner.stop)
+        for outer, inner in zip(index, part.index, strict=True)
+    ]
+    return Part(tuple(within), part.data, part.file if part.file < 0 else file + part.file)
+
+
+def _as_numbers(files: Sequence[int]) -> range | tuple[int, ...]:
+    return files if isinstance(files, range) else tuple(files)
 
 
 def _normalize_axis(axis: int, ndim: int) -> int:

@@ -18,12 +18,19 @@ if TYPE_CHECKING:
     from rawmmap.layout.bits import BitLayout
     from rawmmap.layout.strided import BasicKey, Layout
 
-__all__ = ["Arrangement", "Part", "Values", "full_index", "normalize_axes"]
+__all__ = ["Arrangement", "Part", "Values", "filling_of", "full_index", "normalize_axes"]
 
 
 def full_index(shape: Sequence[int]) -> tuple[slice, ...]:
     """Return the slices that select all of an array of `shape`."""
     return tuple(slice(0, n) for n in shape)
+
+
+def filling_of(fill_value: Any, dtype: np.dtype[Any]) -> Any:
+    """Return what stands for missing elements of `dtype`: NaN for floats, zero for all others."""
+    if fill_value is not None:
+        return fill_value
+    return np.nan if dtype.kind in "fc" else np.zeros((), dtype)[()]
 
 
 def normalize_axes(axes: Sequence[int], ndim: int) -> tuple[int, ...]:
