@@ -379,6 +379,8 @@ class RawArray:
         ------
         IndexError
             If NumPy refuses the key.
+        TypeError
+            If the values are masked: call their ``filled()`` first.
         ValueError
             If the array was opened with mode "r", or the shapes do not fit.
         OSError
@@ -449,6 +451,11 @@ def _check_options(mode: str, access: str) -> None:
 
 def _convert_for_assignment(values: Any, dtype: np.dtype[Any], ndim: int) -> npt.NDArray[Any]:
     """Return values of `dtype`, converted by the rules of assignment to an array of `ndim` axes."""
+    if isinstance(values, np.ma.MaskedArray):
+        raise TypeError(
+            "a masked array cannot be written, since a flat file cannot keep its mask: fill it "
+            "first, by values.filled(value)"
+        )
     if isinstance(values, np.ndarray):
         array = values.astype(dtype, copy=False)
         while array.ndim > ndim and array.shape[0] == 1:

@@ -333,7 +333,7 @@ def open(  # noqa: A001 - as the builtin, it opens a file
     described = Keywords.take_from(keywords)
     if keywords:
         known = (*Keywords.names(), "format", "access", "storage_options", "missing", "fill_value")
-        raise TypeError(f"{_shown(path)}: {suggest(next(iter(keywords)), known)}")
+        raise TypeError(f"{_format_path(path)}: {suggest(next(iter(keywords)), known)}")
     return open_described(
         path, described, format, access, storage_options, None, missing, fill_value
     )
@@ -407,7 +407,7 @@ def read_head(source: Source) -> bytes:
     return bytes(np.asarray(RawArray.of(Files.single(source), head)))
 
 
-def _shown(path: Any) -> str:
+def _format_path(path: Any) -> str:
     """Return a path as errors show it, without credentials."""
     if not isinstance(path, str | bytes | os.PathLike):
         return repr(path)

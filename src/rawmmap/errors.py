@@ -58,7 +58,9 @@ def add_file_name(error: Exception, path: _Path | None) -> None:
         if error.filename is None:
             error.filename = name
         return
-    if isinstance(error, KeyError) or len(error.args) != 1 or not isinstance(error.args[0], str):
+    # A KeyError shows its argument in quotes, as a key.
+    as_key = type(error).__str__ is KeyError.__str__
+    if as_key or len(error.args) != 1 or not isinstance(error.args[0], str):
         return
     text = error.args[0]
     if not (text.startswith(f"{name}: ") or f"{os.sep}{name}: " in text or repr(name) in text):

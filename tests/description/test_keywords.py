@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from rawmmap.description import Description, Keywords
+from rawmmap.errors import DescriptionError
+from rawmmap.formats import sidecar
 from rawmmap.layout import Layout
 
 CUBE: dict[str, Any] = {"dtype": "<f4", "shape": (2, 5, 6), "dims": ("a", "c", "b")}
@@ -95,6 +97,37 @@ def test_records() -> None:
     }
     assert found.variables["t"].arrangement == Layout("<f8", (3,), (20,), 10)
     assert found.variables["x"].arrangement == Layout("<i2", (3, 4), (20, 2), 18)
+
+
+@pytest.mark.parametrize("missing", range(12))
+def test_the_last_record_needs_its_variables_and_not_what_follows_them(missing: int) -> None:
+    # Variables take 5 of 16 bytes, from the third on, and the file ends before the third record's.
+    words: dict[str, Any] = {"record_dim": "time", "record_nbytes": 16, "offset": 6}
+    variables = {"n": {"dtype": "u1", "offset": 2}, "v": {"dtype": "<f4", "offset": 3}}
+    size = 6 + 3 * 16 - missing
+    expected = 3 if missing <= 16 - 7 else 2
+    assert {v.shape for v in layouts(size, variables=variables, **words).values()} == {(expected,)}
+    described = Keywords(variables=variables, **words).describe("a.bin")
+    assert described is not None
+    # A variable that is left out does not make a record complete.
+    assert described.without({"v"}).resolve(size).variables["n"].data.shape == (expected,)
+    assert sidecar.loads(sidecar.dumps(described), "a.bin.json").resolve(size).variables[
+        "v"
+    ].data.shape == (expected,)
+
+
+def test_the_hint_at_fortran_records_reads_all_of_them() -> None:
+    size = 3 * (4 + 64 + 4)
+    with pytest.raises(DescriptionError) as error:
+        resolve(size, dtype="<f8", shape=(-1, 4, 2))
+    assert "offset=4 and go on by 72 bytes: with record_dim= and record_nbytes=72" in str(
+        error.value
+    )
+    assert "format='fortran'" in str(error.value)
+    words: dict[str, Any] = {"dtype": "<f8", "offset": 4}
+    expected = {"data": Layout("<f8", (3, 4, 2), (72, 16, 8), 4)}
+    assert layouts(size, shape=(4, 2), record_dim="t", record_nbytes=72, **words) == expected
+    assert layouts(size, shape=(-1, 4, 2), strides=(72, 16, 8), **words) == expected
 
 
 def test_a_variable_outside_of_the_records() -> None:

@@ -186,3 +186,30 @@ def test_a_read_only_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("builtins.open", guarded)
     with pytest.raises(PermissionError):
         to_npy(path, **words)
+
+
+def test_field_names_beyond_latin_1_are_read(tmp_path: Path) -> None:
+    values = np.zeros(3, [("é", "<f8"), ("€", "<i2"), ("𝄞", "u1"), ("'\\x41'", "u1")])
+    values["é"], values["𝄞"] = [1, 2, 3], [4, 5, 6]
+    with pytest.warns(UserWarning, match="Stored array in format 3"):
+        np.save(tmp_path / "a.npy", values)
+    raw = rawmmap.open(tmp_path / "a.npy")
+    assert set(raw) == set(values.dtype.names or ())
+    for name in raw:
+        np.testing.assert_array_equal(np.asarray(raw[name].data), values[name])
+
+
+@pytest.mark.parametrize("length", [60_000, 2**31])
+def test_a_long_header_of_version_3_is_refused(tmp_path: Path, length: int) -> None:
+    head = b"\x93NUMPY\x03\x00" + length.to_bytes(4, "little")
+    (tmp_path / "a.npy").write_bytes(head + bytes(100))
+    with pytest.raises(ValueError, match=rf"a\.npy: .*header of {length} bytes"):
+        rawmmap.open(tmp_path / "a.npy")
+
+
+def test_booleans_in_a_shape_are_described_as_numbers(tmp_path: Path) -> None:
+    header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (True, 3), }".ljust(117) + b"\n"
+    head = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little")
+    (tmp_path / "a.npy").write_bytes(head + header + bytes(24))
+    rawmmap.describe(tmp_path / "a.npy")
+    assert rawmmap.open(tmp_path / "a.npy")["data"].shape == (1, 3)

@@ -322,7 +322,20 @@ def test_the_order_of_numpy_memmap_is_explained(tmp_path: Path, mode: str) -> No
     path.write_bytes(bytes(16))
     with pytest.raises(TypeError, match=rf"^{path}: .*numpy\.memmap.*mode='{re.escape(mode)}'"):
         rawmmap.mmap(path, "<i8", mode)  # type: ignore[arg-type]
+    for call in (rawmmap.mmap, rawmmap.Mapping):
+        for rest in (((2,),), ((2,), "C")):
+            with pytest.raises(TypeError, match=rf"^{path}: .*memmap.*mode='{re.escape(mode)}'"):
+                call(path, "<i8", mode, 0, *rest)  # type: ignore[arg-type]
     assert path.read_bytes() == bytes(16)
+
+
+def test_further_positional_arguments_are_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(bytes(16))
+    with pytest.raises(TypeError, match=rf"^{path}: .*mode, grow and shared by their keywords"):
+        rawmmap.mmap(path, "<i8", (2,), 0, "C")
+    with pytest.raises(TypeError, match=rf"^{path}: .*numpy\.memmap.*mode='r\+'"):
+        rawmmap.mmap(path, "<i8", "readwrite", 0, (2,))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -357,7 +370,7 @@ def test_a_remainder_of_record_markers_is_recognized(tmp_path: Path) -> None:
     path = tmp_path / "fortran"
     record = np.int32(4 * 12).tobytes() + bytes(4 * 12) + np.int32(4 * 12).tobytes()
     path.write_bytes(5 * record)
-    with pytest.raises(ValueError, match=r"exactly 5: Fortran record markers\?"):
+    with pytest.raises(ValueError, match=r"exactly 5: Fortran record markers\? .*offset=4 .* 56 "):
         rawmmap.mmap(path, "<f4", (-1, 12))
     path.write_bytes(5 * record + b"xyz")
     with pytest.raises(ValueError, match="give the length"):

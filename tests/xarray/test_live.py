@@ -129,3 +129,69 @@ def test_what_cannot_be_mapped(path: Path, tmp_path: Path) -> None:
 def test_an_empty_dataset_maps(tmp_path: Path) -> None:
     to_raw(xr.Dataset(attrs={"a": 1}), tmp_path / "a.bin")
     assert rawmmap.map_dataset(tmp_path / "a.bin").attrs == {"a": 1}
+
+
+def assign_all(ds: xr.Dataset) -> None:
+    ds["u"][0] = 1
+
+
+def assign_by_name(ds: xr.Dataset) -> None:
+    ds["u"][{"x": 0}] = 1
+
+
+def assign_by_label(ds: xr.Dataset) -> None:
+    ds["u"].loc[{"x": 0}] = 1
+
+
+def assign_to_a_part(ds: xr.Dataset) -> None:
+    ds["u"].isel(x=0).transpose()[0] = 1
+
+
+def assign_to_the_dataset(ds: xr.Dataset) -> None:
+    ds[{"y": 0}] = 1
+
+
+def assign_by_lists(ds: xr.Dataset) -> None:
+    ds["u"][[0, 1], [0, 2]] = 1
+
+
+def add_in_place(ds: xr.Dataset) -> None:
+    ds["u"] += 1
+
+
+ASSIGNMENTS = [
+    assign_all,
+    assign_by_name,
+    assign_by_label,
+    assign_to_a_part,
+    assign_to_the_dataset,
+    assign_by_lists,
+    add_in_place,
+]
+
+
+@pytest.mark.parametrize("assign", ASSIGNMENTS)
+def test_a_read_only_dataset_says_how_to_change_the_file(path: Path, assign: Any) -> None:
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match=rf"^{path}: .*mode='r\+'"):
+        assign(rawmmap.map_dataset(path, **WORDS))
+    assert path.read_bytes() == before
+    assign(rawmmap.map_dataset(path, shared=False, **WORDS))
+    assert path.read_bytes() == before
+    assign(rawmmap.map_dataset(path, "r+", **WORDS))
+    assert path.read_bytes() != before
+
+
+def test_other_errors_of_an_assignment_are_left_alone(path: Path) -> None:
+    ds = rawmmap.map_dataset(path, "r+", **WORDS)
+    with pytest.raises(ValueError, match="could not broadcast"):
+        ds["u"][0] = [1, 2]
+
+
+def test_values_of_the_sidecar_are_not_changed_by_mistake(path: Path) -> None:
+    rawmmap.describe(path, coords={"label": ("y", [5, 6])}, **WORDS)
+    with pytest.raises(ValueError, match="description of the file"):
+        rawmmap.map_dataset(path, "r+")["label"][0] = 1
+    private = rawmmap.map_dataset(path, shared=False)
+    private["label"][0] = 1
+    assert private["label"].values.tolist() == [1, 6]

@@ -456,3 +456,15 @@ def test_a_fill_value_given_by_keywords_has_the_type_of_its_variable(tmp_path: P
     path.write_bytes(bytes(8))
     found = opened(path, dtype="f4", attrs={"_FillValue": 0.1})
     assert found["data"].encoding["_FillValue"].dtype == np.dtype("f4")
+
+
+@pytest.mark.parametrize("new", [{"v": ("x", [7.0, 8, 9])}, {"v": ("x", [7.0, 8, 9]), "w": 3}])
+def test_the_only_variable_of_the_record_axis_can_leave_it(tmp_path: Path, new: Any) -> None:
+    path = tmp_path / "a.bin"
+    old = xr.Dataset({"v": (("t", "x"), np.ones((2, 3))), "k": ("z", [1, 2])})
+    old.rawmmap.to_raw(path, unlimited_dims="t")
+    xr.Dataset(new).rawmmap.to_raw(path, mode="a")
+    with xr.open_dataset(path, engine="rawmmap") as ds:
+        xr.testing.assert_equal(ds, old.drop_vars("v").assign(new))
+        assert not ds.encoding.get("unlimited_dims")
+    assert "records" not in json.loads(Path(f"{path}.json").read_text())

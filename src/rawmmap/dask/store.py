@@ -16,10 +16,11 @@ import numpy.typing as npt
 from dask.delayed import Delayed, delayed
 
 from rawmmap.dask.reading import Slices
+from rawmmap.errors import name_file
 from rawmmap.layout import Layout
 from rawmmap.writing import Transaction, WritePlan
 
-__all__ = ["store"]
+__all__ = ["check_unmasked", "refuse_masked", "store"]
 
 
 class DelayedWrite(Delayed):
@@ -153,7 +154,9 @@ def _write(
 ) -> npt.NDArray[np.uint8]:
     """Write one chunk; return the smallest block that Dask can assemble."""
     part = layout if where is None else layout[where]
-    transaction.write(part, _check_block(block, part))
+    with name_file(transaction.draft.target):
+        values = _check_block(block, part)
+    transaction.write(part, values)
     return np.ones((1,) * part.ndim, np.uint8)
 
 
@@ -171,12 +174,16 @@ def _check_block(block: Any, part: Layout) -> npt.NDArray[Any]:
     return values
 
 
+def refuse_masked(block: Any) -> Any:
+    """Return a chunk as it is; refuse a masked one."""
+    check_unmasked(block)
+    return block
+
+
 def check_unmasked(array: Any) -> None:
-    """Refuse a masked array."""
-    kind = array._meta if isinstance(array, da.Array) else array
-    if isinstance(kind, np.ma.MaskedArray):
-        how = "da.ma.filled(x, value)" if kind is not array else "x.filled(value)"
+    """Refuse a masked array, or a Dask array of such chunks as far as it says so."""
+    if isinstance(array._meta if isinstance(array, da.Array) else array, np.ma.MaskedArray):
         raise TypeError(
-            f"a masked array cannot be written, since a flat file cannot keep its mask: fill it "
-            f"first, by {how}"
+            "a masked array cannot be written, since a flat file cannot keep its mask: fill it "
+            "first, by x.filled(value), or by da.ma.filled(x, value) if it is a Dask array"
         )

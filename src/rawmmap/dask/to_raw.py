@@ -14,6 +14,7 @@ from dask.delayed import Delayed
 from rawmmap.array import RawArray
 from rawmmap.dask.reading import as_dask
 from rawmmap.dask.store import check_unmasked, store
+from rawmmap.errors import name_file
 from rawmmap.layout import Layout
 from rawmmap.sources import local_path
 from rawmmap.writing import Draft, InPlace, Replace, State, WritePlan, settle
@@ -97,18 +98,19 @@ def to_raw(
     >>> folder.cleanup()
     """
     target = local_target(path)
-    if mode not in ("w", "r+"):
-        raise ValueError(f"{target}: mode must be 'w' or 'r+', not {mode!r}")
-    array = as_array(x)
-    layout = Layout.dense(
-        array.dtype if dtype is None else dtype, array.shape, offset=offset, order=order
-    )
-    plan = _plan_in_place if mode == "r+" else _plan_replacement
-    return store(plan(target, array, layout), compute)
+    with name_file(target):
+        if mode not in ("w", "r+"):
+            raise ValueError(f"mode must be 'w' or 'r+', not {mode!r}")
+        array = as_array(x)
+        layout = Layout.dense(
+            array.dtype if dtype is None else dtype, array.shape, offset=offset, order=order
+        )
+        plan = (_plan_in_place if mode == "r+" else _plan_replacement)(target, array, layout)
+    return store(plan, compute)
 
 
 def _plan_replacement(target: str, array: Any, layout: Layout) -> WritePlan:
-    transaction = Replace(Draft.beside(target, layout.offset + layout.nbytes))
+    transaction = Replace(Draft.plan_beside(target, layout.offset + layout.nbytes))
     return WritePlan(transaction, [(array, layout)])
 
 

@@ -89,7 +89,7 @@ def _arrange_in_records(
         )
         for name, variable in variables.items()
     }
-    return Records(dim, offset, step), inside
+    return Records(dim, offset, step, end), inside
 
 
 def _strides(variable: Variable, dim: str, step: int) -> tuple[int, ...]:

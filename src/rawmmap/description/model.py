@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -31,15 +31,30 @@ class Records:
         Byte at which the first record starts.
     nbytes : int
         Bytes of one record.
+    used : int
+        Bytes from the start of a record to the end of its last variable; what follows may be
+        missing at the end of the file. 0 is all of them. It follows from the variables.
     """
 
     dim: str
     offset: int
     nbytes: int
+    used: int = field(default=0, compare=False)
 
     def count(self, size: int) -> int:
-        """Return how many whole records a file of `size` bytes holds."""
-        return max(size - self.offset, 0) // self.nbytes
+        """Return how many records a file of `size` bytes holds, the variables of each complete."""
+        count, rest = divmod(max(size - self.offset, 0), self.nbytes)
+        return count + (rest >= (self.used or self.nbytes))
+
+    def measure(self, variables: Mapping[str, Variable]) -> Self:
+        """Return records that know which of their bytes the variables use."""
+        ends = [0]
+        for variable in variables.values():
+            template, axis = variable.data, variable.record_axis(self.dim)
+            if isinstance(template, LayoutTemplate) and axis is not None:
+                first = template.with_length(axis, 1).resolve(0)
+                ends.append(first.extent[1] - self.offset if first.nbytes else 0)
+        return replace(self, used=max(ends))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +97,14 @@ class Variable:
     def grows(self) -> bool:
         """Whether a length follows from the size of the file."""
         return isinstance(self.data, LayoutTemplate) and self.data.grows
+
+    def record_axis(self, dim: str) -> int | None:
+        """Return the axis of which the length is the number of records along `dim`, if any is."""
+        shape = self.data.shape
+        if not isinstance(self.data, LayoutTemplate) or shape is None or -1 not in shape:
+            return None
+        axis = shape.index(-1)
+        return axis if self.dims[axis : axis + 1] == (dim,) else None
 
     @property
     def in_file(self) -> bool:
@@ -211,11 +234,9 @@ class Description:
         self, variable: Variable, template: LayoutTemplate, size: int
     ) -> LayoutTemplate:
         """Return a template with the number of records in place of its ``-1``."""
-        records, shape = self.records, template.shape
-        if records is None or shape is None or -1 not in shape:
-            return template
-        axis = shape.index(-1)
-        if axis >= len(variable.dims) or variable.dims[axis] != records.dim:
+        records = self.records
+        axis = None if records is None else variable.record_axis(records.dim)
+        if records is None or axis is None:
             return template
         return template.with_length(axis, records.count(size))
 

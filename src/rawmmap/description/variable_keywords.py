@@ -183,7 +183,7 @@ def arrange_in_records(
         inner = spec.strides or dense_strides(spec.dtype.itemsize, shape, spec.order)
         dims = record_dims(spec, dim)
         variables[name] = spec.variable((-1, *shape), dims, start + starts[name], (nbytes, *inner))
-    return {name: variables[name] for name in specs}, Records(dim, start, nbytes)
+    return {name: variables[name] for name in specs}, Records(dim, start, nbytes, end)
 
 
 def _record_offsets(specs: Mapping[str, VariableKeywords]) -> tuple[dict[str, int], int]:

@@ -153,7 +153,7 @@ def infer_shape(
         raise ValueError(
             f"the {available} bytes from offset {offset} to the end of the file hold {n} steps of "
             f"{step} bytes along axis {counts.index(-1)} and {remainder} bytes more; "
-            + _explain_remainder(plain_dtype(dtype), available, step)
+            + _explain_remainder(plain_dtype(dtype), available, step, offset)
         )
     return tuple(n if count == -1 else count for count in counts)
 
@@ -169,7 +169,7 @@ def _step_nbytes(
     return strides[counts.index(-1)], extent_of(itemsize, one, tuple(strides), 0)[1]
 
 
-def _explain_remainder(dtype: np.dtype[Any], available: int, step: int) -> str:
+def _explain_remainder(dtype: np.dtype[Any], available: int, step: int, offset: int) -> str:
     """Return the likely reason why the bytes are not a whole number of steps, and what to do."""
     packed = packed_size(dtype)
     if packed < dtype.itemsize and available % (step // dtype.itemsize * packed) == 0:
@@ -182,8 +182,10 @@ def _explain_remainder(dtype: np.dtype[Any], available: int, step: int) -> str:
     if step > dtype.itemsize and available % (step + 8) == 0:
         return (
             f"steps of 8 bytes more would be exactly {available // (step + 8)}: Fortran record "
-            "markers? Put 4 bytes before and after each step into a structured dtype, or start at "
-            "offset 4 and give strides"
+            "markers? Pass format='fortran' and the shape of one record; or start at "
+            f"offset={offset + 4} and go on by {step + 8} bytes: with "
+            f"record_dim= and record_nbytes={step + 8}, or with strides=; or put 4 bytes before "
+            "and after each step into a structured dtype"
         )
     return "give the length, or check dtype, shape and offset"
 

@@ -74,13 +74,13 @@ class Mapping:
         dtype: npt.DTypeLike = "u1",
         shape: Shape | None = None,
         offset: SupportsIndex | None = None,
-        *,
+        *extra: Any,
         order: str = "C",
         mode: Mode | None = None,
         grow: Grow = True,
         shared: bool = True,
     ) -> None:
-        _, window, info = bind(file, dtype, shape, offset, order, mode, grow, shared)
+        _, window, info = bind(file, dtype, shape, offset, order, mode, grow, shared, extra)
         self._init(window, info)
 
     def _init(self, window: Window | None, info: MapInfo) -> None:

@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 from stat import S_ISREG
-from typing import Any, Literal, SupportsIndex
+from typing import Any, Literal, SupportsIndex, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -52,6 +52,17 @@ _REST = (-1,)
 _ORDERS = frozenset({"C", "F"})
 _READING = frozenset({"r", "c"})
 _GROWS = frozenset({True, False, "sparse"})
+# The modes of numpy.memmap, and ours.
+_MEMMAP_MODES = {
+    "r": "r",
+    "r+": "r+",
+    "w+": "w+",
+    "c": "c",
+    "readonly": "r",
+    "readwrite": "r+",
+    "write": "w+",
+    "copyonwrite": "c",
+}
 # NumPy 1 has at most 32 axes and NumPy 2 has 64; what it refuses must be refused in time.
 _FEW_AXES = 32
 
@@ -61,7 +72,7 @@ def mmap(
     dtype: npt.DTypeLike = "u1",
     shape: Shape | None = None,
     offset: SupportsIndex | None = None,
-    *,
+    *extra: Any,
     order: str = "C",
     mode: Mode | None = None,
     grow: Grow = True,
@@ -87,6 +98,8 @@ def mmap(
     offset : int, optional
         Bytes before the first element; any number, aligned or not. None is the position of an open
         file object, and 0 for a path or a descriptor.
+    *extra
+        Refused: the others are passed by their keywords, unlike those of `numpy.memmap`.
     order : {"C", "F"}
         ``"C"``: the last axis is the fastest; ``"F"``: the first one is.
     mode : {"r", "r+", "w+", "c"}, optional
@@ -149,7 +162,7 @@ def mmap(
     >>> b = rawmmap.mmap("waves.bin", "<f4", (2, 3), offset=8, mode="r+", grow=False)
     >>> b[0, 1] = 20
     """
-    return bind(file, dtype, shape, offset, order, mode, grow, shared)[0]
+    return bind(file, dtype, shape, offset, order, mode, grow, shared, extra)[0]
 
 
 def anonymous(
@@ -230,9 +243,12 @@ def bind(
     mode: str | None,
     grow: Grow,
     shared: bool,
+    extra: tuple[Any, ...] = (),
 ) -> BoundArray:
     """Check all that can be checked without the file, then open it and go on."""
     try:
+        if extra:
+            raise _positional_error(shape, extra)
         plain = mappable_dtype(dtype)
         start = None if offset is None else _as_integer(offset, "offset")
         if order not in _ORDERS or mode not in MODES or grow not in _GROWS:
@@ -373,12 +389,25 @@ def _as_counts(shape: Shape) -> tuple[int, ...]:
         return as_shape(shape)
     except TypeError:
         pass
-    if isinstance(shape, str) and shape in MODES:
+    if _is_memmap_mode(shape):
         raise TypeError(
             f"the third argument is the shape, not {shape!r}; the order of arguments is (file, "
-            f"dtype, shape, offset), unlike numpy.memmap: pass mode={shape!r} by its keyword"
+            f"dtype, shape, offset), unlike numpy.memmap: pass mode={_MEMMAP_MODES[shape]!r} by "
+            "its keyword"
         )
     raise TypeError(f"shape must be an integer or a tuple of integers, not {shape!r}")
+
+
+def _is_memmap_mode(shape: object) -> TypeGuard[str]:
+    return isinstance(shape, str) and shape in _MEMMAP_MODES
+
+
+def _positional_error(shape: object, extra: tuple[Any, ...]) -> TypeError:
+    hint = "pass order, mode, grow and shared by their keywords"
+    if _is_memmap_mode(shape):
+        hint = f"in the order of numpy.memmap? Pass mode={_MEMMAP_MODES[shape]!r} by its keyword"
+    count = 4 + len(extra)
+    return TypeError(f"the arguments are (file, dtype, shape, offset), not these {count}: {hint}")
 
 
 def _keyword_error(order: str, mode: str | None, grow: Grow) -> ValueError:

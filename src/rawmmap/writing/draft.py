@@ -46,12 +46,12 @@ class Draft:
     size: int
 
     @classmethod
-    def beside(cls, target: str, size: int) -> Self:
+    def plan_beside(cls, target: str, size: int) -> Self:
         """Plan a draft that can be renamed to `target`; nothing happens before `create`."""
         return cls(target, draft_path(target), size)
 
     @classmethod
-    def to_be_copied(cls, target: str, size: int) -> Self:
+    def plan_copy(cls, target: str, size: int) -> Self:
         """Plan a draft whose bytes are copied into `target`, whose folder may be read-only."""
         return cls(target, scratch_path(target), size)
 

@@ -66,7 +66,7 @@ class InPlace:
             moves.append((_packed(part, end), part))
             end += part.nbytes
         least = max([size, *(part.extent[1] for part in parts)])
-        return cls(Draft.to_be_copied(target, end), tuple(moves), least, planned, may_grow)
+        return cls(Draft.plan_copy(target, end), tuple(moves), least, planned, may_grow)
 
     @property
     def layouts(self) -> list[Layout]:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy.typing as npt
 
 from rawmmap.layout import Layout
+from rawmmap.writing.draft import Draft
 
 __all__ = ["Transaction", "WritePlan"]
 
@@ -21,6 +22,10 @@ class Transaction(Protocol):
     are picklable; `begin`, `write` and `commit` may be repeated, by other processes too, where a
     scheduler has lost their results.
     """
+
+    @property
+    def draft(self) -> Draft:
+        """The hidden file, which knows its target."""
 
     def check(self) -> None:
         """Refuse a target that is not as it was when this was planned."""

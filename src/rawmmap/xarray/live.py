@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import numpy as np
@@ -61,9 +62,9 @@ def map_dataset(
     -------
     xarray.Dataset
         Values are those of the file, in its types and byte order; nothing is decoded, scaled or
-        masked. Index coordinates are copies, and so are coordinates whose values come from `coords`
-        or the sidecar; all other variables are views of one map, which exists until the last view
-        is gone.
+        masked. Index coordinates are decoded copies, and so are coordinates whose values come from
+        `coords`; values that the sidecar holds are read-only copies. All other variables are views
+        of one map, which exists until the last view is gone.
 
     Raises
     ------
@@ -73,6 +74,7 @@ def map_dataset(
         If the file may not be opened as `mode` asks.
     ValueError
         If nothing describes the file, the description does not fit it, or the path is a remote URL.
+        Later, if a read-only dataset is assigned to.
 
     See Also
     --------
@@ -114,7 +116,7 @@ def map_dataset(
             raw.path,
         )
     variables = raw.description.variables
-    live = {name: _make_variable(name, v, views.get(name)) for name, v in variables.items()}
+    live = {name: _make_variable(name, v, views.get(name), shared) for name, v in variables.items()}
     attrs = raw.attrs
     coord_names = _move_coordinates(live, attrs) | (raw.description.coords & set(live))
     return assign_coords(Dataset(live, attrs=attrs).set_coords(coord_names), coords, raw)
@@ -171,15 +173,56 @@ def _layout_of(raw: RawDataset, name: str) -> Layout:
 
 
 def _make_variable(
-    name: str, described: DescribedVariable, view: npt.NDArray[Any] | None
+    name: str, described: DescribedVariable, view: npt.NDArray[Any] | None, shared: bool
 ) -> Variable:
     if view is None:
         view = values_of(described)
+        # What is assigned to them would not reach the description.
+        view.flags.writeable = not shared
     if described.dims != (name,):
-        return Variable(described.dims, view, described.attrs)
+        return LiveVariable(described.dims, view, described.attrs)
     # pandas keeps the index; it takes native values only, and never changes them.
     native = view.astype(view.dtype.newbyteorder("="))
     return decode_cf_variable(name, Variable(described.dims, native, described.attrs))
+
+
+class LiveVariable(Variable):
+    """A variable that explains why it cannot be assigned to, where it cannot."""
+
+    __slots__ = ()
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        with self._explain_read_only():
+            super().__setitem__(key, value)  # type: ignore[no-untyped-call]
+
+    def _inplace_binary_op(self, other: Any, f: Any) -> Any:
+        with self._explain_read_only():
+            return super()._inplace_binary_op(other, f)  # type: ignore[no-untyped-call]
+
+    @contextmanager
+    def _explain_read_only(self) -> Iterator[None]:
+        try:
+            yield
+        except ValueError as error:
+            data = self._data
+            if not isinstance(data, np.ndarray) or data.flags.writeable:
+                raise
+            raise ValueError(_explain_read_only(data)) from error
+
+
+def _explain_read_only(data: npt.NDArray[Any]) -> str:
+    try:
+        path = mapping_of(data).path
+    except ValueError:
+        return (
+            "these values are in the description of the file, and cannot be changed here; "
+            "write them by ds.rawmmap.to_raw(path, mode='a')"
+        )
+    return (
+        f"{path}: this dataset is read-only; to change the file, map it by "
+        "rawmmap.map_dataset(path, mode='r+'), or pass shared=False to change the values in "
+        "memory alone"
+    )
 
 
 def _move_coordinates(variables: Mapping[str, Variable], attrs: dict[str, Any]) -> set[str]:

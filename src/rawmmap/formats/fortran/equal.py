@@ -139,7 +139,8 @@ def arrange_equal(
         cut |= split_fields(slot.keywords, record_dims(slot.keywords, dim), mosaic)
     variables: dict[str, Variable] = {}
     if plain:
-        variables, records = arrange_in_records(path, plain, cycle.start, dim, cycle.nbytes)
+        # A record counts when its last marker is written, and not with the data before.
+        variables = arrange_in_records(path, plain, cycle.start, dim, cycle.nbytes)[0]
     if cut:
         variables = {name: _fix_length(variable, count) for name, variable in variables.items()}
     return variables | cut, records

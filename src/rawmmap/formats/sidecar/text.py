@@ -30,7 +30,7 @@ from rawmmap.description.checks import (
 )
 from rawmmap.description.model import Description, Records, Variable
 from rawmmap.description.template import LayoutTemplate, template_of
-from rawmmap.errors import DescriptionError
+from rawmmap.errors import DescriptionError, name_file
 from rawmmap.formats.sidecar.members import check_in_folder, decode_members, encode_members
 from rawmmap.formats.sidecar.pretty import pretty
 from rawmmap.formats.sidecar.values import (
@@ -201,9 +201,10 @@ def read_bounded(file: BinaryIO, path: str) -> bytes:
     """Return the text of an open sidecar; refuse one that is too long."""
     raw = file.read(_MAX_BYTES + 1)
     if len(raw) > _MAX_BYTES:
-        raise DescriptionError(
-            f"{path}: a sidecar may have at most {_MAX_BYTES} bytes; put values into the data file"
-        )
+        with name_file(path):
+            raise DescriptionError(
+                f"a sidecar may have at most {_MAX_BYTES} bytes; put values into the data file"
+            )
     return raw
 
 
@@ -215,21 +216,22 @@ def loads(raw: bytes | str, path: str) -> Description:
     DescriptionError
         If it is malformed, or its data file lies outside its folder.
     """
+    with name_file(path):
+        try:
+            return _decode_description(_parse(raw), path)
+        except RecursionError:
+            raise DescriptionError("nested too deeply for a sidecar") from None
+        except (TypeError, ValueError, OverflowError) as error:
+            raise DescriptionError(str(error)) from error
+
+
+def _parse(raw: bytes | str) -> Any:
+    """Return the JSON in the text of a sidecar."""
     try:
         text = raw.decode("utf-8-sig") if isinstance(raw, bytes) else raw
-        document = json.loads(text, object_pairs_hook=_check_names, parse_constant=_refuse_constant)
-    except RecursionError:
-        raise DescriptionError(f"{path}: nested too deeply for a sidecar") from None
+        return json.loads(text, object_pairs_hook=_check_names, parse_constant=_refuse_constant)
     except ValueError as error:
-        raise DescriptionError(
-            f"{path}: not the JSON of a sidecar, or cut short: {error}"
-        ) from error
-    try:
-        return _decode_description(document, path)
-    except RecursionError:
-        raise DescriptionError(f"{path}: nested too deeply for a sidecar") from None
-    except (TypeError, ValueError, OverflowError) as error:
-        raise DescriptionError(f"{path}: {error}") from error
+        raise ValueError(f"not the JSON of a sidecar, or cut short: {error}") from error
 
 
 def _check_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -273,7 +275,7 @@ def _decode_description(document: Any, path: str) -> Description:
         variables,
         frozenset(coords),
         decode_attrs(check_object(top.get("attrs", {}), '"attrs"')),
-        records,
+        None if records is None else records.measure(variables),
         overlap=_check_overlap(top.get("overlap", False)),
         members=members,
     )

@@ -66,7 +66,7 @@ def add(request: WriteRequest) -> WritePlan | Delayed:
         coords=coords,
         attrs=attrs,
     )
-    draft = Draft.to_be_copied(target, end - size)
+    draft = Draft.plan_copy(target, end - size)
     pieces = pair_with_layouts(new.variables, planned.resolve(end).variables)
     batches = [(array, layout.shifted(-size)) for array, layout in pieces]
     transaction = Append(draft, size, existing.state, sidecar.dumps(whole))

@@ -85,7 +85,7 @@ def _append_records(existing: Existing, new: Mapping[str, Variable], records: Re
         if isinstance(layout := placed[name].data, Layout):
             part = layout[(slice(None),) * axis + (slice(first, None),)]
             pieces.append((as_array(variable.data), part.shifted(-start)))
-    draft = Draft.to_be_copied(existing.description.path, count * records.nbytes)
+    draft = Draft.plan_copy(existing.description.path, count * records.nbytes)
     return WritePlan(Append(draft, start, existing.state), pieces)
 
 
@@ -107,7 +107,7 @@ def _plan_in_place(existing: Existing, new: Mapping[str, Variable], dim: str) ->
     if layout != dense or not fills or not step:
         return None
     count = new[name].sizes[dim]
-    goal = Append(Draft.to_be_copied(description.path, count * step), size, existing.state)
+    goal = Append(Draft.plan_copy(description.path, count * step), size, existing.state)
     if template.grows:
         return goal
     longer_template = template.with_length(axis, template.shape[axis] + count)

@@ -49,11 +49,16 @@ def plan_file(
     coords: frozenset[str] = frozenset(),
     old: State | None = None,
 ) -> WritePlan:
-    """Plan a file of encoded variables; parts of them may come from the old file."""
+    """Plan a file of encoded variables; parts of them may come from the old file.
+
+    Without a variable along `record_dim` the file has no records.
+    """
     wanted = {name: describe_variable(variable) for name, variable in variables.items()}
+    if not any(record_dim in variable.dims for variable in wanted.values()):
+        record_dim = None
     description, size = arrange(target, wanted, attrs, record_dim)
     text = sidecar.dumps(replace(description, coords=coords & set(wanted)))
-    transaction = Replace(Draft.beside(target, size), text, old)
+    transaction = Replace(Draft.plan_beside(target, size), text, old)
     batches = pair_with_layouts(variables, description.resolve(size).variables)
     return WritePlan(transaction, batches)
 

@@ -11,7 +11,8 @@ from xarray import Dataset, Variable
 from xarray.backends.common import WritableCFDataStore
 from xarray.coding.strings import CharacterArrayCoder, EncodedStringCoder
 
-from rawmmap.dask.store import check_unmasked
+from rawmmap.dask.store import check_unmasked, refuse_masked
+from rawmmap.xarray.writing.times import CF_UNITS, as_times, count_times
 
 __all__ = [
     "Encoded",
@@ -39,8 +40,8 @@ _NO_NAME = "__values__"
 # What is neither in memory nor chunked is written in chunks if it is larger than this.
 _LARGE = 2**26
 
-
-_UNITS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
+# Parts of an encoding by which xarray computes other values, some of them from conditions.
+_FILLING = {"_FillValue", "missing_value", "scale_factor", "add_offset"}
 
 
 class UnknownVariableError(KeyError, ValueError):
@@ -172,18 +173,21 @@ def encode(
         )
     store = Encoded(dimensions)
     store.coords = frozenset(str(name) for name in ds.coords if " " in str(name))
-    prepared = _prepared(ds.reset_coords(store.coords - set(ds.dims)), set(encoding or ()))
+    prepared = _prepared(ds.reset_coords(store.coords - set(ds.dims)), encoding or {})
     _keep_resolution(prepared, set(unlimited_dims or ()), set(encoding or ()))
+    counted = count_times(prepared)
     prepared.dump_to_store(store, encoding=dict(encoding or {}), unlimited_dims=unlimited_dims)
+    for name, dtype in counted.items():
+        store.variables[name] = as_times(store.variables[name], dtype)
     return store
 
 
-def _prepared(ds: Dataset, explicit: set[Any]) -> Dataset:
+def _prepared(ds: Dataset, explicit: Mapping[Any, Mapping[str, Any]]) -> Dataset:
     """Return a shallow copy whose variables can be encoded without loss, and piece by piece."""
     prepared = ds.copy(deep=False)
     for name, variable in prepared.variables.items():
         if variable.chunks is not None:
-            check_unmasked(variable.data)
+            _refuse_masks(variable, explicit.get(name, variable.encoding))
         if name not in explicit and variable.dtype.kind in "OSUT":
             _forget_width(variable)
         if np.dtype(variable.encoding.get("dtype") or "f8").kind in "mM":
@@ -195,6 +199,17 @@ def _prepared(ds: Dataset, explicit: set[Any]) -> Dataset:
     return prepared
 
 
+def _refuse_masks(variable: Variable, encoding: Mapping[str, Any]) -> None:
+    """Refuse masked chunks, now or, where the array does not say so, when they are computed."""
+    check_unmasked(variable.data)
+    # What the encoder makes of such a chunk has lost its mask; any other chunk is looked at as it
+    # is written.
+    present = {key for key, value in encoding.items() if value is not None}
+    if variable.dtype.kind not in "biufc" or _FILLING & present:
+        data = variable.data
+        variable.data = data.map_blocks(refuse_masked, dtype=data.dtype, meta=data._meta)
+
+
 def _keep_resolution(ds: Dataset, growing: set[Any], explicit: set[Any]) -> None:
     """Encode times along a growing dimension in the resolution of their dtype: later ones fit."""
     for name, variable in ds.variables.items():
@@ -202,7 +217,7 @@ def _keep_resolution(ds: Dataset, growing: set[Any], explicit: set[Any]) -> None
         if kind not in "mM" or not growing & set(variable.dims) or name in explicit:
             continue
         if not {"units", "dtype"} & set(variable.encoding):
-            units = _UNITS[np.datetime_data(variable.dtype)[0]]
+            units = CF_UNITS[np.datetime_data(variable.dtype)[0]]
             variable.encoding["units"] = f"{units} since 1970-01-01" if kind == "M" else units
             variable.encoding["dtype"] = np.dtype("i8")
 

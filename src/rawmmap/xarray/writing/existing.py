@@ -28,6 +28,7 @@ from rawmmap.writing import State, settle
 from rawmmap.xarray.engine import RawStore
 from rawmmap.xarray.writing.encoding import chunk_if_large, encode
 from rawmmap.xarray.writing.packing import check_packable
+from rawmmap.xarray.writing.times import as_times, convert_times
 
 __all__ = ["Existing"]
 
@@ -110,7 +111,10 @@ class Existing:
             If they do not fit: other dims, another type, or values that the encoding cannot hold.
         """
         prepared = ds.copy(deep=False)
+        counted = self._count_times(prepared)
         for name, variable in prepared.variables.items():
+            if name in counted:
+                continue
             variable.encoding = self._encoding(str(name), variable)
             variable.attrs = {}
             if variable.dtype.kind == "O" and not variable.size:
@@ -120,7 +124,20 @@ class Existing:
             what = f"{self.description.path}: variable {name!r}"
             prepared[name] = check_packable(chunk_if_large(variable), what)
         found = encode(prepared).variables
+        for key, dtype in counted.items():
+            found[key] = as_times(found[key], dtype)
         return {name: self._fitted(name, variable) for name, variable in found.items()}
+
+    def _count_times(self, ds: Dataset) -> dict[str, np.dtype[Any]]:
+        """Replace times by counts where the file has them in NumPy's types; return those types."""
+        counted: dict[str, np.dtype[Any]] = {}
+        for name, variable in ds.variables.items():
+            dtype = self.placed[str(name)].data.dtype
+            if dtype.kind in "mM" and variable.dtype.kind == dtype.kind:
+                what = f"{self.description.path}: variable {name!r}"
+                ds[name] = convert_times(variable, what, dtype)
+                counted[str(name)] = dtype.newbyteorder("=")
+        return counted
 
     def _encoding(self, name: str, new: Variable) -> dict[Any, Any]:
         """Return the encoding of a variable of the file, for values like `new`."""

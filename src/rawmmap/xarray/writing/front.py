@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from typing import Any, Literal
 
 from dask.delayed import Delayed
@@ -12,18 +11,15 @@ from xarray import DataArray, Dataset
 
 from rawmmap.dask.store import store
 from rawmmap.dask.to_raw import local_target
+from rawmmap.errors import name_file
 from rawmmap.writing import WritePlan
 from rawmmap.xarray.writing.add import add
 from rawmmap.xarray.writing.append import append
 from rawmmap.xarray.writing.create import create
-from rawmmap.xarray.writing.encoding import UnknownVariableError
 from rawmmap.xarray.writing.region import write_region
 from rawmmap.xarray.writing.request import Mode, WriteRequest
 
 __all__ = ["to_raw"]
-
-# Errors to which the name of the file is added; others are somebody's own.
-_PLAIN = (TypeError, ValueError, UnknownVariableError)
 
 
 def to_raw(
@@ -39,9 +35,10 @@ def to_raw(
 ) -> Delayed | None:
     """Write a dataset; `rawmmap.xarray.accessor.RawmmapAccessor.to_raw` says how."""
     target = local_target(path)
-    with _name_target(target):
+    with name_file(target):
         request = WriteRequest.check(ds, target, mode, append_dim, region, encoding, unlimited_dims)
-        return _execute(plan_write(request), compute)
+        plan = plan_write(request)
+    return _execute(plan, compute)
 
 
 def plan_write(request: WriteRequest) -> WritePlan | Delayed:
@@ -63,14 +60,3 @@ def _execute(plan: WritePlan | Delayed, compute: bool) -> Delayed | None:
         return plan
     plan.compute(scheduler="sync")
     return None
-
-
-@contextlib.contextmanager
-def _name_target(target: str) -> Iterator[None]:
-    """Put the name of the file before errors that do not have it."""
-    try:
-        yield
-    except (TypeError, ValueError) as error:
-        if type(error) not in _PLAIN or target in str(error):
-            raise
-        raise type(error)(f"{target}: {error}") from error

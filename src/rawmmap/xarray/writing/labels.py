@@ -119,12 +119,13 @@ def _shared_dims(existing: Existing, ds: Dataset) -> list[str]:
 
 def _explain(existing: Existing, dim: str, ours: Any, theirs: Any) -> str:
     return (
-        f"{existing.description.path}: the coordinate {dim!r} of the data, {_shown(ours)}, is not "
-        f"that of the file, {_shown(theirs)}, so values would get other labels; align the data "
-        f"first, by ds.reindex or ds.sel, or drop its coordinate by drop_vars({dim!r})"
+        f"{existing.description.path}: the coordinate {dim!r} of the data, {_format_index(ours)}, "
+        f"is not that of the file, {_format_index(theirs)}, so values would get other labels; "
+        "align the data first, by ds.reindex or ds.sel, or drop its coordinate by "
+        f"drop_vars({dim!r})"
     )
 
 
-def _shown(index: Any) -> str:
-    shown = ", ".join(str(value) for value in index[:3])
-    return f"[{shown}{', ...' if len(index) > 3 else ''}] of length {len(index)}"
+def _format_index(index: Any) -> str:
+    first = ", ".join(str(value) for value in index[:3])
+    return f"[{first}{', ...' if len(index) > 3 else ''}] of length {len(index)}"
