@@ -167,6 +167,8 @@ def test_what_the_engine_reads_it_writes(tmp_path: Path, dtype: str) -> None:
 )
 def test_names_of_any_characters(tmp_path: Path, name: str) -> None:
     path, ds = tmp_path / name, xr.Dataset({"u": ("x", [1.0, 2.0])})
+    if name == "{x}":
+        path.touch()  # A name with fields is that of one file only if that file exists.
     for words in ({}, {"mode": "a"}, {"append_dim": "x"}):
         to_raw(ds, path, **words)  # type: ignore[arg-type]
     assert opened(path)["u"].values.tolist() == [1, 2, 1, 2]

@@ -65,10 +65,12 @@ def store(plan: WritePlan, compute: bool) -> Delayed | None:
 def _store_now(plan: WritePlan) -> None:
     transaction, batches = plan
     transaction.begin()
+    # One object for all tasks, which a scheduler sends to each worker once.
+    shared = delayed(transaction, pure=False, traverse=False)
     lazy = []
     for array, layout in batches:
         if isinstance(array, da.Array):
-            lazy.append(_write_chunks(transaction, array, layout))
+            lazy.append(_write_chunks(shared, array, layout))
         else:
             _write(array, transaction, None, layout)
     if lazy:
@@ -78,7 +80,8 @@ def _store_now(plan: WritePlan) -> None:
 
 def _store_later(plan: WritePlan) -> DelayedWrite:
     transaction, batches = plan
-    begun = delayed(_begin, pure=False)(transaction)
+    shared = delayed(transaction, pure=False, traverse=False)
+    begun = delayed(_begin, pure=False)(shared)
     written = [
         _write_chunks(begun, array, layout)
         if isinstance(array, da.Array)
@@ -133,7 +136,7 @@ def _commit(transaction: Transaction, written: Any) -> None:
         raise
 
 
-def _write_chunks(transaction: Transaction | Delayed, array: da.Array, layout: Layout) -> da.Array:
+def _write_chunks(transaction: Delayed, array: da.Array, layout: Layout) -> da.Array:
     """Return a Dask array that writes `array` when it is computed."""
     written: da.Array = da.map_blocks(
         _write,
@@ -154,7 +157,7 @@ def _write(
 ) -> npt.NDArray[np.uint8]:
     """Write one chunk; return the smallest block that Dask can assemble."""
     part = layout if where is None else layout[where]
-    with name_file(transaction.draft.target):
+    with name_file(transaction.target):
         values = _check_block(block, part)
     transaction.write(part, values)
     return np.ones((1,) * part.ndim, np.uint8)

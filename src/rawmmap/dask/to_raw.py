@@ -14,13 +14,16 @@ from dask.delayed import Delayed
 from rawmmap.array import RawArray
 from rawmmap.dask.reading import as_dask
 from rawmmap.dask.store import check_unmasked, store
+from rawmmap.dataset import names_series
+from rawmmap.description.naming import name_files
+from rawmmap.description.patterns import VARIABLE, Pattern
 from rawmmap.errors import name_file
 from rawmmap.layout import Layout
 from rawmmap.sources import local_path
-from rawmmap.writing import Draft, InPlace, Replace, State, WritePlan, settle
+from rawmmap.writing import Draft, InPlace, Replace, ReplaceSeries, State, WritePlan, settle
 from rawmmap.writing.describing import check_description_kept
 
-__all__ = ["as_array", "local_target", "to_raw"]
+__all__ = ["as_array", "local_pattern", "local_target", "to_raw"]
 
 
 def to_raw(
@@ -42,7 +45,9 @@ def to_raw(
         Dataset is written with a sidecar, as by ``x.rawmmap.to_raw(path)``, with the keywords of
         that method.
     path : path-like
-        The file.
+        The file. A pattern such as ``"ux-{i:04d}.bin"``, if no file of this very name exists,
+        stands for many: one for each position along the leading axis, or along as many leading axes
+        as the pattern has fields.
     dtype : dtype-like, optional
         Type of the elements in the file, byte order included; by default that of `x`.
     offset : int
@@ -77,6 +82,10 @@ def to_raw(
 
     Notes
     -----
+    The files of a series are renamed one after the other when all of them are on disk: a failure
+    before that leaves all of them as they were, one in that step leaves each file whole, but some
+    of them new. Other files of the pattern are left alone.
+
     Chunks are first written to a hidden temporary file in the same folder, which needs that much
     space on the disk. With mode "w" it is then renamed to the target, with mode "r+" it is copied
     into it. Therefore several writers of one file, in threads or processes, take effect one after
@@ -98,15 +107,25 @@ def to_raw(
     >>> folder.cleanup()
     """
     target = local_target(path)
-    with name_file(target):
+    pattern = local_pattern(path)
+    with name_file(target if pattern is None else pattern.text):
         if mode not in ("w", "r+"):
             raise ValueError(f"mode must be 'w' or 'r+', not {mode!r}")
         array = as_array(x)
-        layout = Layout.dense(
-            array.dtype if dtype is None else dtype, array.shape, offset=offset, order=order
-        )
-        plan = (_plan_in_place if mode == "r+" else _plan_replacement)(target, array, layout)
+        if pattern is not None:
+            _check_new(mode)
+            plan = _plan_series(pattern, array, dtype, offset, order)
+        else:
+            layout = Layout.dense(
+                array.dtype if dtype is None else dtype, array.shape, offset=offset, order=order
+            )
+            plan = (_plan_in_place if mode == "r+" else _plan_replacement)(target, array, layout)
     return store(plan, compute)
+
+
+def _check_new(mode: str) -> None:
+    if mode == "r+":
+        raise ValueError("mode='r+' writes into one file, and not into a series")
 
 
 def _plan_replacement(target: str, array: Any, layout: Layout) -> WritePlan:
@@ -122,6 +141,44 @@ def _plan_in_place(target: str, array: Any, layout: Layout) -> WritePlan:
     transaction.check()
     check_description_kept(target, layout)
     return WritePlan(transaction, [(array, transaction.layouts[0])])
+
+
+def _plan_series(
+    pattern: Pattern, array: Any, dtype: Any, offset: SupportsIndex, order: Literal["C", "F"]
+) -> WritePlan:
+    fields = pattern.names
+    if VARIABLE in fields:
+        raise ValueError(
+            f"{pattern.text}: the field {{{VARIABLE}}} stands for the names of the variables of a "
+            "dataset, and a plain array has none; name the field otherwise"
+        )
+    if array.ndim < len(fields) or 0 in array.shape[: len(fields)]:
+        raise ValueError(
+            f"{pattern.text}: the fields {list(fields)} are leading axes of some length, but the "
+            f"array has shape {array.shape}"
+        )
+    shape = array.shape[: len(fields)]
+    positions = {name: np.arange(n) for name, n in zip(fields, shape, strict=True)}
+    names, _ = name_files(pattern, positions)
+    member = Layout.dense(
+        array.dtype if dtype is None else dtype,
+        array.shape[len(fields) :],
+        offset=offset,
+        order=order,
+    )
+    size = member.offset + member.nbytes
+    folder = os.path.abspath(pattern.folder)
+    # Folders of the pattern are not folders of the lock.
+    label = os.path.join(folder, pattern.label[len(pattern.folder) :].replace("/", "_"))
+    transaction = ReplaceSeries.of(folder, names, (size,), len(fields), label)
+    return WritePlan(transaction, [(array, transaction.layout(member, shape))])
+
+
+def local_pattern(path: str | os.PathLike[str]) -> Pattern | None:
+    """Return the pattern of a series to be written; None for the path of one file."""
+    name = os.fsdecode(path)
+    name = local_path(name) or name
+    return Pattern(name) if names_series(name) else None
 
 
 def local_target(path: str | os.PathLike[str]) -> str:

@@ -41,11 +41,11 @@ _MOST_CELLS = 1000
 
 
 def is_pattern(text: str) -> bool:
-    """Return whether there are fields in a path."""
+    """Return whether there are fields in a path; ``{}`` is none, since it has no name."""
     if "{" not in text:
         return False
     try:
-        return any(name is not None for _, name, _, _ in Formatter().parse(text))
+        return any(name for _, name, _, _ in Formatter().parse(text))
     except ValueError:
         return False
 
@@ -318,11 +318,15 @@ def _as_python(value: Any) -> Any:
 
 def _find(labels: npt.NDArray[Any], values: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
     """Return the position of each value among the labels; -1 where it is none of them."""
-    positions = {label: i for i, label in enumerate(_hashable(labels))}
-    return np.array([positions.get(value, -1) for value in _hashable(values)], np.intp)
+    # Plain numbers are read as texts where other files have other texts in their place.
+    texts = {labels.dtype.kind, values.dtype.kind} == {"i", "U"}
+    positions = {label: i for i, label in enumerate(_hashable(labels, texts))}
+    return np.array([positions.get(value, -1) for value in _hashable(values, texts)], np.intp)
 
 
-def _hashable(values: npt.NDArray[Any]) -> list[Any]:
+def _hashable(values: npt.NDArray[Any], texts: bool) -> list[Any]:
+    if texts:
+        return list(values.astype("U").tolist())
     # Times are equal whatever their resolution.
     times = values.dtype.kind == "M"
     return list((values.astype("M8[us]").astype(np.int64) if times else values).tolist())

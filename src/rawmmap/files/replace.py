@@ -58,16 +58,25 @@ def create_draft(draft: str, target: str, size: int = 0) -> None:
         os.close(fd)
 
 
-def install(draft: str, target: str) -> None:
+def install(draft: str, target: str, *, wait: bool = True) -> None:
     """Rename a complete draft to `target`, once all of it is on disk.
 
     A link keeps pointing where it did, and an existing file's permissions are kept.
+
+    Parameters
+    ----------
+    draft, target : str
+        Paths in the same folder.
+    wait : bool
+        Whether to wait until draft and name are on disk; if not, the caller sees to that.
     """
     real = os.path.realpath(target)
     take_mode(draft, real)
-    sync(draft)
+    if wait:
+        sync(draft)
     os.replace(draft, real)
-    sync(os.path.dirname(real))
+    if wait:
+        sync(os.path.dirname(real))
 
 
 def take_mode(draft: str, target: str, mask: int = 0o7777) -> None:

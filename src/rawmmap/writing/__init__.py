@@ -14,6 +14,7 @@ from rawmmap.writing.draft import Draft
 from rawmmap.writing.in_place import InPlace
 from rawmmap.writing.plan import Transaction, WritePlan
 from rawmmap.writing.replace import Replace
+from rawmmap.writing.series import ReplaceSeries
 from rawmmap.writing.sidecars import settle, write_sidecar
 from rawmmap.writing.state import ChangedFileError, State
 
@@ -23,6 +24,7 @@ __all__ = [
     "Draft",
     "InPlace",
     "Replace",
+    "ReplaceSeries",
     "State",
     "Transaction",
     "WritePlan",

@@ -46,6 +46,11 @@ class Append:
     planned: State
     text: str | None = None
 
+    @property
+    def target(self) -> str:
+        """The file that is changed."""
+        return self.draft.target
+
     def check(self) -> None:
         """Refuse a target that was changed since."""
         self.planned.check(self.draft.target)

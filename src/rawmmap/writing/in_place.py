@@ -73,6 +73,11 @@ class InPlace:
         """Where each part lies in the draft."""
         return [packed for packed, _ in self.moves]
 
+    @property
+    def target(self) -> str:
+        """The file that is changed."""
+        return self.draft.target
+
     def check(self) -> None:
         """Refuse a target that is not a regular file, or was changed since."""
         LocalFile.open(self.draft.target)

@@ -8,13 +8,12 @@ from typing import Any, NamedTuple, Protocol
 import numpy.typing as npt
 
 from rawmmap.layout import Layout
-from rawmmap.writing.draft import Draft
 
 __all__ = ["Transaction", "WritePlan"]
 
 
 class Transaction(Protocol):
-    """A change of one file.
+    """A change of one file, or of a series.
 
     Everything is written into a draft, a hidden file; only `commit` changes the target, under a
     lock that is held for just that step. So a failure, whenever it comes and whoever is still
@@ -24,8 +23,8 @@ class Transaction(Protocol):
     """
 
     @property
-    def draft(self) -> Draft:
-        """The hidden file, which knows its target."""
+    def target(self) -> str:
+        """The file, which errors name."""
 
     def check(self) -> None:
         """Refuse a target that is not as it was when this was planned."""

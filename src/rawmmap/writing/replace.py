@@ -37,6 +37,11 @@ class Replace:
     text: str | None = None
     keeps: State | None = None
 
+    @property
+    def target(self) -> str:
+        """The file that is changed."""
+        return self.draft.target
+
     def check(self) -> None:
         """Refuse a target that cannot be replaced, or was changed though parts of it are kept."""
         _check_regular(self.draft.target)
@@ -53,15 +58,21 @@ class Replace:
         """Store an array in the draft."""
         self.draft.write(layout, values)
 
-    def commit(self) -> None:
-        """Rename the draft to the target, once all of it is on disk."""
+    def commit(self, *, wait: bool = True) -> None:
+        """Rename the draft to the target, once all of it is on disk.
+
+        Parameters
+        ----------
+        wait : bool
+            Whether to wait for the disk; if not, and without a sidecar, the caller sees to that.
+        """
         with locked(self.draft.target):
             if not self.draft.exists:
                 self._check_committed()
                 return
             self.check()
             if self.text is None:
-                install(self.draft.path, self.draft.target)
+                install(self.draft.path, self.draft.target, wait=wait)
             else:
                 install_both(self.draft.path, self.draft.target, self.text)
 

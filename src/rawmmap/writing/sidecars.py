@@ -20,7 +20,15 @@ from rawmmap.files.replace import create_draft, draft_path, install, sync, take_
 from rawmmap.formats import sidecar
 from rawmmap.formats.sidecar.next import announce, choose, has_next
 
-__all__ = ["check_replaceable", "install_both", "settle", "write_sidecar", "write_text"]
+__all__ = [
+    "check_replaceable",
+    "install_both",
+    "remove_untrue",
+    "restore_text",
+    "settle",
+    "write_sidecar",
+    "write_text",
+]
 
 
 def check_replaceable(target: str, text: str | None) -> None:
@@ -75,18 +83,45 @@ def _restore(path: str, before: bytes | None, data: str) -> None:
             os.unlink(path)
 
 
-def write_text(target: str, text: str) -> str:
-    """Replace the sidecar of a data file, at once or not at all, and return its path."""
+def remove_untrue(target: str, text: str) -> bytes | None:
+    """Remove a sidecar that says something else than `text`, and return what it says."""
+    before = _present_text(target)
+    if before is None or before == text.encode():
+        return None
+    path = os.path.realpath(sidecar.sidecar_path_of(target))
+    os.unlink(path)
+    sync(os.path.dirname(path))
+    return before
+
+
+def restore_text(target: str, before: bytes | None, data: str) -> None:
+    """Write a sidecar again that `remove_untrue` has removed."""
+    if before is not None:
+        _replace(os.path.realpath(sidecar.sidecar_path_of(target)), before, data)
+
+
+def write_text(target: str, text: str, data: str | None = None) -> str:
+    """Replace the sidecar of a data file, at once or not at all, and return its path.
+
+    Parameters
+    ----------
+    target : str
+        The path that the sidecar is named after.
+    text : str
+        The sidecar.
+    data : str, optional
+        The data file whose permissions a new sidecar takes, if that is another one.
+    """
     check_replaceable(target, text)
     path = sidecar.sidecar_path_of(target)
-    _replace(path, text.encode(), target)
+    _replace(path, text.encode(), target if data is None else data)
     return path
 
 
-def write_sidecar(target: str, text: str) -> str:
+def write_sidecar(target: str, text: str, data: str | None = None) -> str:
     """Replace the sidecar of a data file under the lock of its name, and return its path."""
     with locked(target):
-        return write_text(target, text)
+        return write_text(target, text, data)
 
 
 def settle(target: str) -> None:

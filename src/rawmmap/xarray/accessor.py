@@ -33,7 +33,7 @@ class RawmmapAccessor:
         unlimited_dims: Iterable[Hashable] | None = None,
         compute: bool = True,
     ) -> Delayed | None:
-        """Write all variables to one flat file, with a sidecar that describes it.
+        """Write all variables to one flat file, or a series, with a sidecar that describes it.
 
         ``xr.open_dataset(path, engine="rawmmap")`` returns the same dataset: values, dims,
         coordinates, attributes and encoding. Every variable is written in C order and starts on a
@@ -42,7 +42,10 @@ class RawmmapAccessor:
         Parameters
         ----------
         path : path-like
-            The data file. Its sidecar is ``<path>.json``.
+            The data file. Its sidecar is ``<path>.json``. A pattern such as
+            ``"ux-{step:04d}.bin"``, if no file of this very name exists, stands for a series: one
+            file for each value of the leading dimension that the field names, or for each
+            combination of several. The field ``{variable}`` gives one file for each variable.
         mode : {"w", "a", "r+"}, optional
             ``"w"``, the default: create or replace the file. ``"a"``: add variables to a file, or
             replace some of its variables; a missing file is created. ``"r+"``: write into existing
@@ -108,6 +111,15 @@ class RawmmapAccessor:
         see the file under the same path. Several threads and processes may write to one file: their
         writes happen one after the other, and a write that was planned for a state of the file that
         another one has changed raises an `OSError`.
+
+        Names of the files of a series come from the values of its coordinates, or from positions
+        where there are none. Coordinates of the leading dimensions, and all variables without one
+        of these dimensions, go into the one sidecar, ``ux-{step}.bin.json``, which lists the files:
+        others of the pattern are left alone and are not part of the dataset. All files are renamed,
+        one after the other, when all of them are on disk, and the sidecar is replaced last. A
+        failure before that leaves everything as it was; a failure or a kill in that step leaves
+        each file whole, but some of them new, and no sidecar if the old one would not describe the
+        new files. Series are written as a whole, with mode "w".
 
         As in xarray's other writers, None and NaN among Python strings become empty strings.
 

@@ -94,23 +94,28 @@ def describe(
     series = raw.series
     if series is None:
         size = raw.source.identity.size
-        return _write(description, description.path, lambda each: each.resolve(size))
+        path = description.path
+        return _write(description, path, path, lambda each: each.resolve(size))
     members = description.members or Members(series.pattern)
     if missing != "raise" or fill_value is not None:
         members = replace(members, missing=missing, fill_value=fill_value)
     described = replace(description, members=members, path=series.pattern.text)
     sizes = raw.opened.sizes.tolist()
     target = series_label(series.pattern)
-    return _write(described, target, lambda each: series.resolve_first(each, sizes))
+    first = raw.opened.urls[0]
+    return _write(described, target, first, lambda each: series.resolve_first(each, sizes))
 
 
 def _write(
-    description: Description, target: str, resolve: Callable[[Description], Description]
+    description: Description,
+    target: str,
+    data: str,
+    resolve: Callable[[Description], Description],
 ) -> Path:
     """Write the sidecar of `target`, which must be readable whatever the keywords were."""
     text = sidecar.dumps(_split_fields(description, resolve(description)))
     resolve(sidecar.loads(text, sidecar.sidecar_path_of(target)))
-    return Path(write_sidecar(target, text))
+    return Path(write_sidecar(target, text, data))
 
 
 def _add_coords(

@@ -10,14 +10,16 @@ from dask.delayed import Delayed
 from xarray import DataArray, Dataset
 
 from rawmmap.dask.store import store
-from rawmmap.dask.to_raw import local_target
+from rawmmap.dask.to_raw import local_pattern, local_target
 from rawmmap.errors import name_file
+from rawmmap.formats.series import series_label
 from rawmmap.writing import WritePlan
 from rawmmap.xarray.writing.add import add
 from rawmmap.xarray.writing.append import append
 from rawmmap.xarray.writing.create import create
 from rawmmap.xarray.writing.region import write_region
 from rawmmap.xarray.writing.request import Mode, WriteRequest
+from rawmmap.xarray.writing.series import create_series
 
 __all__ = ["to_raw"]
 
@@ -34,15 +36,21 @@ def to_raw(
     compute: bool = True,
 ) -> Delayed | None:
     """Write a dataset; `rawmmap.xarray.accessor.RawmmapAccessor.to_raw` says how."""
-    target = local_target(path)
-    with name_file(target):
-        request = WriteRequest.check(ds, target, mode, append_dim, region, encoding, unlimited_dims)
+    target, pattern = local_target(path), local_pattern(path)
+    if pattern is not None:
+        target = os.path.abspath(series_label(pattern))
+    with name_file(target if pattern is None else pattern.text):
+        request = WriteRequest.check(
+            ds, target, mode, append_dim, region, encoding, unlimited_dims, pattern
+        )
         plan = plan_write(request)
     return _execute(plan, compute)
 
 
 def plan_write(request: WriteRequest) -> WritePlan | Delayed:
     """Return what will be written, and where; nothing is written yet."""
+    if request.pattern is not None:
+        return create_series(request, request.pattern)
     if request.append_dim is not None:
         return append(request)
     if request.mode == "r+":

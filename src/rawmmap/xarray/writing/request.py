@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 
 from xarray import DataArray, Dataset
 
+from rawmmap.description.patterns import Pattern
 from rawmmap.formats import sidecar
 from rawmmap.formats.sidecar.values import encode_attrs
 from rawmmap.xarray.writing.encoding import check_names, find_record_dims
@@ -30,11 +31,13 @@ class WriteRequest:
     dataset : Dataset
         The data.
     target : str
-        Absolute path of the data file.
+        Absolute path of the data file; of a series, the path whose sidecar describes it.
     mode : {"w", "a", "r+"}
         What `mode`, `append_dim` and `region` together ask for.
     append_dim, region, encoding, unlimited_dims
         As for ``ds.rawmmap.to_raw``.
+    pattern : Pattern or None
+        The names of the files, if the data goes into a series of them.
     """
 
     dataset: Dataset
@@ -44,6 +47,7 @@ class WriteRequest:
     region: Mapping[str, Any] | Literal["auto"] | None
     encoding: Mapping[Any, Mapping[str, Any]] | None
     unlimited_dims: Iterable[Hashable] | None
+    pattern: Pattern | None = None
 
     @classmethod
     def check(
@@ -55,6 +59,7 @@ class WriteRequest:
         region: Mapping[str, Any] | Literal["auto"] | None,
         encoding: Mapping[Any, Mapping[str, Any]] | None,
         unlimited_dims: Iterable[Hashable] | None,
+        pattern: Pattern | None = None,
     ) -> Self:
         """Return a request whose parts agree with each other.
 
@@ -68,7 +73,14 @@ class WriteRequest:
         check_names(dataset)
         if sidecar.is_sidecar(target):
             raise ValueError(f"{target} is a sidecar; name the data file that it describes")
-        return cls(dataset, target, chosen, append_dim, region, encoding, unlimited_dims)
+        if pattern is not None and chosen != "w":
+            asked = f"region={region!r}" if region is not None else f"append_dim={append_dim!r}"
+            asked = f"mode={mode!r}" if region is None and append_dim is None else asked
+            raise ValueError(
+                f"{asked} changes one file, and not a series: write the series again, with "
+                "mode='w', or into one of its files"
+            )
+        return cls(dataset, target, chosen, append_dim, region, encoding, unlimited_dims, pattern)
 
     @property
     def record_dims(self) -> set[Hashable]:

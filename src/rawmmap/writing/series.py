@@ -1,0 +1,219 @@
+"""Many new files in the places of old ones, and then the one sidecar that describes them."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import shutil
+import zlib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from rawmmap.files.lock import locked
+from rawmmap.files.replace import hidden_path, sync
+from rawmmap.layout import Layout
+from rawmmap.writing.draft import Draft
+from rawmmap.writing.replace import Replace
+from rawmmap.writing.sidecars import check_replaceable, remove_untrue, restore_text, write_text
+
+__all__ = ["ReplaceSeries"]
+
+# Threads that wait for the disk.
+_WAITING = 16
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceSeries:
+    """New files, each renamed to its target when all of them are on disk; then their sidecar.
+
+    In the layouts that are written, the files lie one after another: file number n has the bytes
+    from ``n * step`` on. The leading axes of a layout lead from file to file.
+
+    ::
+
+        n * step                    (n + 1) * step
+        |  file n              |....|  file n + 1          |....|
+           offset of a variable        the same one, one step along the leading axis
+
+    A failure before the first rename leaves all files as they were; a later one leaves each file
+    whole, but some may be new already. A sidecar that would not be true of the new files is removed
+    before the first rename.
+
+    Parameters
+    ----------
+    folder : str
+        Absolute path of the folder of the files.
+    packed : bytes
+        Their names, compressed, since every task knows them.
+    sizes : tuple of int
+        Bytes of each file; of several groups of equal numbers of files, bytes of each in a group.
+    axes : int
+        Number of leading axes of all layouts.
+    token : str
+        What the names of the drafts have in common.
+    label : str
+        The path that their sidecar and their lock are named after; no file lies there.
+    text : bytes or None
+        The sidecar, compressed. Without one the files must not be described, then either.
+    """
+
+    folder: str
+    packed: bytes
+    sizes: tuple[int, ...]
+    axes: int
+    token: str
+    label: str
+    text: bytes | None = None
+
+    @classmethod
+    def of(
+        cls,
+        folder: str,
+        names: Sequence[str],
+        sizes: tuple[int, ...],
+        axes: int,
+        label: str,
+        text: str | None = None,
+    ) -> Self:
+        """Plan to write files; nothing happens before `begin`."""
+        packed = zlib.compress("\0".join(names).encode(errors="surrogateescape"), 1)
+        compressed = None if text is None else zlib.compress(text.encode(), 1)
+        return cls(folder, packed, sizes, axes, secrets.token_hex(6), label, compressed)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the files in their folder."""
+        return _unpack(self.packed)
+
+    @property
+    def target(self) -> str:
+        """The files, as errors name them."""
+        return self.label
+
+    @property
+    def step(self) -> int:
+        """Bytes from one file to the next in the layouts."""
+        return max(*self.sizes, 1)
+
+    def layout(self, member: Layout, shape: Sequence[int], first: int = 0) -> Layout:
+        """Return where the elements of a variable lie in all files.
+
+        Parameters
+        ----------
+        member : Layout
+            Where they lie in each file.
+        shape : sequence of int
+            Lengths of the leading axes, in C order of the files.
+        first : int
+            Number of the first file.
+        """
+        outer = Layout.dense(np.dtype("u1"), shape)
+        strides = tuple(stride * self.step for stride in outer.strides)
+        return Layout(
+            member.dtype,
+            (*shape, *member.shape),
+            (*strides, *member.strides),
+            first * self.step + member.offset,
+        )
+
+    def _member(self, number: int) -> Replace:
+        target = os.path.join(self.folder, self.names[number])
+        size = self.sizes[number * len(self.sizes) // len(self.names)]
+        return Replace(Draft(target, hidden_path(target, f"{self.token}.part"), size))
+
+    def _members(self) -> Iterator[Replace]:
+        return (self._member(number) for number in range(len(self.names)))
+
+    def check(self) -> None:
+        """Refuse files that cannot be replaced, and a sidecar that is not one of ours."""
+        check_replaceable(self.label, self._text)
+        for member in self._members():
+            member.check()
+
+    @property
+    def _text(self) -> str | None:
+        return None if self.text is None else zlib.decompress(self.text).decode()
+
+    def begin(self) -> None:
+        """Create the drafts."""
+        self.check()
+        self._check_space()
+        try:
+            for member in self._members():
+                member.draft.create()
+        except BaseException:
+            self.rollback()
+            raise
+
+    def _check_space(self) -> None:
+        nbytes = sum(self.sizes) * (len(self.names) // len(self.sizes))
+        free = shutil.disk_usage(self.folder).free
+        if nbytes > free and not self._member(0).draft.exists:
+            raise OSError(
+                errno.ENOSPC,
+                f"{nbytes} bytes are to be written to {len(self.names)} files, but {free} are free "
+                "on this disk; free some space",
+                self.folder,
+            )
+
+    def write(self, layout: Layout, values: npt.NDArray[Any]) -> None:
+        """Store an array in the drafts of the files that its leading axes lead to."""
+        if not layout.nbytes:
+            return
+        for index in np.ndindex(layout.shape[: self.axes]):
+            part = layout[index]
+            number = part.extent[0] // self.step
+            self._member(number).draft.write(
+                part.shifted(-number * self.step), np.asarray(values[index])
+            )
+
+    def commit(self) -> None:
+        """Rename all drafts, once all of them are on disk, and replace the sidecar."""
+        with locked(self.label):
+            self._sync()
+            text = self._text
+            before = None if text is None else remove_untrue(self.label, text)
+            first, *others = self._members()
+            try:
+                first.commit(wait=False)
+            except BaseException:
+                restore_text(self.label, before, first.draft.target)
+                raise
+            for member in others:
+                member.commit(wait=False)
+            for folder in {os.path.dirname(name) for name in self.names}:
+                sync(os.path.join(self.folder, folder))
+            if text is not None:
+                write_text(self.label, text, first.draft.target)
+
+    def _sync(self) -> None:
+        """Wait until all drafts are on disk, so that hardly anything can fail later."""
+        # Side by side, they share what the file system has to do for each.
+        with ThreadPoolExecutor(_WAITING) as pool:
+            for _ in pool.map(_sync_draft, self._members()):
+                pass
+
+    def rollback(self) -> None:
+        """Remove the drafts."""
+        for member in self._members():
+            member.rollback()
+
+
+def _sync_draft(member: Replace) -> None:
+    member.check()
+    # A scheduler may repeat a commit: then there is none any more.
+    if member.draft.exists:
+        sync(member.draft.path)
+
+
+@lru_cache(maxsize=8)
+def _unpack(packed: bytes) -> tuple[str, ...]:
+    names = zlib.decompress(packed).decode(errors="surrogateescape").split("\0")
+    return tuple(names)
