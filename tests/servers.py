@@ -262,7 +262,7 @@ class S3Server:
             "secret": "test-secret",
             "client_kwargs": {
                 "endpoint_url": f"http://127.0.0.1:{self._server.server_port}",
-                "region_name": "us-east-1",
+                "region_name": "eu-central-1",
             },
             "config_kwargs": {"retries": {"total_max_attempts": 1}},
         }

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any, BinaryIO
 
-from rawmmap.sources import Source, local_path, name_of, open_source, open_stream
+from rawmmap.sources import Source, local_path, name_of, open_source, open_stream, split_chain
 from rawmmap.sources.base import Lengths, Starts
 from rawmmap.sources.listing import existing_files
 
@@ -77,8 +77,9 @@ class Probe:
         replace : bool
             Put it in the place of the last suffix instead.
         """
-        stem = os.path.splitext(self.name)[0] if replace else self.name
-        return self.neighbour(stem + suffix)
+        name, rest = split_chain(self.name)
+        stem = os.path.splitext(name)[0] if replace else name
+        return self.neighbour(stem + suffix + rest)
 
     def neighbour(self, name: str) -> Probe | None:
         """Return another file of the same place, or None if there is none; looked for once.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rawmmap.sources.base import Access, Expected, Identity, Range, Source
 from rawmmap.sources.files import Files
-from rawmmap.sources.opening import local_path, name_of, open_source, open_stream
+from rawmmap.sources.opening import local_path, name_of, open_source, open_stream, split_chain
 from rawmmap.sources.tuning import TUNING, Tuning
 
 __all__ = [
@@ -20,4 +20,5 @@ __all__ = [
     "name_of",
     "open_source",
     "open_stream",
+    "split_chain",
 ]

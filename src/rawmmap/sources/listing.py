@@ -15,7 +15,7 @@ from rawmmap.description.patterns import Pattern
 from rawmmap.errors import DescriptionError
 from rawmmap.sources.credentials import hide_credentials
 from rawmmap.sources.files import Files
-from rawmmap.sources.opening import local_path
+from rawmmap.sources.opening import is_cached, local_path, split_chain
 from rawmmap.sources.state import States
 
 __all__ = ["Listing", "existing_files", "list_files", "pattern_exists"]
@@ -59,7 +59,8 @@ class Listing:
             inodes = local[:, 1]
         else:
             digest.update(repr(states).encode())
-            remote = States.of([state for _, state in states])
+            if not is_cached(self.folder):
+                remote = States.of([state for _, state in states])
         return Files.listed(urls, self.options, inodes, digest.hexdigest(), sizes, remote)
 
 
@@ -136,6 +137,11 @@ def list_files(
     if local_path(folder) is None:
         from rawmmap.sources.remote import find_files
 
+        if "::" in split_chain(pattern.text)[1]:
+            raise DescriptionError(
+                f"{pattern.text}: the files of an archive cannot be listed as a series; give "
+                "from_raw a list of their URLs"
+            )
         base, options = hide_credentials(folder, storage_options)
         rows = find_files(
             base, len(pattern.levels), options, lambda name: _matches(pattern.levels, name)

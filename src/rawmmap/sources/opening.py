@@ -12,14 +12,17 @@ from rawmmap.sources.local import LocalFile
 from rawmmap.sources.state import State
 
 __all__ = [
+    "is_cached",
     "local_path",
     "name_of",
     "open_listed",
     "open_source",
     "open_sources",
     "open_stream",
+    "split_chain",
 ]
 
+_CACHES = ("simplecache::", "filecache::")
 _LOCAL = ("file://", "local://")
 
 
@@ -32,6 +35,26 @@ def local_path(url: str | bytes | os.PathLike[Any]) -> str | None:
         if path.startswith(protocol):
             return path.removeprefix(protocol)
     return None if "://" in path or "::" in path else path
+
+
+def is_cached(url: str) -> bool:
+    """Return whether a URL stands for a local copy of a remote file."""
+    return url.startswith(_CACHES)
+
+
+def split_chain(url: str) -> tuple[str, str]:
+    """Return the part of a URL that ends with the name of the file, and the rest.
+
+    The rest is the query, and in a chain such as ``zip://a.bin::s3://bucket/b.zip`` whatever holds
+    the file; what is added to the first part names a file beside it.
+    """
+    if local_path(url) is not None:
+        return url, ""
+    links = url.split("::")
+    number = next((i for i, link in enumerate(links) if "://" in link), len(links) - 1)
+    link, mark, query = links[number].partition("?")
+    rest = "".join(f"::{other}" for other in links[number + 1 :])
+    return "::".join([*links[:number], link]), mark + query + rest
 
 
 def name_of(
@@ -68,7 +91,7 @@ def open_sources(
     urls: Sequence[str], storage_options: Mapping[str, Any] | None = None
 ) -> list[Source]:
     """Open the sources of many files; the states of remote ones are requested at the same time."""
-    from rawmmap.sources.remote import is_cached, open_remote_files
+    from rawmmap.sources.remote import open_remote_files
 
     options = dict(storage_options or {})
     if any(local_path(url) is not None or is_cached(url) for url in urls):

@@ -27,6 +27,7 @@ from rawmmap.sources.credentials import (
 )
 from rawmmap.sources.fetching import Fetch, failure_of, fetch, is_http, request_states
 from rawmmap.sources.local import LocalFile
+from rawmmap.sources.opening import is_cached
 from rawmmap.sources.ranges import JoinedRanges
 from rawmmap.sources.state import State, describe_state
 from rawmmap.sources.tuning import TUNING
@@ -36,22 +37,15 @@ __all__ = [
     "file_exists",
     "find_existing",
     "find_files",
-    "is_cached",
     "open_remote",
     "open_remote_files",
     "open_remote_stream",
 ]
 
-_CACHES = ("simplecache::", "filecache::")
 # Caches of parts of files, which serve zeros in the place of parts whose request failed.
-_UNSAFE = ("blockcache::", "cached::")
+_UNSAFE = frozenset(["blockcache", "cached"])
 # So many files are asked for one by one before their folder is listed.
 _FEW = 64
-
-
-def is_cached(url: str) -> bool:
-    """Return whether a URL stands for a local copy of a remote file."""
-    return url.startswith(_CACHES)
 
 
 def open_remote(url: str, storage_options: Mapping[str, Any]) -> Source:
@@ -89,7 +83,7 @@ def open_remote_files(urls: Sequence[str], storage_options: Mapping[str, Any]) -
         If fsspec does not know the protocol, or it is a cache of parts of files.
     """
     for url in urls:
-        if url.startswith(_UNSAFE):
+        if _UNSAFE.intersection(url.split("::")):
             raise ValueError(
                 f"{url}: this cache can return zeros where a request failed; use simplecache:: or "
                 "filecache::, which fetch whole files"
@@ -271,21 +265,35 @@ def _fetch_blocks(
     joined: Sequence[JoinedRanges],
     targets: Sequence[Sequence[npt.NDArray[np.uint8]]],
 ) -> None:
-    """Fill the memory of the blocks of several files of one file system."""
+    """Fill the memory of the blocks of several files."""
     options = files[0].options
+    groups: dict[int, tuple[Any, list[Fetch]]] = {}
     try:
-        fs, _ = _connect(files[0].url, options)
-        fetches = [
-            Fetch(file.url, path, file.state, first, last, target)
-            for file, ranges, blocks in zip(files, joined, targets, strict=True)
-            for path in [fs._strip_protocol(reveal_credentials(file.url, options)[0])]
-            for first, last, target in zip(
-                ranges.first.tolist(), ranges.last.tolist(), blocks, strict=True
+        places = _connect_all([file.url for file in files], options)
+        for file, (fs, path), ranges, blocks in zip(files, places, joined, targets, strict=True):
+            bounds = zip(ranges.first.tolist(), ranges.last.tolist(), blocks, strict=True)
+            groups.setdefault(id(fs), (fs, []))[1].extend(
+                Fetch(file.url, path, file.state, first, last, block)
+                for first, last, block in bounds
             )
-        ]
-        fetch(fs, fetches)
+        for fs, fetches in groups.values():
+            fetch(fs, fetches)
     except Exception as error:  # noqa: BLE001 - each file system has errors of its own
         _raise_os_error(error, files[0].url, options)
+
+
+def _connect_all(urls: Sequence[str], options: Mapping[str, Any]) -> list[tuple[Any, str]]:
+    """Return file systems and paths of URLs; those of one server share a file system."""
+    known: dict[str, Any] = {}
+    places = []
+    for url in urls:
+        server = "/".join(url.split("/", 3)[:3])
+        if "::" in url or server not in known:
+            known[server], path = _connect(url, options)
+        else:
+            path = known[server]._strip_protocol(reveal_credentials(url, options)[0])
+        places.append((known[server], path))
+    return places
 
 
 def _raise_os_error(error: BaseException, url: str, options: Mapping[str, Any]) -> NoReturn:

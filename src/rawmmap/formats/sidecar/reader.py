@@ -18,6 +18,7 @@ from rawmmap.formats.sidecar.text import (
     read_bytes,
     sidecar_path_of,
 )
+from rawmmap.sources import split_chain
 
 __all__ = ["SidecarReader"]
 
@@ -67,10 +68,10 @@ def _is_sidecar(probe: Probe | None) -> bool:
 def _read_for(name: str, probe: Probe) -> Description:
     """Return the description of a data file from its sidecar, even if both are being replaced."""
     if probe.path is None:
-        path = name + SUFFIX
         sidecar = probe.sibling(SUFFIX)
         if sidecar is None:
-            raise FileNotFoundError(errno.ENOENT, "there is no sidecar", path)
+            raise FileNotFoundError(errno.ENOENT, "there is no sidecar", name + SUFFIX)
+        path = sidecar.name
         with sidecar.open() as file:
             text, state = read_bounded(file, path), None
     else:
@@ -78,7 +79,9 @@ def _read_for(name: str, probe: Probe) -> Description:
         text, state = _read_consistent(name, path)
     description = replace(loads(text, path), state=state)
     names = {os.path.basename(name), os.path.basename(os.path.realpath(name))}
-    if os.path.basename(description.path) not in names:
+    if probe.path is None:
+        names = {os.path.basename(split_chain(name)[0])}
+    if os.path.basename(split_chain(description.path)[0]) not in names:
         raise DescriptionError(
             f"{path} describes {description.path}, not {name}; open that file, or correct "
             '"file" in the sidecar'

@@ -45,7 +45,7 @@ from rawmmap.formats.sidecar.values import (
 from rawmmap.layout import Layout, Values
 from rawmmap.layout.bits import Packing
 from rawmmap.layout.samples import Samples
-from rawmmap.sources import local_path
+from rawmmap.sources import local_path, split_chain
 
 __all__ = [
     "SUFFIX",
@@ -269,9 +269,11 @@ def _decode_description(document: Any, path: str) -> Description:
     unknown = [name for name in coords if name not in variables]
     if unknown:
         raise ValueError(f'"coords" names {unknown}, which are not variables of the sidecar')
+    # In a chain of URLs what holds the sidecar holds the data file too.
+    path, rest = split_chain(path)
     members = decode_members(top, *_split(path))
     return Description(
-        _data_path(top, path) if members is None else members.pattern.text,
+        _data_path(top, path) + rest if members is None else members.pattern.text,
         variables,
         frozenset(coords),
         decode_attrs(check_object(top.get("attrs", {}), '"attrs"')),
