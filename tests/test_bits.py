@@ -249,10 +249,69 @@ class TestDatasets:
         assert found["a"].data[...].tolist() == rows
         assert found["b"].data[...].tobytes() == raw[3:]  # after the last row
 
+    @pytest.mark.parametrize("described", [False, True])
+    def test_records(self, path: Path, described: bool) -> None:
+        raw = np.frombuffer(b"header." + write(path, 67)[7:], "u1")
+        path.write_bytes(raw.tobytes())
+        rows = raw[7:].reshape(-1, 12)
+        keywords: Any = dict(offset=7, record_dim="t", variables={
+            "n": dict(dtype="u1"),
+            "u": dict(dtype="u1", bits=4, shape=(2, 6), dims=("y", "x")),
+            "flag": dict(dtype="u1", bits=2, bit_order="lsb"),
+            "w": dict(dtype="u2", bits=12, shape=1, dims="k", strides=()),
+            "v": dict(dtype="u1", bits=1, shape=(2, 3), dims=("y", "z"), strides=(1,), offset=10),
+        })  # fmt: skip
+        if described:
+            rawmmap.describe(path, **keywords)
+            keywords = {}
+        with xr.open_dataset(path, engine="rawmmap", **keywords) as ds:
+            expected = [samples_of(row[i : i + 3].tobytes(), 6, 4, "msb")
+                        for row in rows for i in (1, 4)]  # fmt: skip
+            assert ds["u"].dims == ("t", "y", "x")
+            assert ds["u"].values.reshape(-1, 6).tolist() == expected
+            assert ds["u"][3:, 1, ::-2].values.tolist() == [row[::-2] for row in expected[7::2]]
+            assert ds["flag"].values.tolist() == (rows[:, 7] & 3).tolist()
+            words = rows[:, 8:10].astype("u2")
+            assert ds["w"].values[:, 0].tolist() == (words[:, 0] << 4 | words[:, 1] >> 4).tolist()
+            bits = np.unpackbits(rows[:, 10:12, None], axis=-1)[..., :3]
+            assert np.array_equal(ds["v"], bits)
+
+    def test_joined_files(self, tmp_path: Path) -> None:
+        expected = []
+        for day, count in ((1, 2), (2, 0), (3, 3)):
+            raw = write(tmp_path / f"{day}.bin", 3 * count)
+            expected += samples_of(raw, 6 * count, 4, "msb")
+        keywords: Any = dict(dtype="u1", bits=4, shape=6, dims="x", record_dim="day")
+        with xr.open_dataset(tmp_path / "{day:d}.bin", engine="rawmmap", **keywords) as ds:
+            assert ds["data"].values.ravel().tolist() == expected
+            assert ds["data"][[4, 0], 1].values.tolist() == [expected[25], expected[1]]
+            assert ds["file_day"].values.tolist() == [1, 1, 3, 3, 3]
+
+    def test_blocks(self, path: Path) -> None:
+        raw = write(path, 12)
+        keywords: Any = dict(dtype="u1", bits=4, shape=(2, 3, 4), dims=("t", "c", "t"))
+        with xr.open_dataset(path, engine="rawmmap", **keywords) as ds:
+            blocks = np.reshape(samples_of(raw, 24, 4, "msb"), (2, 3, 4))
+            assert np.array_equal(ds["data"], blocks.transpose(0, 2, 1).reshape(8, 3))
+
+    def test_rows_with_gaps_in_a_sidecar(self, path: Path) -> None:
+        raw = write(path, 9)
+        keywords: Any = dict(dtype="u1", bits=3, shape=(3, 5), strides=(3,), dims=("y", "x"))
+        found = rawmmap.describe(path, **keywords)
+        with xr.open_dataset(path, engine="rawmmap") as ds:
+            assert ds["data"].values.tolist() == [
+                samples_of(raw[i : i + 3], 5, 3, "msb") for i in (0, 3, 6)
+            ]
+        found.write_text(found.read_text("utf-8").replace("[3]", "[1]"), "utf-8")
+        with pytest.raises(ValueError, match="overlap"):
+            rawmmap.open(path)
+
     @pytest.mark.parametrize(("keywords", "text"), [
         (dict(bit_order="lsb"), "needs bits="), (dict(bits=9), "bits=9"),
         (dict(bits=1, bit_order="big"), "bit_order"), (dict(bits=1, shape=(3, 3)), "fill"),
-        (dict(bits=1, shape=81), "81|11"), (dict(bits=1, record_dim="t"), "record"),
+        (dict(bits=1, shape=81), "81|11"),
+        (dict(bits=1, record_dim="t", order="F", shape=(2, 8), dims="yx"), "opposite order"),
+        (dict(bits=1, record_dim="t", shape=(2, 7), dims="yx"), "fill"),
         (dict(bits=1, shape=(2, 8)), "dims"),
     ])  # fmt: skip
     def test_errors(self, path: Path, keywords: Any, text: str) -> None:

@@ -22,7 +22,7 @@ from rawmmap.layout import (
     check_shape,
     dtype_state,
 )
-from rawmmap.layout.bits import BitLayout, Packing
+from rawmmap.layout.bits import BitLayout, Packing, check_packed_strides
 from rawmmap.layout.cells import required_sizes
 from rawmmap.layout.indexing import select
 from rawmmap.layout.mosaic import Mosaic
@@ -484,6 +484,8 @@ def _as_template(
     """Return the layout that the arguments of `RawArray` describe, checked without the file."""
     steps = None if strides is None else as_shape(strides)
     counts = check_shape(shape, order, steps if packing is None else None)
+    if packing is not None:
+        check_packed_strides(packing, len(counts), steps)
     template = LayoutTemplate(dtype, counts, operator.index(offset), order, steps, packing)
     template.check()
     return template

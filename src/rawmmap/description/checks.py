@@ -11,6 +11,7 @@ import numpy as np
 
 from rawmmap.description.model import Records, Variable
 from rawmmap.description.template import LayoutTemplate
+from rawmmap.layout.bits import BitLayout
 
 __all__ = [
     "check_dims",
@@ -45,13 +46,18 @@ def check_template(variable: Variable, records: Records | None, what: str) -> No
     template = variable.data
     if not isinstance(template, LayoutTemplate) or template.shape is None:
         return
-    one = replace(template, shape=tuple(1 if n == -1 else n for n in template.shape)).resolve(0)
+    one = replace(template, shape=tuple(1 if n == -1 else n for n in template.shape)).arrange(0)
     start, stop = one.extent
-    if one.nbytes > stop - start:
-        raise ValueError(f"{what}: its elements overlap, with strides {_format_value(one.strides)}")
+    if isinstance(one, BitLayout):
+        needed = -(-one.size * one.packing.bits // 8)
+        steps = tuple(step // 8 for step in one.grid.strides)
+    else:
+        needed, steps = one.nbytes, one.strides
+    if needed > stop - start:
+        raise ValueError(f"{what}: its elements overlap, with strides {_format_value(steps)}")
     if records is None or -1 not in template.shape or template.strides is None:
         return
-    for dim, n, step in zip(variable.dims, template.shape, template.strides, strict=True):
+    for dim, n, step in zip(variable.dims, template.shape, steps, strict=True):
         if n == -1 and dim == records.dim and step != records.nbytes:
             raise ValueError(
                 f"{what}: its stride along {dim!r} is {step}, but a record has {records.nbytes}"

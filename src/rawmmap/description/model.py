@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from rawmmap.description.members import Members
 from rawmmap.description.template import LayoutTemplate
@@ -43,8 +44,13 @@ class Records:
 
     def count(self, size: int) -> int:
         """Return how many records a file of `size` bytes holds, the variables of each complete."""
-        count, rest = divmod(max(size - self.offset, 0), self.nbytes)
-        return count + (rest >= (self.used or self.nbytes))
+        return int(self.count_all(np.array([size]))[0])
+
+    def count_all(self, sizes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Return how many records each of some files holds."""
+        count, rest = np.divmod(np.maximum(sizes - self.offset, 0), self.nbytes)
+        counts: npt.NDArray[np.int64] = count + (rest >= (self.used or self.nbytes))
+        return counts
 
     def measure(self, variables: Mapping[str, Variable]) -> Self:
         """Return records that know which of their bytes the variables use."""
@@ -52,7 +58,7 @@ class Records:
         for variable in variables.values():
             template, axis = variable.data, variable.record_axis(self.dim)
             if isinstance(template, LayoutTemplate) and axis is not None:
-                first = template.with_length(axis, 1).resolve(0)
+                first = template.with_length(axis, 1).arrange(0)
                 ends.append(first.extent[1] - self.offset if first.nbytes else 0)
         return replace(self, used=max(ends))
 
@@ -276,7 +282,7 @@ def merge_repeated(variable: Variable, subject: str) -> Variable:
     if not repeated:
         return variable
     dim, data = repeated[0], variable.data
-    if len(repeated) > 1 or not isinstance(data, Layout):
+    if len(repeated) > 1 or not isinstance(data, Layout | BitLayout):
         raise DescriptionError(
             f"{subject}dims={dims} repeats more than one name; only one axis can be in blocks"
         )

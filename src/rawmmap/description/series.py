@@ -270,7 +270,7 @@ class Series:
         """
         number = self._axis_of(records.dim)
         files = np.moveaxis(self._file_grid, number, -1).reshape(-1, self.grid.shape[number])
-        counts = np.maximum(sizes - records.offset, 0) // records.nbytes
+        counts = records.count_all(sizes)
         lengths = np.where(files < 0, -1, counts[files])
         longest: npt.NDArray[np.int64] = lengths.max(axis=0)
         for i, j in np.argwhere((files >= 0) & (lengths != longest)):

@@ -30,7 +30,7 @@ class LayoutTemplate:
         Order of the axes where there are no strides, and of the axes inside fields.
     strides : tuple of int or None
         Bytes from one element to the next along each axis; of packed samples, along each axis but
-        the packed one.
+        the packed one, or along each axis where none is packed.
     packing : Packing or None
         How samples of a few bits are packed.
     """

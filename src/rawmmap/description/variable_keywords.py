@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from rawmmap.description.checks import name_subject
 from rawmmap.description.keyword_types import (
     as_dims,
     as_dtype,
@@ -22,7 +23,7 @@ from rawmmap.description.model import Records, Variable
 from rawmmap.description.template import LayoutTemplate
 from rawmmap.errors import DescriptionError
 from rawmmap.layout import Layout, dense_strides
-from rawmmap.layout.bits import BitLayout, Packing
+from rawmmap.layout.bits import BitLayout, Packing, check_packed_strides
 from rawmmap.layout.samples import Samples
 
 __all__ = [
@@ -89,6 +90,10 @@ class VariableKeywords:
         if order not in ("C", "F"):
             raise DescriptionError(f"{subject}order must be 'C' or 'F', not {order!r}")
         offset = keywords.get("offset")
+        packing = as_packing(subject, dtype, keywords.get("bits"), keywords.get("bit_order"))
+        if packing is not None:
+            with name_subject(subject.removesuffix(": ")):
+                check_packed_strides(packing, len(shape or ()), strides)
         attrs, of_fields = split_attrs(
             subject,
             keywords.get("attrs"),
@@ -108,7 +113,7 @@ class VariableKeywords:
             of_fields,
             bool(keywords.get("record", True)),
             samples,
-            as_packing(subject, dtype, keywords.get("bits"), keywords.get("bit_order")),
+            packing,
         )
 
     @property
@@ -180,10 +185,26 @@ def arrange_in_records(
     variables = arrange_in_sequence(path, outside, 0)
     for name, spec in inside.items():
         shape = spec.shape or ()
-        inner = spec.strides or dense_strides(spec.dtype.itemsize, shape, spec.order)
         dims = record_dims(spec, dim)
-        variables[name] = spec.variable((-1, *shape), dims, start + starts[name], (nbytes, *inner))
+        strides = (nbytes, *_inner_strides(spec, shape))
+        if spec.packing is not None:
+            spec = replace(spec, order="C")  # the strides say where all axes are
+        variables[name] = spec.variable((-1, *shape), dims, start + starts[name], strides)
     return {name: variables[name] for name in specs}, Records(dim, start, nbytes, end)
+
+
+def _inner_strides(spec: VariableKeywords, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the bytes from one element of a record to the next, along each axis of the record.
+
+    Those of packed samples leave out the packed axis, which is the last one.
+    """
+    if spec.packing is None:
+        return spec.strides or dense_strides(spec.dtype.itemsize, shape, spec.order)
+    try:
+        layout = BitLayout.of(spec.packing, shape, strides=spec.strides, size=0)
+    except ValueError as error:
+        raise DescriptionError(f"{spec.subject}{error}") from error
+    return tuple(step // 8 for step in layout.grid.strides[:-1])
 
 
 def _record_offsets(specs: Mapping[str, VariableKeywords]) -> tuple[dict[str, int], int]:
@@ -192,15 +213,16 @@ def _record_offsets(specs: Mapping[str, VariableKeywords]) -> tuple[dict[str, in
     position = end = 0
     for name, spec in specs.items():
         shape = spec.shape or ()
-        if spec.packing is not None:
-            raise DescriptionError(
-                f"{spec.subject}bits={spec.packing.bits} in a record; describe the samples alone, "
-                "with the bytes of a record as a stride"
-            )
         if -1 in shape:
             raise DescriptionError(
                 f"{spec.subject}shape={shape} has a -1; it describes one record, and the number of "
                 "records follows from the file's size"
+            )
+        if spec.packing is not None and spec.order == "F" and len(shape) > 1:
+            raise DescriptionError(
+                f"{spec.subject}bits={spec.packing.bits} in a record are packed along its last "
+                f"axis, and order='F' packs them along the first one of shape={shape}; give shape= "
+                "and dims= in the opposite order, without order="
             )
         starts[name] = position if spec.offset is None else spec.offset
         nbytes = replace(spec, shape=shape).nbytes

@@ -17,8 +17,9 @@ import numpy.typing as npt
 from rawmmap.layout.parts import Part, full_index
 from rawmmap.layout.shapes import check_shape, dense_strides
 from rawmmap.layout.strided import BasicKey, Layout
+from rawmmap.layout.unpacking import unpack_run
 
-__all__ = ["BIT_ORDERS", "SIZES", "BitLayout", "BitRows", "Packing"]
+__all__ = ["BIT_ORDERS", "SIZES", "BitLayout", "BitRows", "Packing", "check_packed_strides"]
 
 #: Bits that a sample can have; those of 8 and 16 are plain integers.
 SIZES = (1, 2, 3, 4, 5, 6, 7, 10, 12, 14)
@@ -26,6 +27,8 @@ BIT_ORDERS = ("msb", "lsb")
 
 # Bytes between samples of a row up to which all of them are read.
 _NEAR = 64
+# Samples from one to the next up to which those between them are unpacked too.
+_CROWDED = 8
 # Samples that are unpacked at a time, so that intermediate results stay in the cache.
 _BLOCK = 2**16
 
@@ -106,10 +109,9 @@ class BitRows(NamedTuple):
     def unpack(self, stored: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
         """Return the samples in bytes of the shape of `layout`."""
         outer = stored.shape[:-1]
-        if self.packing.bits == abs(self.step) == 1:
-            bit_order: Any = "big" if self.packing.order == "msb" else "little"
-            bits = np.unpackbits(stored, axis=-1, bitorder=bit_order)
-            samples = bits[..., self.first : self.first + self.length]
+        every, over = divmod(abs(self.step), self.packing.bits)
+        if self.axis is None or (not over and every <= _CROWDED):
+            samples = self._unpack_all(stored, max(every, 1))
         else:
             rows = stored.reshape(-1, stored.shape[-1])
             samples = np.empty((len(rows), self.length), self.packing.dtype)
@@ -122,6 +124,18 @@ class BitRows(NamedTuple):
         if self.step < 0:
             samples = samples[..., ::-1]
         return samples[..., 0] if self.axis is None else np.moveaxis(samples, -1, self.axis)
+
+    def _unpack_all(self, stored: npt.NDArray[np.uint8], every: int) -> npt.NDArray[Any]:
+        """Return every so many samples, after unpacking those between them too."""
+        count = (self.length - 1) * every + 1
+        bits, order = self.packing
+        if bits == 1:
+            bit_order: Any = "big" if order == "msb" else "little"
+            single = np.unpackbits(stored, axis=-1, bitorder=bit_order)
+            return single[..., self.first : self.first + count : every]
+        rows = stored.reshape(-1, stored.shape[-1])
+        samples = unpack_run(rows, bits, order, self.first, count)[:, ::every]
+        return samples.reshape(*stored.shape[:-1], self.length)
 
     def _unpack(self, rows: npt.NDArray[np.uint8], which: slice) -> npt.NDArray[Any]:
         positions = np.arange(*which.indices(self.length)) * abs(self.step) + self.first
@@ -172,7 +186,8 @@ class BitLayout:
         order : {"C", "F"}
             Whether the last axis is the fastest, or the first one.
         strides : tuple of int, optional
-            Bytes from one step to the next along each of the other axes.
+            Bytes from one step to the next along each of the other axes. One for each axis says
+            that every sample starts on a byte.
         size : int
             Bytes of the file.
 
@@ -188,6 +203,8 @@ class BitLayout:
             known = tuple(max(n, 1) for n in counts)
             steps = dense_strides(packing.bits, known, order)
             _check_rows(packing, counts, steps, packed)
+        elif len(strides) == len(counts):
+            packed, steps = None, tuple(8 * step for step in strides)
         else:
             steps = _row_strides(packing, counts, strides, packed)
         if -1 in counts:
@@ -316,6 +333,21 @@ class BitLayout:
     ) -> npt.NDArray[Any]:
         """Return samples from the bytes of their windows, which are the last axis."""
         return self.packing.combine([windows[..., i] for i in range(windows.shape[-1])], shift)
+
+
+def check_packed_strides(packing: Packing, ndim: int, strides: Sequence[int] | None) -> None:
+    """Refuse strides that are not those of all axes but one.
+
+    Raises
+    ------
+    ValueError
+        If there are more of them, or fewer.
+    """
+    if strides is not None and len(strides) != max(ndim - 1, 0):
+        raise ValueError(
+            f"strides {tuple(strides)} of samples of {packing.bits} bits: give the bytes from one "
+            f"step to the next for each of the {ndim} axes but the packed one"
+        )
 
 
 def _check_rows(
