@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import wave
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,10 +20,16 @@ from rawmmap.formats.isce import IsceReader
 from rawmmap.formats.metaimage import MetaImageReader
 from rawmmap.formats.npy.reader import NpyReader
 from rawmmap.formats.nrrd.reader import NrrdReader
+from rawmmap.formats.psrdada import PsrdadaReader
 from rawmmap.formats.registry import Reader
+from rawmmap.formats.ripple import RippleReader
 from rawmmap.formats.roi_pac import RoiPacReader
 from rawmmap.formats.sidecar.reader import SidecarReader
+from rawmmap.formats.sigmf import SigmfReader
+from rawmmap.formats.sigproc import SigprocReader
+from rawmmap.formats.spikeglx import SpikeglxReader
 from rawmmap.formats.vrt.reader import VrtReader
+from rawmmap.formats.wav import WavReader
 from rawmmap.testing import ReaderTests
 from tests.formats.fortran_files import records
 
@@ -173,6 +181,108 @@ class TestMetaImage(ReaderTests):
         text = b"ObjectType = Image\nNDims = 2\nDimSize = 4 3\nElementType = MET_SHORT\n"
         text += b"ElementByteOrderMSB = True\nElementSpacing = 1 2\nElementDataFile = LOCAL\n"
         return lambda path: path.write_bytes(text + VALUES.tobytes())
+
+
+class TestSigproc(ReaderTests):
+    @pytest.fixture
+    def reader(self) -> Reader:
+        return SigprocReader()
+
+    @pytest.fixture
+    def make_sample(self) -> Callable[[Path], Any]:
+        def text(value: str) -> bytes:
+            return struct.pack("<i", len(value)) + value.encode()
+
+        header = text("HEADER_START") + text("nchans") + struct.pack("<i", 4)
+        header += text("nbits") + struct.pack("<i", 16) + text("HEADER_END")
+        return lambda path: path.write_bytes(header + VALUES.tobytes())
+
+
+class TestPsrdada(ReaderTests):
+    @pytest.fixture
+    def reader(self) -> Reader:
+        return PsrdadaReader()
+
+    @pytest.fixture
+    def make_sample(self) -> Callable[[Path], Any]:
+        header = b"HDR_VERSION 1.0\nHDR_SIZE 128\nNBIT 16\nNDIM 2\nNPOL 2\nORDER TP\n"
+        return lambda path: path.write_bytes(header.ljust(128, b"\0") + VALUES.tobytes())
+
+
+class TestWav(ReaderTests):
+    @pytest.fixture
+    def reader(self) -> Reader:
+        return WavReader()
+
+    @pytest.fixture
+    def make_sample(self) -> Callable[[Path], Any]:
+        def make(path: Path) -> None:
+            with wave.open(str(path), "wb") as file:
+                file.setnchannels(2)
+                file.setsampwidth(2)
+                file.setframerate(8000)
+                file.writeframes(VALUES.tobytes())
+
+        return make
+
+
+class TestSigmf(ReaderTests):
+    @pytest.fixture
+    def reader(self) -> Reader:
+        return SigmfReader()
+
+    @pytest.fixture
+    def header(self, sample: Path) -> Path:
+        return sample.with_suffix(".sigmf-meta")
+
+    @pytest.fixture
+    def make_sample(self) -> Callable[[Path], Any]:
+        def make(path: Path) -> None:
+            path.write_bytes(VALUES.tobytes())
+            text = '{"global": {"core:datatype": "ri16_be", "core:num_channels": 4}}'
+            path.with_suffix(".sigmf-meta").write_text(text)
+
+        return make
+
+
+class TestSpikeglx(ReaderTests):
+    @pytest.fixture
+    def reader(self) -> Reader:
+        return SpikeglxReader()
+
+    @pytest.fixture
+    def header(self, sample: Path) -> Path:
+        return sample.with_suffix(".meta")
+
+    @pytest.fixture
+    def make_sample(self) -> Callable[[Path], Any]:
+        def make(path: Path) -> None:
+            path.write_bytes(VALUES.tobytes())
+            text = "nSavedChans=4\nfileSizeBytes=24\nimSampRate=3\nsnsSaveChanSubset=0:3\n"
+            path.with_suffix(".meta").write_text(text)
+
+        return make
+
+
+class TestRipple(ReaderTests):
+    @pytest.fixture
+    def reader(self) -> Reader:
+        return RippleReader()
+
+    @pytest.fixture
+    def header(self, sample: Path) -> Path:
+        return sample.with_suffix(".rpl")
+
+    @pytest.fixture
+    def make_sample(self) -> Callable[[Path], Any]:
+        def make(path: Path) -> None:
+            path.write_bytes(VALUES.tobytes())
+            entries = {"width": 4, "height": 3, "depth": 1, "data-type": "signed"}
+            entries |= {"data-length": 2, "byte-order": "big-endian", "record-by": "image"}
+            text = "".join(f"{key}\t{value}\n" for key, value in entries.items())
+            path.with_suffix(".rpl").write_text(text)
+
+        return make
 
 
 class TestRoiPac(ReaderTests):

@@ -35,6 +35,12 @@ _BUILT_IN = {
     "roi_pac": "rawmmap.formats.roi_pac:RoiPacReader",
     "nrrd": "rawmmap.formats.nrrd.reader:NrrdReader",
     "metaimage": "rawmmap.formats.metaimage:MetaImageReader",
+    "sigmf": "rawmmap.formats.sigmf:SigmfReader",
+    "sigproc": "rawmmap.formats.sigproc:SigprocReader",
+    "psrdada": "rawmmap.formats.psrdada:PsrdadaReader",
+    "spikeglx": "rawmmap.formats.spikeglx:SpikeglxReader",
+    "wav": "rawmmap.formats.wav:WavReader",
+    "ripple": "rawmmap.formats.ripple:RippleReader",
     "ehdr": "rawmmap.formats.ehdr:EhdrReader",
     # By the markers alone, which no other format has by chance; but those above say more.
     "fortran": "rawmmap.formats.fortran.reader:FortranReader",

@@ -1,0 +1,112 @@
+"""SpikeGLX: interleaved 16-bit channels in a ``.bin``, with a ``.meta`` of ``key=value`` beside."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from rawmmap.description.model import Description, Variable
+from rawmmap.errors import DescriptionError
+from rawmmap.formats.frames import arrange_frames
+from rawmmap.formats.numbers import parse_count, parse_number
+from rawmmap.formats.probe import Probe
+from rawmmap.layout import Values
+
+__all__ = ["SpikeglxReader"]
+
+_LONGEST = 2**24
+_RATES = ("imSampRate", "niSampRate", "obSampRate")
+
+
+def _is_header(head: bytes) -> bool:
+    return b"nSavedChans=" in head and b"fileSizeBytes=" in head and b"\0" not in head
+
+
+class SpikeglxReader:
+    """Reads the ``.meta`` of a recording; the probe may be of it or of the ``.bin``."""
+
+    name = "spikeglx"
+
+    def recognises(self, probe: Probe) -> bool:
+        """Return whether the file is such a header, or has one of its name, by its content."""
+        return _is_header(probe.head) or _header_of(probe) is not None
+
+    def read(self, probe: Probe) -> Description:
+        """Return the description of the recording, a variable named ``data``, in counts.
+
+        Raises
+        ------
+        DescriptionError
+            If the header is malformed.
+        FileNotFoundError
+            If the data file is missing.
+        """
+        header = probe if _is_header(probe.head) else _header_of(probe)
+        if header is None:
+            raise DescriptionError(f"{probe.name}: there is no .meta of SpikeGLX beside it")
+        data = probe if header is not probe else _find_data(header)
+        try:
+            return _describe(data, _parse(header))
+        except ValueError as error:
+            raise DescriptionError(f"{header.name}: {error}") from error
+
+
+def _header_of(probe: Probe) -> Probe | None:
+    header = probe.sibling(".meta", replace=True)
+    return header if header is not None and _is_header(header.head) else None
+
+
+def _find_data(header: Probe) -> Probe:
+    path = os.path.splitext(header.name)[0] + ".bin"
+    data = header.neighbour(path)
+    if data is None:
+        raise FileNotFoundError(2, f"there is no data file of {header.name}", path)
+    return data
+
+
+def _parse(header: Probe) -> dict[str, str]:
+    if header.size > _LONGEST:
+        raise ValueError(f"{header.size} bytes are too many; at most {_LONGEST} are read")
+    with header.open() as file:
+        lines = file.read(_LONGEST).decode("latin-1").splitlines()
+    pairs = (line.partition("=") for line in lines)
+    return {key.strip(): value.strip() for key, sign, value in pairs if sign}
+
+
+def _describe(data: Probe, entries: Mapping[str, str]) -> Description:
+    channels = parse_count("nSavedChans", entries.get("nSavedChans", ""), 1)
+    rate = next((entries[key] for key in _RATES if key in entries), None)
+    attrs: dict[str, Any] = {}
+    if rate is not None:
+        attrs["sampling_rate"] = parse_number("SampRate", rate)
+    frame = (("channel", channels),)
+    variable = arrange_frames(np.dtype("<i2"), frame, 0, data.size, attrs=attrs)
+    if not 2 * channels <= data.size or not variable.arrangement.size:
+        raise ValueError(f"{data.name} has {data.size} bytes, less than one of its frames")
+    saved = _saved_channels(entries.get("snsSaveChanSubset", ""), channels)
+    labels = {} if saved is None else {"channel": Variable(("channel",), Values(saved))}
+    # Tables, whose keys begin with ~, are as long as all else together.
+    notes = {key: value for key, value in entries.items() if value and not key.startswith("~")}
+    return Description(data.name, {"data": variable, **labels}, frozenset(labels), notes)
+
+
+def _saved_channels(text: str, count: int) -> np.ndarray[Any, np.dtype[np.int64]] | None:
+    """Return the numbers of the channels that were saved, such as ``0:383,768``."""
+    if not text or text == "all":
+        return None
+    numbers: list[int] = []
+    for word in text.split(","):
+        first, _, last = word.partition(":")
+        start = parse_count("snsSaveChanSubset", first)
+        stop = parse_count("snsSaveChanSubset", last or first)
+        if stop - start >= count:
+            raise ValueError(f"snsSaveChanSubset {text[:80]!r} has more than {count} channels")
+        numbers += range(start, stop + 1)
+    if len(numbers) != count:
+        raise ValueError(
+            f"snsSaveChanSubset {text[:80]!r} has {len(numbers)} channels, nSavedChans {count}"
+        )
+    return np.array(numbers, np.int64)
