@@ -17,6 +17,7 @@ from rawmmap.formats.envi.reader import EnviReader
 from rawmmap.formats.fortran.reader import FortranReader
 from rawmmap.formats.grads.reader import GradsReader
 from rawmmap.formats.isce import IsceReader
+from rawmmap.formats.mds.reader import MdsReader
 from rawmmap.formats.metaimage import MetaImageReader
 from rawmmap.formats.npy.reader import NpyReader
 from rawmmap.formats.nrrd.reader import NrrdReader
@@ -61,6 +62,25 @@ class TestFortran(ReaderTests):
             path.write_bytes(records([VALUES.tobytes(), b"a", b"", b"abc"], 4, "little", 10))
 
         return make
+
+
+class TestMds(ReaderTests):
+    @pytest.fixture
+    def reader(self) -> Reader:
+        return MdsReader()
+
+    @pytest.fixture
+    def sample(self, tmp_path: Path) -> Path:
+        """Return the data file; the name of its header has another suffix in its place."""
+        path = tmp_path / "T.0000000012.data"
+        path.write_bytes(VALUES.astype(">f4").tobytes())
+        text = "nDims = [ 2 ];\ndimList = [\n 4, 1, 4,\n 3, 1, 3\n ];\ndataprec = [ 'float32' ];\n"
+        path.with_suffix(".meta").write_text(f"{text}nrecords = [ 1 ];\nmissingValue = [ -1. ];\n")
+        return path
+
+    @pytest.fixture
+    def header(self, sample: Path) -> Path:
+        return sample.with_suffix(".meta")
 
 
 class TestSidecar(ReaderTests):

@@ -141,6 +141,9 @@ class Description:
         Whether variables may share bytes.
     unnamed : bool
         Whether the only variable has the default name, which errors then leave out.
+    specific : bool
+        Whether it is true of this very file alone, and of no other in a series, since it holds
+        positions or elements that were read from it.
     files : tuple of str
         All data files, in the order of their numbers in mosaics, where there are several; the first
         one is `path`.
@@ -156,6 +159,7 @@ class Description:
     state: tuple[int, int] | None = None
     overlap: bool = False
     unnamed: bool = False
+    specific: bool = False
     files: tuple[str, ...] = ()
     members: Members | None = None
 

@@ -54,6 +54,11 @@ class Probe:
         self.size = self.identity.size
 
     @property
+    def storage_options(self) -> Mapping[str, Any]:
+        """The options for fsspec."""
+        return self._options
+
+    @property
     def path(self) -> str | None:
         """The path of a local file; None for a URL of another place."""
         return local_path(self.name)

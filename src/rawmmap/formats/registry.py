@@ -20,8 +20,10 @@ from typing import Any, Protocol, cast
 
 from rawmmap.description import Description, Keywords
 from rawmmap.errors import DescriptionError
+from rawmmap.formats.file_group import FileGroup
 from rawmmap.formats.probe import Probe
 from rawmmap.formats.sidecar import SUFFIX
+from rawmmap.sources import local_path
 
 __all__ = ["Reader", "find", "has_own_engine", "recognise", "register"]
 
@@ -42,10 +44,13 @@ _BUILT_IN = {
     "wav": "rawmmap.formats.wav:WavReader",
     "ripple": "rawmmap.formats.ripple:RippleReader",
     "ehdr": "rawmmap.formats.ehdr:EhdrReader",
+    "mds": "rawmmap.formats.mds.reader:MdsReader",
     # By the markers alone, which no other format has by chance; but those above say more.
     "fortran": "rawmmap.formats.fortran.reader:FortranReader",
     "grads": "rawmmap.formats.grads.reader:GradsReader",
 }
+# Those that read files by the beginning of their names too: readers with a method `read_group`.
+_OF_GROUPS = ("mds",)
 # Those that were imported or registered, by name.
 _READERS: dict[str, Reader] = {}
 
@@ -161,12 +166,37 @@ def find(
     if described is not None:
         return described
     reader = None if format is None else _named_reader(path, format)
-    probe = Probe(path, storage_options)
+    try:
+        probe = Probe(path, storage_options)
+    except (FileNotFoundError, IsADirectoryError):
+        description = _find_group(path, reader, keywords, storage_options)
+        if description is None:
+            raise
+        return description
     reader = reader or recognise(probe)
     if reader is None:
         raise DescriptionError(_explain_ways(probe))
     read: Callable[..., Description] = reader.read
     return read(probe, **_options_of(reader, keywords, path))
+
+
+def _find_group(
+    path: str,
+    reader: Reader | None,
+    keywords: Keywords,
+    storage_options: Mapping[str, Any] | None,
+) -> Description | None:
+    """Return the description of files whose names begin with a path, or of a folder of them."""
+    if reader is None and local_path(path) is None:
+        return None  # to list what a server has may take long: only where the format is named
+    readers: list[Any] = [_reader(name) for name in _OF_GROUPS] if reader is None else [reader]
+    group = FileGroup.of(path, storage_options)
+    for candidate in readers:
+        if hasattr(candidate, "read_group") and candidate.recognises_group(group):
+            options = _options_of(candidate, keywords, path)
+            description: Description = candidate.read_group(group, **options)
+            return description
+    return None
 
 
 def _named_reader(path: str, format: str) -> Reader:

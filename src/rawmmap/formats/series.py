@@ -67,7 +67,14 @@ def find_series(
         if not pattern.has_folders and _is_sidecar(path, storage_options):
             return read_series(path, storage_options, missing, fill_value, pattern)
     files, series = list_series(Members(pattern), storage_options, missing, fill_value)
-    return find(files.urls[0], format, keywords, storage_options), files, series
+    description = find(files.urls[0], format, keywords, storage_options)
+    if description.specific or len(description.files) > 1:
+        raise DescriptionError(
+            f"{pattern.text}: what describes {files.urls[0]} is true of that file alone, since it "
+            "says where its own records or tiles lie; open the files one by one, and join them "
+            "by xarray.concat"
+        )
+    return description, files, series
 
 
 def _is_sidecar(path: str, storage_options: Mapping[str, Any] | None) -> bool:

@@ -18,7 +18,7 @@ from rawmmap.sources.files import Files
 from rawmmap.sources.opening import is_cached, local_path, split_chain
 from rawmmap.sources.state import States
 
-__all__ = ["Listing", "existing_files", "list_files", "pattern_exists"]
+__all__ = ["Listing", "existing_files", "list_files", "list_names", "pattern_exists"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +93,18 @@ def existing_files(
     for name in names:
         folder, base = os.path.split(name)
         if folder not in folders:
-            folders[folder] = _list_names(folder)
+            folders[folder] = list_names(folder)
         if base in folders[folder]:
             existing.add(name)
     return frozenset(existing)
 
 
-def _list_names(folder: str) -> set[str]:
+def list_names(folder: str, storage_options: Mapping[str, Any] | None = None) -> set[str]:
+    """Return the names of the files in a folder, a path or URL; none if there is no such folder."""
+    if local_path(folder) is None:
+        from rawmmap.sources.remote import find_files
+
+        return {name for name, *_ in find_files(folder, 1, storage_options or {}, bool)}
     try:
         with os.scandir(folder or os.curdir) as entries:
             return {entry.name for entry in entries if entry.is_file()}

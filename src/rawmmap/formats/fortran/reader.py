@@ -19,6 +19,7 @@ from rawmmap.formats.fortran.payload import Slot, assign_records
 from rawmmap.formats.fortran.scanning import RecordIndex, Scanner
 from rawmmap.formats.fortran.unequal import Sequence, arrange_unequal
 from rawmmap.formats.probe import Probe
+from rawmmap.layout import Mosaic
 
 __all__ = ["FortranReader"]
 
@@ -120,6 +121,8 @@ class _Reading:
             variables | added,
             attrs=dict(self.keywords.attrs or {}) if self.keywords.variables is not None else {},
             records=records,
+            specific=records is None
+            or any(isinstance(v.data, Mosaic) for v in (variables | added).values()),
             unnamed=self.keywords.variables is None and self.keywords.name is None,
         )
 
