@@ -14,6 +14,7 @@ import numpy.typing as npt
 from rawmmap import access as accessing
 from rawmmap.description.template import LayoutTemplate
 from rawmmap.errors import ShortFileError, name_file
+from rawmmap.formats.series import arrange_series
 from rawmmap.layout import (
     Arrangement,
     BasicKey,
@@ -41,13 +42,14 @@ class RawArray:
     Parameters
     ----------
     url : str, bytes or path-like
-        The file: a path, or a URL that fsspec knows.
+        The file: a path, or a URL that fsspec knows. A pattern such as ``"ux-{step:04d}.bin"``
+        stands for all files of such names; each field is a leading axis.
     dtype : dtype-like
         Type of one element, byte order included (``">f4"``), or the name of a type that NumPy
         lacks (``"<i3"``, ``">ibm4"``, ...; see the page on samples).
     shape : int or tuple of int
-        Element counts; ``-1`` is allowed once, on the major axis: its length follows from the
-        file's size.
+        Element counts, of each file of a series; ``-1`` is allowed once, on the major axis: its
+        length follows from the file's size.
     offset : int
         Bytes before the first element.
     order : {"C", "F"}
@@ -129,12 +131,14 @@ class RawArray:
             stored, samples = parse_dtype(dtype)
             packing = None if bits is None else Packing(operator.index(bits), bit_order)
             template = _as_template(stored, shape, offset, order, strides, packing)
-        source = open_source(url, storage_options)
-        with name_file(url):
-            layout = template.arrange(source.identity.size)
             if packing is not None and mode != "r":
                 raise ValueError("samples of a few bits can be read, but not written: mode='r'")
-        self._set(Files.single(source), layout, samples, mode, access)
+        series = arrange_series(url, template, storage_options)
+        if series is None:
+            source = open_source(url, storage_options)
+            with name_file(url):
+                series = Files.single(source), template.arrange(source.identity.size)
+        self._set(*series, samples, mode, access)
         self._check()
 
     @classmethod

@@ -20,17 +20,16 @@ from rawmmap.array import RawArray
 from rawmmap.description import Description, Keywords
 from rawmmap.description import Variable as DescribedVariable
 from rawmmap.description.keyword_types import suggest
-from rawmmap.description.patterns import Pattern, is_pattern
+from rawmmap.description.patterns import Pattern
 from rawmmap.description.series import Series
 from rawmmap.formats.compression import HEAD_BYTES, check_uncompressed, may_be_compressed
 from rawmmap.formats.registry import find
-from rawmmap.formats.series import find_series, read_series
+from rawmmap.formats.series import find_series, names_series, read_series
 from rawmmap.layout import Arrangement, Layout, Values
 from rawmmap.layout.bits import BitLayout
 from rawmmap.layout.cells import required_sizes
 from rawmmap.layout.overlap import find_uncovered
 from rawmmap.sources import Access, Files, Source, name_of, open_source
-from rawmmap.sources.listing import pattern_exists
 
 __all__ = ["RawDataset", "Variable", "open", "open_described", "values_of"]
 
@@ -156,9 +155,16 @@ class RawDataset(Mapping[str, Variable]):
         """The data files, paths or URLs."""
         return tuple(self.opened.urls)
 
-    def is_replaced(self) -> bool:
-        """Return whether another file lies at the path now; one that was written to is the same."""
-        then, now = self.source.identity, self.source.reopen().identity
+    def is_replaced(self, number: int = 0) -> bool:
+        """Return whether another file lies at a path now; one that was written to is the same.
+
+        Parameters
+        ----------
+        number : int
+            Number of the file, where there are several.
+        """
+        source = self.opened[number]
+        then, now = source.identity, source.reopen().identity
         return (then.inode, then.generation) != (now.inode, now.generation)
 
     @property
@@ -391,14 +397,6 @@ def open_described(
         f"the file was replaced {_TRIES} times while it was being opened; try again",
         description.path,
     )
-
-
-def names_series(
-    path: str | bytes | os.PathLike[Any], storage_options: Mapping[str, Any] | None = None
-) -> bool:
-    """Return whether a path stands for many files: one with fields, that does not exist itself."""
-    name = os.fsdecode(path)
-    return is_pattern(name) and not pattern_exists(name, storage_options)
 
 
 def read_head(source: Source) -> bytes:

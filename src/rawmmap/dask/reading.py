@@ -21,8 +21,9 @@ from dask.layers import ArraySliceDep
 from dask.utils import parse_bytes
 
 from rawmmap.array import RawArray, Url
-from rawmmap.dataset import RawDataset, names_series, open_described
+from rawmmap.dataset import RawDataset, open_described
 from rawmmap.description import Keywords
+from rawmmap.formats.series import names_series
 from rawmmap.layout import Arrangement, Layout
 from rawmmap.layout.chunks import auto_chunks
 from rawmmap.layout.mosaic import Mosaic

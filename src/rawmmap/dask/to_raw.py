@@ -14,10 +14,10 @@ from dask.delayed import Delayed
 from rawmmap.array import RawArray
 from rawmmap.dask.reading import as_dask
 from rawmmap.dask.store import check_unmasked, store
-from rawmmap.dataset import names_series
 from rawmmap.description.naming import name_files
 from rawmmap.description.patterns import VARIABLE, Pattern
 from rawmmap.errors import name_file
+from rawmmap.formats.series import names_series
 from rawmmap.layout import Layout
 from rawmmap.sources import local_path
 from rawmmap.writing import Draft, InPlace, Replace, ReplaceSeries, State, WritePlan, settle

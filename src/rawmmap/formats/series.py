@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from rawmmap.description import Description, Keywords
+from rawmmap.description import Description, Keywords, LayoutTemplate, Variable
 from rawmmap.description.members import Members
-from rawmmap.description.patterns import Pattern
+from rawmmap.description.patterns import VARIABLE, Pattern, is_pattern
 from rawmmap.description.series import Series
 from rawmmap.errors import DescriptionError
 from rawmmap.formats.probe import Probe
 from rawmmap.formats.registry import find
 from rawmmap.formats.sidecar import SUFFIX, loads
 from rawmmap.formats.sidecar.text import is_sidecar_text, read_bounded
-from rawmmap.sources import Files, open_source
-from rawmmap.sources.listing import list_files
+from rawmmap.layout import Arrangement
+from rawmmap.sources import Files, local_path, open_source
+from rawmmap.sources.listing import list_files, pattern_exists
 
-__all__ = ["find_series", "list_series", "read_series", "series_label"]
+__all__ = [
+    "arrange_series",
+    "find_series",
+    "list_series",
+    "names_series",
+    "read_series",
+    "series_label",
+]
 
 # The sidecar may be replaced while the files are listed, but hardly so often in a row.
 _TRIES = 100
@@ -197,3 +206,41 @@ def list_series(
         )
     numbers = np.asarray(chosen)[series.grid.files]
     return listing.files(numbers.tolist()), series
+
+
+def names_series(
+    path: str | bytes | os.PathLike[Any], storage_options: Mapping[str, Any] | None = None
+) -> bool:
+    """Return whether a path stands for many files: one with fields, that does not exist itself."""
+    name = os.fsdecode(path)
+    return is_pattern(name) and not pattern_exists(name, storage_options)
+
+
+def arrange_series(
+    path: str | bytes | os.PathLike[Any],
+    template: LayoutTemplate,
+    storage_options: Mapping[str, Any] | None,
+) -> tuple[Files, Arrangement] | None:
+    """Return the files of a pattern, and where an array lies in them; None for the path of one.
+
+    Parameters
+    ----------
+    path : path-like
+        The pattern.
+    template : LayoutTemplate
+        Where the elements lie in each file.
+    storage_options : mapping, optional
+        Options for fsspec, for URLs.
+    """
+    if not names_series(path, storage_options):
+        return None
+    name = os.fsdecode(path)
+    pattern = Pattern(local_path(name) or name)
+    if VARIABLE in pattern.names:
+        raise DescriptionError(
+            f"{pattern.text}: the field {{{VARIABLE}}} stands for several arrays; name one of them"
+        )
+    files, series = list_series(Members(pattern), storage_options)
+    dims = tuple(f"dim_{i}" for i in range(template.ndim))
+    one = Description(files.urls[0], {"data": Variable(dims, template)}, unnamed=True)
+    return files, series.resolve(one, files.sizes.tolist()).variables["data"].arrangement

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from rawmmap.description import Keywords
 from rawmmap.description import Variable as DescribedVariable
 from rawmmap.description.keyword_types import suggest
 from rawmmap.errors import DescriptionError
-from rawmmap.layout import Layout
+from rawmmap.layout import Layout, Values
 from rawmmap.layout.bits import BitLayout
 from rawmmap.mapping import flush, mapping_of, mmap
 from rawmmap.sources import local_path
@@ -116,6 +117,8 @@ def map_dataset(
             raw.path,
         )
     variables = raw.description.variables
+    for name in set(raw.arrays) - set(views):
+        views[name] = np.asarray(raw.array(name))
     live = {name: _make_variable(name, v, views.get(name), shared) for name, v in variables.items()}
     attrs = raw.attrs
     coord_names = _move_coordinates(live, attrs) | (raw.description.coords & set(live))
@@ -123,26 +126,34 @@ def map_dataset(
 
 
 def _map_described(raw: RawDataset, mode: Any, shared: bool) -> dict[str, npt.NDArray[Any]] | None:
-    """Return the variables of the file as views, or None if it was replaced meanwhile."""
-    path = local_path(raw.path)
-    if path is None:
-        raise DescriptionError(f"{raw.path} is remote; only local files can be mapped")
+    """Return the variables of the files as views, or None if a file was replaced meanwhile."""
+    pieces = {name: piece for name in raw.arrays if (piece := _piece_of(raw, name)) is not None}
+    numbers = {number for _, number in pieces.values()} or {0}
     try:
-        views = _map_layouts(path, raw, mode, shared)
+        views = {
+            name: view
+            for number in sorted(numbers)
+            for name, view in _map_file(raw, number, pieces, mode, shared).items()
+        }
     except (OSError, ValueError):
-        if raw.is_replaced():
+        if any(map(raw.is_replaced, numbers)):
             return None
         raise
-    return None if raw.is_replaced() else views
+    return None if any(map(raw.is_replaced, numbers)) else views
 
 
-def _map_layouts(
-    path: str, raw: RawDataset, mode: Any, shared: bool
+def _map_file(
+    raw: RawDataset,
+    number: int,
+    pieces: Mapping[str, tuple[Layout, int]],
+    mode: Any,
+    shared: bool,
 ) -> dict[str, npt.NDArray[Any]]:
-    """Return the variables of the file as views of one map, which covers just their bytes."""
-    layouts = {
-        name: _layout_of(raw, name) for name in raw if raw.description.variables[name].in_file
-    }
+    """Return the variables of one file as views of one map, which covers just their bytes."""
+    path = local_path(raw.files[number])
+    if path is None:
+        raise DescriptionError(f"{raw.files[number]} is remote; only local files can be mapped")
+    layouts = {name: layout for name, (layout, file) in pieces.items() if file == number}
     extents = [layout.extent for layout in layouts.values() if layout.nbytes]
     start = min((low for low, _ in extents), default=0)
     stop = max((high for _, high in extents), default=start)
@@ -155,20 +166,37 @@ def _map_layouts(
     }
 
 
-def _layout_of(raw: RawDataset, name: str) -> Layout:
-    """Return the layout of a variable; refuse one in several pieces."""
+def _piece_of(raw: RawDataset, name: str) -> tuple[Layout, int] | None:
+    """Return the layout of a variable, and its file; None if its values are known already.
+
+    Raises
+    ------
+    DescriptionError
+        If it lies in several pieces.
+    TypeError
+        If its samples have to be decoded.
+    """
     data = raw.arrangement(name)
-    if raw.description.variables[name].samples is not None or isinstance(data, BitLayout):
+    parts = list(itertools.islice(data.parts(), 2))
+    if raw.description.variables[name].samples is not None or any(
+        isinstance(part.data, BitLayout) for part in parts
+    ):
         raise TypeError(
             f"{raw.path}: variable {name!r} has samples that have to be decoded, and a map shows "
             "bytes as they are; open it with xr.open_dataset, or with rawmmap.RawArray, "
             "which can write whole bytes with mode='r+'"
         )
     if isinstance(data, Layout):
-        return data
+        return data, 0
+    if len(parts) == 1 and isinstance(parts[0].data, Layout):
+        return parts[0].data, parts[0].file
+    if all(isinstance(part.data, Values) for part in parts):
+        return None
+    where = ", in several files," if len({part.file for part in parts}) > 1 else ""
     raise DescriptionError(
-        f"{raw.path}: variable {name!r} lies in several pieces and cannot be one view of a map; "
-        "open it with xr.open_dataset or rawmmap.open"
+        f"{raw.title}: variable {name!r} lies in several pieces{where} and cannot be one view of "
+        "a map; map one of the files, open it with xr.open_dataset, or write with "
+        "rawmmap.RawArray(..., mode='r+')"
     )
 
 
