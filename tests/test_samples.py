@@ -176,15 +176,20 @@ class TestDatasets:
             ]
             assert ds["b"].values.tolist() == [6, 13, 20]
 
-    def test_datasets_are_not_written_into_them(self, path: Path) -> None:
-        write(path, "<i3")
-        rawmmap.describe(path, dtype="<i3", shape=SHAPE, dims=("y", "x"), name="u")
-        before = path.read_bytes()
+    def test_datasets_are_written_into_them(self, path: Path, name: str) -> None:
+        values = write(path, name, 3)
+        keywords: Any = dict(dtype=name, shape=(-1, 5), offset=3, dims=("y", "x"), name="u")
+        rawmmap.describe(path, **keywords)
         with xr.open_dataset(path, engine="rawmmap") as ds:
-            ds.load()
-        with pytest.raises(ValueError, match="RawArray"):
-            ds.rawmmap.to_raw(path, mode="r+")
-        assert path.read_bytes() == before
+            changed = ds.load() * 2
+        changed.rawmmap.to_raw(path, mode="r+")
+        changed[["u"]].isel(y=[0]).rawmmap.to_raw(path, region={"y": slice(2, 3)})
+        changed.isel(y=slice(1, 3)).rawmmap.to_raw(path, append_dim="y")
+        expected = np.concatenate([2 * values, 2 * values[1:3]])
+        expected[2] = 2 * values[0]
+        samples = parse_dtype(name)[1]
+        assert samples is not None
+        assert path.read_bytes() == b"\xff" * 3 + samples.encode(expected).tobytes()
 
     def test_exports_refuse_them(self, path: Path) -> None:
         write(path, "<i3")
@@ -202,6 +207,6 @@ def test_the_examples_of_the_page_run(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.chdir(tmp_path)
     page = (Path(__file__).parent.parent / "docs" / "samples.md").read_text("utf-8")
     blocks = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     for block in blocks:
         exec(block, {})

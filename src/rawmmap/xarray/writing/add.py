@@ -20,6 +20,7 @@ from rawmmap.xarray.writing.encoding import Encoded, encode
 from rawmmap.xarray.writing.existing import Existing
 from rawmmap.xarray.writing.labels import check_labels_unless_replaced
 from rawmmap.xarray.writing.request import WriteRequest
+from rawmmap.xarray.writing.samples import decode_samples
 
 __all__ = ["add"]
 
@@ -90,9 +91,10 @@ def _add_values(existing: Existing, new: Encoded, whole: Description) -> Delayed
 
 
 def _write_values(whole: Description, before: State, new: Mapping[str, Variable]) -> None:
+    values = {name: decode_samples(variable) for name, variable in new.items()}
     held = {
         name: replace(describe_variable(variable), data=Values(variable.data))
-        for name, variable in new.items()
+        for name, variable in values.items()
     }
     text = sidecar.dumps(replace(whole, variables={**whole.variables, **held}))
     before.check(whole.path)

@@ -137,7 +137,8 @@ def _rewrite(existing: Existing, new: Mapping[str, Variable], dim: str) -> Write
             axis = variable.dims.index(dim)
             both = da.concatenate([variable.data, new[name].data], axis=axis)
             # Concatenation forgets the byte order.
-            variable = Variable(variable.dims, both.astype(variable.dtype), variable.attrs)
+            data = both.astype(variable.dtype)
+            variable = Variable(variable.dims, data, variable.attrs, variable.encoding)
         variables[name] = variable
     description = existing.description
     record_dim = description.records.dim if description.records else None

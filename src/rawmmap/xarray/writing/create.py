@@ -18,6 +18,7 @@ from rawmmap.layout import Layout
 from rawmmap.writing import Draft, Replace, State, WritePlan
 from rawmmap.xarray.writing.encoding import encode
 from rawmmap.xarray.writing.request import WriteRequest
+from rawmmap.xarray.writing.samples import samples_of
 
 __all__ = ["describe_variable", "pair_with_layouts", "plan_file"]
 
@@ -66,7 +67,8 @@ def plan_file(
 def describe_variable(variable: Variable) -> Described:
     """Return an encoded variable without its values."""
     template = LayoutTemplate(np.dtype(variable.dtype), tuple(map(int, variable.shape)))
-    return Described(tuple(map(str, variable.dims)), template, variable.attrs)
+    dims = tuple(map(str, variable.dims))
+    return Described(dims, template, variable.attrs, samples=samples_of(variable))
 
 
 def pair_with_layouts(

@@ -12,6 +12,7 @@ from xarray.backends.common import WritableCFDataStore
 from xarray.coding.strings import CharacterArrayCoder, EncodedStringCoder
 
 from rawmmap.dask.store import check_unmasked, refuse_masked
+from rawmmap.xarray.writing.samples import encode_samples, take_samples
 from rawmmap.xarray.writing.times import CF_UNITS, as_times, count_times
 
 __all__ = [
@@ -61,7 +62,7 @@ class Encoded(WritableCFDataStore):
     Attributes
     ----------
     variables : dict of str to Variable
-        In NumPy types of fixed size; NumPy or Dask arrays.
+        In NumPy types of fixed size, or the bytes of samples; NumPy or Dask arrays.
     attrs : dict
         Attributes of the whole.
     coords : frozenset of str
@@ -173,12 +174,15 @@ def encode(
         )
     store = Encoded(dimensions)
     store.coords = frozenset(str(name) for name in ds.coords if " " in str(name))
-    prepared = _prepared(ds.reset_coords(store.coords - set(ds.dims)), encoding or {})
-    _keep_resolution(prepared, set(unlimited_dims or ()), set(encoding or ()))
+    ds, passed, samples = take_samples(ds, encoding or {})
+    prepared = _prepared(ds.reset_coords(store.coords - set(ds.dims)), passed)
+    _keep_resolution(prepared, set(unlimited_dims or ()), set(passed))
     counted = count_times(prepared)
-    prepared.dump_to_store(store, encoding=dict(encoding or {}), unlimited_dims=unlimited_dims)
+    prepared.dump_to_store(store, encoding=passed, unlimited_dims=unlimited_dims)
     for name, dtype in counted.items():
         store.variables[name] = as_times(store.variables[name], dtype)
+    for name, kind in samples.items():
+        store.variables[name] = encode_samples(store.variables[name], kind, f"variable {name!r}")
     return store
 
 

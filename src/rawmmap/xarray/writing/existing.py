@@ -23,11 +23,13 @@ from rawmmap.description import Variable as Described
 from rawmmap.errors import DescriptionError
 from rawmmap.formats import sidecar
 from rawmmap.layout import Layout
+from rawmmap.layout.bits import BitLayout
 from rawmmap.sources import Files, Source
 from rawmmap.writing import State, settle
 from rawmmap.xarray.engine import RawStore
 from rawmmap.xarray.writing.encoding import chunk_if_large, encode
 from rawmmap.xarray.writing.packing import check_packable
+from rawmmap.xarray.writing.samples import encode_samples, mark_samples
 from rawmmap.xarray.writing.times import as_times, convert_times
 
 __all__ = ["Existing"]
@@ -69,11 +71,11 @@ class Existing:
                 "first, by rawmmap.describe(path, ...)"
             )
         raw = open_described(path, Keywords(), "sidecar")
-        coded = [name for name, variable in raw.description.variables.items() if variable.samples]
-        if coded:
+        packed = [n for n, v in raw.description.variables.items() if isinstance(v.data, BitLayout)]
+        if packed:
             raise DescriptionError(
-                f"{path}: {coded} hold samples that have to be decoded, and a dataset cannot be "
-                "written into such a file; assign to a rawmmap.RawArray with mode='r+'"
+                f"{path}: {packed} hold samples of a few bits, which can be read, but not written; "
+                "write the dataset to another path"
             )
         return cls(raw.template, raw.source, RawStore(raw), state)
 
@@ -100,7 +102,8 @@ class Existing:
             data = as_dask(RawArray.of(Files.single(self.source), data))
         else:
             data = data.array
-        return Variable(placed.dims, data, dict(placed.attrs))
+        variable = Variable(placed.dims, data, dict(placed.attrs))
+        return variable if placed.samples is None else mark_samples(variable, placed.samples)
 
     def encoded(self, ds: Dataset) -> dict[str, Variable]:
         """Return the variables of a dataset in the encoding that they have in this file.
@@ -132,7 +135,7 @@ class Existing:
         """Replace times by counts where the file has them in NumPy's types; return those types."""
         counted: dict[str, np.dtype[Any]] = {}
         for name, variable in ds.variables.items():
-            dtype = self.placed[str(name)].data.dtype
+            dtype = self.placed[str(name)].dtype
             if dtype.kind in "mM" and variable.dtype.kind == dtype.kind:
                 what = f"{self.description.path}: variable {name!r}"
                 ds[name] = convert_times(variable, what, dtype)
@@ -167,9 +170,7 @@ class Existing:
         kind, native = known.dtype.kind, new.dtype.newbyteorder("=")
         if known.dtype.newbyteorder("=") == native or (kind == native.kind and kind in "SUMm"):
             return
-        packed = (
-            self.placed[name].data.dtype.kind in "iu" and known.dtype.kind == new.dtype.kind == "f"
-        )
+        packed = self.placed[name].dtype.kind in "iu" and known.dtype.kind == new.dtype.kind == "f"
         text = known.dtype.kind in _TEXT + "S" and new.dtype.kind in _TEXT
         times = {known.dtype.kind, new.dtype.kind} == {"M", "O"}
         if not (packed or text or times):
@@ -194,12 +195,14 @@ class Existing:
                     f"{ours!r}; they would need {variable.attrs[word]!r}; rewrite the file "
                     f"with encoding={{{name!r}: {{{word!r}: ...}}}} that suits all of them"
                 )
-        if variable.dtype != placed.data.dtype.newbyteorder("="):
+        if variable.dtype != placed.dtype.newbyteorder("="):
             variable = self._in_type(name, variable)
+        if placed.samples is not None and placed.in_file:
+            variable = encode_samples(variable, placed.samples, f"{path}: variable {name!r}")
         return variable.transpose(*placed.dims)
 
     def _in_type(self, name: str, variable: Variable) -> Variable:
-        wanted = self.placed[name].data.dtype
+        wanted = self.placed[name].dtype
         same = variable.dtype.kind == wanted.kind and wanted.kind in "SU"
         # xarray makes integers of times wherever it can.
         times = variable.dtype.kind == "i" and wanted.kind == "f" and "units" in variable.attrs

@@ -24,6 +24,7 @@ from rawmmap.writing import ReplaceSeries, WritePlan
 from rawmmap.xarray.writing.create import describe_variable
 from rawmmap.xarray.writing.encoding import Encoded, encode
 from rawmmap.xarray.writing.request import WriteRequest
+from rawmmap.xarray.writing.samples import decode_samples
 
 __all__ = ["create_series"]
 
@@ -159,7 +160,8 @@ def _describe(encoded: Encoded, members: Sequence[_Member], series: Members) -> 
 
 
 def _inline(variable: Variable) -> Described:
-    return replace(describe_variable(variable), data=Values(np.asarray(variable.values)))
+    plain = decode_samples(variable)
+    return replace(describe_variable(plain), data=Values(np.asarray(plain.values)))
 
 
 def _pair(
