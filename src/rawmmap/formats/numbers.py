@@ -46,7 +46,7 @@ def parse_number(key: str, text: str) -> float:
         If the text is not a finite number.
     """
     try:
-        value = float(text)
+        value = math.nan if "_" in text else float(text)
     except ValueError:
         value = math.nan
     if not math.isfinite(value):

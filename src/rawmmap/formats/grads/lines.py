@@ -9,11 +9,11 @@ from typing import NamedTuple
 from rawmmap.errors import DescriptionError
 from rawmmap.formats.probe import Probe
 
-__all__ = ["Line", "Lines", "is_descriptor", "read_lines", "shorten"]
+__all__ = ["LONGEST", "Line", "Lines", "is_descriptor", "read_lines", "shorten"]
 
-# Lists of levels are the longest part: a hundred thousand values take less.
-_LONGEST = 2**20
-_DSET = re.compile(rb"(?im)^[ \t]*DSET[ \t]+[^ \t\r\n]")
+#: Bytes of the longest descriptor file; a list of a hundred thousand levels is shorter.
+LONGEST = 2**20
+_DSET = re.compile(rb"(?im)^(?:\xef\xbb\xbf)?[ \t]*DSET[ \t]+[^ \t\r\n]")
 _OTHERS = re.compile(rb"(?im)^[ \t]*(?:UNDEF|TITLE|OPTIONS|DTYPE|[XYZTE]DEF|VARS)[ \t]+[^ \t\r\n]")
 
 
@@ -122,13 +122,13 @@ def read_lines(probe: Probe) -> Lines:
     DescriptionError
         If it is longer than 1 MiB, or not text.
     """
-    if probe.size > _LONGEST:
+    if probe.size > LONGEST:
         raise DescriptionError(
             f"{probe.name}: {probe.size} bytes are too many for a GrADS descriptor file; at most "
-            f"{_LONGEST} are read"
+            f"{LONGEST} are read"
         )
     with probe.open() as file:
-        raw = file.read(_LONGEST)
+        raw = file.read(LONGEST)
     if b"\0" in raw:
         raise DescriptionError(f"{probe.name}: a descriptor file is text, but this one has zeros")
     try:

@@ -14,7 +14,7 @@ from rawmmap.errors import DescriptionError, ShortFileError
 from rawmmap.formats.grads.coordinates import describe_grids, fill_value_of
 from rawmmap.formats.grads.descriptor import Descriptor, parse_descriptor
 from rawmmap.formats.grads.grids import FileGrids
-from rawmmap.formats.grads.lines import is_descriptor, read_lines
+from rawmmap.formats.grads.lines import LONGEST, is_descriptor, read_lines
 from rawmmap.formats.grads.pieces import arrange_members, arrange_times, with_times
 from rawmmap.formats.grads.templates import MOST_TIMES, Member, Run, list_runs
 from rawmmap.formats.header_files import SELF_DESCRIBED, locate_data
@@ -80,6 +80,8 @@ def _find_descriptor(probe: Probe) -> Probe | None:
 
 def _require_descriptor(probe: Probe) -> Probe:
     header = _find_descriptor(probe)
+    if header is None and probe.size <= LONGEST and b"\0" not in probe.head:
+        return probe  # its first lines are comments
     if header is None:
         stem = os.path.splitext(probe.name)[0]
         raise DescriptionError(

@@ -167,9 +167,14 @@ def list_runs(
     """
     if time.length > MOST_TIMES:
         raise ValueError(f"{time.length} times are too many for a template: at most {MOST_TIMES}")
+    if time.lacks_days:
+        raise ValueError(
+            f"a template of months that lack day {time.start.day} is not implemented; start TDEF "
+            "on an earlier day"
+        )
     runs: list[Run] = []
     for first, stop, text in _expand_strings(template, member, substitutions):
-        for run in _iterate_runs(_as_format(text), time, member, first, stop):
+        for run in _iterate_runs(_as_format(text, time.length), time, member, first, stop):
             if runs and runs[-1].name == run.name:
                 runs[-1] = runs[-1]._replace(stop=run.stop)
             else:
@@ -193,21 +198,24 @@ def _expand_strings(
         if item.first - 1 > first:
             break
         if item.first - 1 < first and first > member.first:
-            raise ValueError(f"two CHSUB give a string for time {first}")
+            raise ValueError(f"two CHSUB give a string for time {item.first}")
         yield first, min(item.last, stop), template.replace(_STRING, item.text)
         first = min(item.last, stop)
     if first < stop:
         raise ValueError(f"no CHSUB gives the string for time {first + 1}")
 
 
-def _as_format(template: str) -> str:
+def _as_format(template: str, times: int) -> str:
     """Return a template in Python's format syntax."""
 
     def convert(match: re.Match[str]) -> str:
-        if match[1] not in _SPECIFIERS:
+        specifier = match[1]
+        if specifier not in _SPECIFIERS:
             rest = match.string[match.start() : match.start() + 5]
             raise ValueError(f"the template specifier {shorten(rest)} is not implemented")
-        return _SPECIFIERS[match[1]]
+        if re.fullmatch("tm?[2-6]", specifier) and times >= 10 ** int(specifier[-1]):
+            raise ValueError(f"%{specifier} has too few digits for {times} times")
+        return _SPECIFIERS[specifier]
 
     return _SPECIFIER.sub(convert, template.replace("{", "{{").replace("}", "}}"))
 

@@ -100,6 +100,13 @@ class TimeAxis:
         """Return the same dates in a calendar of years of 365 days."""
         return replace(self, leap=False)
 
+    @property
+    def lacks_days(self) -> bool:
+        """Whether some of the months may not have the day on which the first date lies."""
+        if self.months % 12 == 0:
+            return self.months > 0 and (self.start.month, self.start.day) == (2, 29)
+        return self.start.day > 28
+
     def check(self) -> None:
         """Refuse dates that the calendar does not have.
 
