@@ -19,6 +19,7 @@ from rawmmap.formats.grads.reader import GradsReader
 from rawmmap.formats.isce import IsceReader
 from rawmmap.formats.mds.reader import MdsReader
 from rawmmap.formats.metaimage import MetaImageReader
+from rawmmap.formats.npy.npz import NpzReader
 from rawmmap.formats.npy.reader import NpyReader
 from rawmmap.formats.nrrd.reader import NrrdReader
 from rawmmap.formats.psrdada import PsrdadaReader
@@ -47,6 +48,20 @@ class TestNpy(ReaderTests):
         def make(path: Path) -> None:
             with path.open("wb") as file:
                 np.save(file, VALUES)
+
+        return make
+
+
+class TestNpz(ReaderTests):
+    @pytest.fixture
+    def reader(self) -> Reader:
+        return NpzReader()
+
+    @pytest.fixture
+    def make_sample(self) -> Callable[[Path], Any]:
+        def make(path: Path) -> None:
+            with path.open("wb") as file:
+                np.savez(file, u=VALUES, v=VALUES[0])
 
         return make
 

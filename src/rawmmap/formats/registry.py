@@ -31,6 +31,7 @@ __all__ = ["Reader", "find", "has_own_engine", "recognise", "register"]
 _BUILT_IN = {
     "sidecar": "rawmmap.formats.sidecar.reader:SidecarReader",
     "npy": "rawmmap.formats.npy.reader:NpyReader",
+    "npz": "rawmmap.formats.npy.npz:NpzReader",
     "envi": "rawmmap.formats.envi.reader:EnviReader",
     "vrt": "rawmmap.formats.vrt.reader:VrtReader",
     "isce": "rawmmap.formats.isce:IsceReader",

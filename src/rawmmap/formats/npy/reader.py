@@ -15,10 +15,12 @@ from rawmmap.errors import DescriptionError, name_file
 from rawmmap.formats.probe import Probe
 from rawmmap.layout import plain_dtype
 
-__all__ = ["NpyReader"]
+__all__ = ["LONGEST_PREAMBLE", "NpyReader", "read_template"]
 
 # Longer headers are refused, as NumPy does with those of untrusted files.
 _MAX_HEADER = 10_000
+#: Bytes within which the array begins: magic string, version and length come before the header.
+LONGEST_PREAMBLE = 12 + _MAX_HEADER
 
 
 class NpyReader:
@@ -40,7 +42,7 @@ class NpyReader:
         """
         with probe.open() as file, name_file(probe.name):
             try:
-                template = _read_template(file)
+                template = read_template(file)
             except OSError:
                 raise
             # What NumPy raises depends on its version: TokenError, RecursionError and others, too.
@@ -50,7 +52,7 @@ class NpyReader:
         return Description(probe.name, {"data": Variable(dims, template)}, unnamed=True)
 
 
-def _read_template(file: BinaryIO) -> LayoutTemplate:
+def read_template(file: BinaryIO) -> LayoutTemplate:
     """Return the layout that the header at the start of an open file describes."""
     shape, fortran, dtype = _read_header(file)
     plain_dtype(dtype)
