@@ -22,10 +22,14 @@ from rawmmap.formats.metaimage import MetaImageReader
 from rawmmap.formats.npy.npz import NpzReader
 from rawmmap.formats.npy.reader import NpyReader
 from rawmmap.formats.nrrd.reader import NrrdReader
+from rawmmap.formats.pds.pds3 import Pds3Reader
+from rawmmap.formats.pds.pds4 import Pds4Reader
 from rawmmap.formats.psrdada import PsrdadaReader
 from rawmmap.formats.registry import Reader
 from rawmmap.formats.ripple import RippleReader
 from rawmmap.formats.roi_pac import RoiPacReader
+from rawmmap.formats.rraster import RrasterReader
+from rawmmap.formats.segy import SegyReader
 from rawmmap.formats.sidecar.reader import SidecarReader
 from rawmmap.formats.sigmf import SigmfReader
 from rawmmap.formats.sigproc import SigprocReader
@@ -316,6 +320,82 @@ class TestRipple(ReaderTests):
             entries |= {"data-length": 2, "byte-order": "big-endian", "record-by": "image"}
             text = "".join(f"{key}\t{value}\n" for key, value in entries.items())
             path.with_suffix(".rpl").write_text(text)
+
+        return make
+
+
+class TestSegy(ReaderTests):
+    @pytest.fixture
+    def reader(self) -> Reader:
+        return SegyReader()
+
+    @pytest.fixture
+    def make_sample(self) -> Callable[[Path], Any]:
+        binary = bytearray(400)
+        struct.pack_into(">HHHHH", binary, 16, 1000, 0, 4, 0, 3)
+        traces = b"".join(bytes(240) + row.tobytes() for row in VALUES)
+        content = b"C 1 a test".ljust(3200) + bytes(binary) + traces
+        return lambda path: path.write_bytes(content)
+
+
+class TestPds3(ReaderTests):
+    @pytest.fixture
+    def reader(self) -> Reader:
+        return Pds3Reader()
+
+    @pytest.fixture
+    def make_sample(self) -> Callable[[Path], Any]:
+        text = b"PDS_VERSION_ID = PDS3\r\n^IMAGE = 401 <BYTES>\r\nOBJECT = IMAGE\r\nLINES = 3\r\n"
+        text += b"LINE_SAMPLES = 4\r\nSAMPLE_TYPE = MSB_INTEGER\r\nSAMPLE_BITS = 16\r\n"
+        text += b"MISSING_CONSTANT = 16#0003#\r\nEND_OBJECT = IMAGE\r\nEND\r\n"
+        return lambda path: path.write_bytes(text.ljust(400) + VALUES.tobytes())
+
+
+class TestRraster(ReaderTests):
+    @pytest.fixture
+    def reader(self) -> Reader:
+        return RrasterReader()
+
+    @pytest.fixture
+    def header(self, sample: Path) -> Path:
+        return sample.with_suffix(".grd")
+
+    @pytest.fixture
+    def make_sample(self) -> Callable[[Path], Any]:
+        def make(path: Path) -> None:
+            path.write_bytes(VALUES.tobytes())
+            text = "[georeference]\nnrows=3\nncols=4\nxmin=0\nymin=0\nxmax=1\nymax=1\n"
+            text += "[data]\ndatatype=INT2S\nbyteorder=big\nnodatavalue=-1\n"
+            path.with_suffix(".grd").write_text(text)
+
+        return make
+
+
+class TestPds4(ReaderTests):
+    header_suffix = ".xml"
+    opens_header = True
+
+    @pytest.fixture
+    def reader(self) -> Reader:
+        return Pds4Reader()
+
+    @pytest.fixture
+    def make_sample(self) -> Callable[[Path], Any]:
+        def make(path: Path) -> None:
+            path.write_bytes(VALUES.tobytes())
+            axes = "".join(
+                f"<Axis_Array><axis_name>{name}</axis_name><elements>{n}</elements>"
+                f"<sequence_number>{i}</sequence_number></Axis_Array>"
+                for i, (name, n) in enumerate([("Line", 3), ("Sample", 4)], 1)
+            )
+            text = (
+                '<Product_Observational xmlns="http://pds.nasa.gov/pds4/pds/v1">'
+                f"<File_Area_Observational><File><file_name>{path.name}</file_name></File>"
+                "<Array_2D_Image><offset>0</offset><Element_Array><data_type>SignedMSB2"
+                f"</data_type></Element_Array>{axes}</Array_2D_Image></File_Area_Observational>"
+                "</Product_Observational>"
+            )
+            path.with_name(f"{path.name}.xml").write_text(text)
 
         return make
 

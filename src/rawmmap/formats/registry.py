@@ -44,6 +44,10 @@ _BUILT_IN = {
     "spikeglx": "rawmmap.formats.spikeglx:SpikeglxReader",
     "wav": "rawmmap.formats.wav:WavReader",
     "ripple": "rawmmap.formats.ripple:RippleReader",
+    "segy": "rawmmap.formats.segy:SegyReader",
+    "pds3": "rawmmap.formats.pds.pds3:Pds3Reader",
+    "pds4": "rawmmap.formats.pds.pds4:Pds4Reader",
+    "rraster": "rawmmap.formats.rraster:RrasterReader",
     "ehdr": "rawmmap.formats.ehdr:EhdrReader",
     "mds": "rawmmap.formats.mds.reader:MdsReader",
     # By the markers alone, which no other format has by chance; but those above say more.
