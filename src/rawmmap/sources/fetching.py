@@ -146,7 +146,7 @@ def _store(piece: Fetch, data: bytes) -> None:
 
 async def _fetch_http(fs: Any, piece: Fetch, unchecked: list[Fetch]) -> None:
     """Fetch one range; what does not say its state is added to `unchecked`."""
-    options = dict(fs.kwargs)
+    options = {"read_bufsize": TUNING.remote_buffer, **fs.kwargs}
     headers = {
         **options.pop("headers", {}),
         "Range": f"bytes={piece.start}-{piece.stop - 1}",

@@ -42,6 +42,9 @@ class Tuning:
     remote_requests : int
         Number of requests of one selection that are under way at a time; as many connections as
         aiohttp keeps.
+    remote_buffer : int
+        Bytes of an answer that may wait to be stored before the connection is held up
+        (``benchmarks/remote.py`` without latency).
     open_sources : int
         Number of sources of a series that stay cached, well below the usual limit of descriptors.
     """
@@ -57,6 +60,7 @@ class Tuning:
     remote_gap: int = 2**18
     remote_piece: int = 2**24
     remote_requests: int = 100
+    remote_buffer: int = 2**20
     open_sources: int = 64
 
 
