@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import dask
 import numpy as np
@@ -34,16 +34,19 @@ THREADS = 2
 LATENCY = 20.0
 REFERENCE = "Zarr, uncompressed"
 
-Opener = Callable[[bool], Any]
+#: None without Dask; "same" for the chunks of the Zarr array; "own" for what ``chunks={}`` gives.
+Chunks = Literal["same", "own"] | None
+Opener = Callable[[Chunks], Any]
 
 
 def engine(flat: Flat, url: str) -> Opener:
     """Return how our engine opens the flat file."""
 
-    def open_array(chunked: bool) -> Any:
+    def open_array(chunks: Chunks) -> Any:
+        lengths = {"same": {"time": flat.rows}, "own": {}}
         ds = xr.open_dataset(
             f"{url}/u.raw", engine="rawmmap", dtype=flat.dtype, shape=flat.shape, dims=DIMS,
-            offset=flat.offset, name="u", chunks={"time": flat.rows} if chunked else None,
+            offset=flat.offset, name="u", chunks=lengths[chunks] if chunks else None,
         )  # fmt: skip
         return ds["u"]
 
@@ -54,10 +57,11 @@ def from_raw(flat: Flat, url: str) -> Opener:
     """Return how `rawmmap.from_raw` and `rawmmap.RawArray` open the flat file."""
     import rawmmap
 
-    def open_array(chunked: bool) -> Any:
+    def open_array(chunks: Chunks) -> Any:
         args = f"{url}/u.raw", flat.dtype, flat.shape
-        if chunked:
-            return rawmmap.from_raw(*args, offset=flat.offset, chunks=(flat.rows, -1, -1))
+        if chunks:
+            lengths = {"same": (flat.rows, -1, -1), "own": "auto"}
+            return rawmmap.from_raw(*args, offset=flat.offset, chunks=lengths[chunks])
         return rawmmap.RawArray(*args, offset=flat.offset)
 
     return open_array
@@ -78,8 +82,8 @@ def zarr(flat: Flat, url: str) -> Opener:
             array[start : start + len(block)] = block
         zarr.consolidate_metadata(path)
 
-    def open_array(chunked: bool) -> Any:
-        return xr.open_zarr(f"{url}/u.zarr", chunks={} if chunked else None)["u"]
+    def open_array(chunks: Chunks) -> Any:
+        return xr.open_zarr(f"{url}/u.zarr", chunks={} if chunks else None)["u"]
 
     return open_array
 
@@ -100,7 +104,7 @@ def kerchunk(flat: Flat, url: str) -> Opener:
         position = flat.offset + start * flat.frame_bytes
         refs[f"u/{number}.0.0"] = [f"{url}/u.raw", position, flat.chunk_bytes]
 
-    def open_array(chunked: bool) -> Any:
+    def open_array(chunks: Chunks) -> Any:
         from zarr.storage import FsspecStore
 
         fs = fsspec.filesystem(
@@ -108,7 +112,7 @@ def kerchunk(flat: Flat, url: str) -> Opener:
             remote_options={"asynchronous": True}, asynchronous=True, skip_instance_cache=True,
         )  # fmt: skip
         store = FsspecStore(fs, read_only=True)
-        return xr.open_zarr(store, chunks={} if chunked else None, consolidated=False)["u"]
+        return xr.open_zarr(store, chunks={} if chunks else None, consolidated=False)["u"]
 
     return open_array
 
@@ -123,16 +127,19 @@ CONTESTANTS: dict[str, Callable[[Flat, str], Opener]] = {
 
 @dataclass(frozen=True)
 class Case:
-    """One selection: whether it goes through Dask, and what NumPy and the contestants do."""
+    """One selection, and the chunks through which it goes."""
 
     name: str
-    chunked: bool
+    chunks: Chunks
     select: Callable[[Any], Any]
 
 
 def _mean(array: Any) -> Any:
     lazy = array.mean(skipna=False) if isinstance(array, xr.DataArray) else array.mean()
     return lazy.compute() if hasattr(lazy, "compute") else lazy
+
+
+# What NumPy and all contestants do.
 
 
 def _load(selected: Any) -> Any:
@@ -155,12 +162,15 @@ def _frame(array: Any) -> Any:
 
 
 CASES = (
-    Case("mean of all, through Dask", True, _mean),
-    Case("time series of a pixel", False, _series),
-    Case("time series of a pixel, through Dask", True, _series),
-    Case("100 x 100 window of every frame", False, _crop),
-    Case("100 x 100 window of every frame, through Dask", True, _crop),
-    Case("one frame", False, _frame),
+    Case("mean of all, equal chunks", "same", _mean),
+    Case("mean of all, chunks={}", "own", _mean),
+    Case("time series of a pixel", None, _series),
+    Case("time series of a pixel, equal chunks", "same", _series),
+    Case("time series of a pixel, chunks={}", "own", _series),
+    Case("100 x 100 window of every frame", None, _crop),
+    Case("100 x 100 window of every frame, equal chunks", "same", _crop),
+    Case("100 x 100 window of every frame, chunks={}", "own", _crop),
+    Case("one frame", None, _frame),
 )
 
 
@@ -180,7 +190,7 @@ def measure(
     gc.collect()
     server.count()
     start = time.perf_counter()
-    result = case.select(opener(case.chunked))
+    result = case.select(opener(case.chunks))
     outcome.seconds.append(time.perf_counter() - start)
     outcome.requests, outcome.nbytes = server.count()
     np.testing.assert_allclose(result, case.select(values), rtol=1e-4)

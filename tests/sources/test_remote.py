@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import fsspec
 import numpy as np
@@ -16,6 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rawmmap import RawArray, from_raw
+from rawmmap.access import read_layout
+from rawmmap.sources.tuning import TUNING
 from tests.strategies import advanced_keys, basic_keys
 
 SHAPE = (6, 50, 40)
@@ -46,6 +50,22 @@ def test_every_key(url: str, array: np.ndarray, data: st.DataObject) -> None:
             raw[key]
         return
     np.testing.assert_array_equal(raw[key], expected)
+
+
+@given(st.data())
+def test_every_key_in_portions(url: str, array: np.ndarray, data: st.DataObject) -> None:
+    """Where a selection needs much that lies between its elements, it is fetched bit by bit."""
+    small = replace(TUNING, slab=data.draw(st.integers(100, 5000)))
+    key = data.draw(basic_keys(SHAPE))
+    raw = RawArray(url, ">f4", SHAPE, offset=20)
+    layout = raw.layout[key]
+    with (
+        patch("rawmmap.access.TUNING", small),
+        patch("rawmmap.access.plan.__defaults__", (small,)),
+        patch("rawmmap.sources.remote.RemoteFile.gap", data.draw(st.integers(0, 5000))),
+    ):
+        values = read_layout(raw.files[0], layout, "auto")
+    np.testing.assert_array_equal(values, array[key])
 
 
 def test_only_what_is_selected_is_fetched(
