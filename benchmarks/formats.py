@@ -97,7 +97,7 @@ def grads(folder: Path, cube: Cube) -> dict[str, Opener]:
         if chunks is None:
             raise NotImplementedError("opens Dask arrays only")
         opened = importlib.import_module("xgrads").open_CtlDataset(str(ctl))
-        return opened["u"].squeeze().chunk({"time": chunks})
+        return opened["u"].squeeze()
 
     def ours(chunks: int | None) -> Any:
         return engine(ctl, "u", chunks, mask_and_scale=False)

@@ -5,16 +5,19 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import xarray as xr
+from hypothesis import given
+from hypothesis import strategies as st
 
 import rawmmap
 from rawmmap.formats.grads.templates import MOST_TIMES, Member, Substitution, list_runs
-from rawmmap.formats.grads.times import TimeAxis, parse_date
+from rawmmap.formats.grads.times import MONTHS, TimeAxis, parse_date
 from rawmmap.layout import Layout
 from tests.formats.grads_files import Grid, dump, needs_grads, run_grads
 
@@ -161,6 +164,57 @@ def test_files_of_a_template(tmp_path: Path, code: str, order: str) -> None:
         np.testing.assert_array_equal(raw[name].data[5:0:-2, ..., 1:], expected[5:0:-2, ..., 1:])
     chunked = xr.open_dataset(ctl, engine="rawmmap", chunks={}, mask_and_scale=False)
     np.testing.assert_array_equal(chunked.u, grid.expected()["u"])
+
+
+@given(
+    after=st.integers(0, 99 * 365 * 24),
+    hours=st.integers(1, 200),
+    nt=st.integers(1, 60),
+    template=st.sampled_from(["%y4", "%y4%m2", "%m2%d2", "%d1", "%h2", "%f3", "%t3", "%y2%j3"]),
+    missing=st.integers(0, 3),
+    key=st.tuples(*(st.slices(60) for _ in range(2))),
+)
+def test_any_template(
+    tmp_path: Path, after: int, hours: int, nt: int, template: str, missing: int, key: Any
+) -> None:
+    """Write the file of each time as its name says, by the dates of Python."""
+    start = datetime(1950, 1, 1, tzinfo=UTC) + timedelta(hours=after)
+    folder = tmp_path / f"{after}_{hours}_{nt}_{template.replace('%', '')}_{missing}"
+    folder.mkdir(exist_ok=True)
+    forms = {"%y4": "%Y", "%m2": "%m", "%d2": "%d", "%h2": "%H", "%y2": "%y", "%j3": "%j"}
+    names = []
+    for t in range(nt):
+        date = start + t * timedelta(hours=hours)
+        name = template.replace("%f3", f"{t * hours:03d}").replace("%t3", f"{t + 1:03d}")
+        name = name.replace("%d1", str(date.day))
+        for ours, python in forms.items():
+            name = name.replace(ours, date.strftime(python))
+        names.append(name)
+    grid = Grid(nt=nt, nx=2, ny=1, levels=(0,), options=("template",))
+    values = grid.values()["u"][0, :, 0]
+    expected = np.full_like(values, np.nan)
+    files: dict[str, list[Any]] = {}
+    place = 0
+    for t, name in enumerate(names):
+        place = place + 1 if t and names[t - 1] == name else 0
+        held = files.setdefault(name, [])
+        if place == len(held):
+            held.append(values[t])
+        expected[t] = held[place]
+    for number, (name, held) in enumerate(files.items()):
+        if number % 4 < missing and len(files) > number + 1:
+            expected[[n == name for n in names]] = np.nan
+        else:
+            (folder / f"g{name}.dat").write_bytes(np.array(held, "<f4").tobytes())
+    ctl = folder / "g.ctl"
+    date = f"{start:%H}z{start:%d}{MONTHS[start.month - 1]}{start.year}"
+    text = grid.text(f"^g{template}.dat")
+    ctl.write_text(text.replace("00z05mar1998 12hr", f"{date} {hours}hr"))
+    ds = xr.open_dataset(ctl, engine="rawmmap")
+    np.testing.assert_array_equal(ds.u[:, 0], expected[:, 0])
+    np.testing.assert_array_equal(ds.u[key[0], 0, key[1]], expected[key[0], 0][:, key[1]])
+    first = np.datetime64(start.replace(tzinfo=None), "ns")
+    np.testing.assert_array_equal(ds.time, first + np.arange(nt) * np.timedelta64(hours, "h"))
 
 
 def test_missing_files_are_missing_values(tmp_path: Path) -> None:
