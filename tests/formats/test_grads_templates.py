@@ -207,14 +207,14 @@ def test_any_template(
         else:
             (folder / f"g{name}.dat").write_bytes(np.array(held, "<f4").tobytes())
     ctl = folder / "g.ctl"
-    date = f"{start:%H}z{start:%d}{MONTHS[start.month - 1]}{start.year}"
+    first = f"{start:%H}z{start:%d}{MONTHS[start.month - 1]}{start.year}"
     text = grid.text(f"^g{template}.dat")
-    ctl.write_text(text.replace("00z05mar1998 12hr", f"{date} {hours}hr"))
+    ctl.write_text(text.replace("00z05mar1998 12hr", f"{first} {hours}hr"))
     ds = xr.open_dataset(ctl, engine="rawmmap")
     np.testing.assert_array_equal(ds.u[:, 0], expected[:, 0])
     np.testing.assert_array_equal(ds.u[key[0], 0, key[1]], expected[key[0], 0][:, key[1]])
-    first = np.datetime64(start.replace(tzinfo=None), "ns")
-    np.testing.assert_array_equal(ds.time, first + np.arange(nt) * np.timedelta64(hours, "h"))
+    origin = np.datetime64(start.replace(tzinfo=None), "ns")
+    np.testing.assert_array_equal(ds.time, origin + np.arange(nt) * np.timedelta64(hours, "h"))
 
 
 def test_missing_files_are_missing_values(tmp_path: Path) -> None:
