@@ -29,7 +29,7 @@ from rawmmap.layout.bits import BitLayout
 from rawmmap.layout.mosaic import Mosaic
 from rawmmap.layout.parts import filling_of, full_index
 from rawmmap.layout.samples import Samples
-from rawmmap.mapping import PAGE
+from rawmmap.mapping import PAGE, descriptors_in_maps
 from rawmmap.sources import Access, Files, Range, Source
 from rawmmap.sources.tuning import TUNING, Tuning
 
@@ -238,7 +238,7 @@ def read(
     every = list(parts)
     decode = _decoder(samples)
     if len(every) == 1 and isinstance(every[0].data, Layout):
-        return decode(read_layout(files[every[0].file], every[0].data, access))
+        return decode(read_layout(files[every[0].file], every[0].data, _spare(access, files)))
     if len(every) == 1 and isinstance(every[0].data, BitLayout):
         return decode(read_bits(files[every[0].file], every[0].data, access))
     result = np.empty(shape, decode(np.empty(0, dtype)).dtype)
@@ -253,12 +253,14 @@ def read(
         elif not isinstance(data, Layout):
             result[part.index] = decode(data.array)
         elif data.size:
-            step = plan(data, access, files[part.file])
-            if step.way == "read":
+            source = files[part.file]
+            step = plan(data, access, source)
+            # Local files gain nothing by one request for all of them.
+            if source.maps or step.way != "read":
+                result[part.index] = decode(_execute(source, step))
+            else:
                 ranges.append(_range_of(part.file, step))
                 reads.append((part, step))
-            else:
-                result[part.index] = decode(_execute(files[part.file], step))
     for (part, step), buffer in zip(reads, files.read(ranges), strict=True):
         packed = Layout.dense(dtype, step.layout.shape) if step.runs is None else step.runs.packed
         result[part.index] = decode(packed.view(buffer))
@@ -297,6 +299,12 @@ def read_point_parts(
     for (target, packed), buffer in zip(reads, files.read(ranges), strict=True):
         result[target] = decode(packed.view(buffer))
     return result.reshape(picked + rest)
+
+
+def _spare(access: Access, files: Files) -> Access:
+    """Return how to read one of many files, whose windows may each keep a descriptor open."""
+    many = len(files) > 1 and descriptors_in_maps() >= TUNING.open_maps
+    return "read" if many and access == "auto" else access
 
 
 def _decoder(samples: Samples | None) -> Callable[[npt.NDArray[Any]], npt.NDArray[Any]]:

@@ -6,6 +6,8 @@ import gzip
 import os
 import pickle
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -322,3 +324,143 @@ def test_a_compressed_series_is_refused_by_name(tmp_path: Path) -> None:
         (tmp_path / f"{step}.gz").write_bytes(gzip.compress(bytes(100)))
     with pytest.raises(ValueError, match=r"0\.gz"):
         open_series(tmp_path / "{step}.gz", dtype="u1", shape=(4,), dims="x")
+
+
+def test_refresh_of_joined_files(tmp_path: Path) -> None:
+    def write_day(day: int, count: int) -> None:
+        (tmp_path / f"{day}.dat").write_bytes(np.arange(count, dtype="<i4").tobytes() + b"xx")
+
+    def name_of(ds: xr.Dataset) -> str:
+        return str(ds["data"].data.name)
+
+    write_day(1, 3)
+    write_day(2, 1)
+    keywords: dict[str, Any] = {"dtype": "<i4", "shape": (), "record_dim": "day", "chunks": {}}
+    first = open_series(tmp_path / "{day:d}.dat", **keywords)
+    assert name_of(rawmmap.refresh(first)) == name_of(rawmmap.refresh(first))
+    first = rawmmap.refresh(first)
+    write_day(2, 2)  # a member has grown
+    second = rawmmap.refresh(first)
+    assert second["data"].values.tolist() == [0, 1, 2, 0, 1]
+    write_day(3, 1)  # a new member
+    third = rawmmap.refresh(second)
+    assert third["file_day"].values.tolist() == [1, 1, 1, 2, 2, 3]
+    (tmp_path / "1.dat").unlink()  # one less
+    fourth = rawmmap.refresh(third)
+    assert fourth["data"].values.tolist() == [0, 1, 0]
+    path = tmp_path / "3.dat"
+    path.write_bytes(path.read_bytes())  # written again, with the same contents
+    os.utime(path, ns=(1, 1))
+    fifth = rawmmap.refresh(fourth)
+    assert len({name_of(ds) for ds in (first, second, third, fourth, fifth)}) == 5
+    with pytest.raises(FileNotFoundError, match=r"1\.dat"):
+        third.compute()
+    for path in tmp_path.iterdir():
+        path.unlink()
+    with pytest.raises(FileNotFoundError, match="no file has a name of this pattern"):
+        rawmmap.refresh(fifth)
+
+
+def test_refresh_names_members_that_vanished_from_a_grid(tmp_path: Path) -> None:
+    for name in ("a-1", "a-2", "b-1", "b-2"):
+        np.zeros(2, "<f4").tofile(tmp_path / name)
+    keywords: dict[str, Any] = {"dtype": "<f4", "shape": 2, "dims": "x"}
+    ds = open_series(tmp_path / "{k}-{n:d}", **keywords)
+    filled = open_series(tmp_path / "{k}-{n:d}", missing="fill", **keywords)
+    (tmp_path / "b-1").unlink()
+    with pytest.raises(DescriptionError, match=r"1 of 4 files are missing: .*b-1"):
+        rawmmap.refresh(ds)
+    assert rawmmap.refresh(filled)["data"].isnull().sum() == 2
+
+
+def test_a_member_that_was_cut_or_is_not_a_file_is_named(tmp_path: Path) -> None:
+    write_members(tmp_path, "{step}.bin")
+    ds = open_series(tmp_path / "{step}.bin", **MEMBER)
+    os.truncate(tmp_path / "3.bin", 20)
+    with pytest.raises(OSError, match=r"3\.bin"):
+        ds["data"].load()
+    (tmp_path / "3.bin").unlink()
+    (tmp_path / "3.bin").mkdir()
+    with pytest.raises(OSError, match=r"3\.bin"):
+        ds["data"][3].load()
+    assert open_series(tmp_path / "{step}.bin", **MEMBER).sizes["step"] == 4
+    write_members(tmp_path, "{step}.bin", 3)  # a file that appears does not change what is open
+    assert ds["data"][2].values[0, 0] == 24
+
+
+def test_dates_in_folders(tmp_path: Path) -> None:
+    days = [("2023", "12", "31"), ("2024", "02", "29"), ("2024", "03", "01")]
+    for number, (year, month, day) in enumerate(days):
+        folder = tmp_path / year / month
+        folder.mkdir(parents=True)
+        np.full(2, number, "<i2").tofile(folder / f"{day}.bin")
+    (tmp_path / "2024" / "13").mkdir()
+    (tmp_path / "2024" / "13" / "01.bin").write_bytes(bytes(4))
+    keywords: dict[str, Any] = {"dtype": "<i2", "shape": 2, "dims": "x"}
+    ds = open_series(f"{tmp_path}/{{time:%Y}}/{{time:%m}}/{{time:%d}}.bin", **keywords)
+    times = np.array(["-".join(day) for day in days], "M8[ns]")
+    np.testing.assert_array_equal(ds["time"], times)
+    assert ds["data"].values[:, 1].tolist() == [0, 1, 2]
+    with pytest.raises(DescriptionError, match="files are missing"):
+        open_series(f"{tmp_path}/{{year}}/{{month}}/{{day}}.bin", **keywords)
+
+
+def test_members_with_headers_of_their_own(tmp_path: Path) -> None:
+    values = np.arange(24, dtype=">f8").reshape(2, 3, 4)
+    for step, member in enumerate(values):
+        np.save(tmp_path / f"u-{step}.npy", member)
+    ds = open_series(tmp_path / "u-{step}.npy")
+    np.testing.assert_array_equal(ds[next(iter(ds.data_vars))], values)
+    np.testing.assert_array_equal(rawmmap.from_raw(tmp_path / "u-{step}.npy").compute(), values)
+
+
+@pytest.mark.parametrize("remote", [False, True])
+def test_from_raw_takes_lists(tmp_path: Path, remote: bool) -> None:
+    values = np.arange(12, dtype="<i4").reshape(3, 4)
+    fs = fsspec.filesystem("memory")
+    urls: list[Any] = []
+    for number, member in enumerate(values):
+        if remote:
+            fs.pipe(f"/listed/{number}.bin", b"head" + member.tobytes())
+            urls.append(f"memory://listed/{number}.bin")
+        else:
+            (tmp_path / f"{number}.bin").write_bytes(b"head" + member.tobytes())
+            urls.append(tmp_path / f"{number}.bin")
+    array = rawmmap.from_raw(urls[::-1], "<i4", 4, offset=4)
+    np.testing.assert_array_equal(array.compute(), values[::-1])
+    np.testing.assert_array_equal(array[1:, ::2].compute(), values[1::-1, ::2])
+    with pytest.raises(FileNotFoundError, match=r"gone"):
+        rawmmap.from_raw([*urls[:1], "memory://gone" if remote else tmp_path / "gone"], "<i4", 4)
+    if remote:
+        fs.rm("/listed", recursive=True)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts descriptors in /proc")
+@pytest.mark.parametrize("access", ["auto", "read"])
+def test_never_more_than_64_descriptors(tmp_path: Path, access: str) -> None:
+    nbytes = 2**20 + 4096  # enough to be mapped
+    for step in range(150):
+        with open(tmp_path / f"{step}.bin", "wb") as file:
+            file.truncate(nbytes)
+    code = f"""
+import os, resource
+import dask, rawmmap, xarray as xr
+keywords = dict(dtype="u1", shape=({nbytes // 1024}, 1024), dims=("y", "x"), access={access!r})
+for number in range(2):
+    ds = xr.open_dataset("{tmp_path}/{{step:d}}.bin", engine="rawmmap", **keywords)
+    chunked = ds.chunk(step=1)
+    ds["data"][:2].load()
+    chunked["data"][:2].compute()
+    if not number:
+        limit = len(os.listdir("/proc/self/fd")) + 64
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+assert not ds["data"][:, 3, 5].values.any()
+pick = xr.DataArray([5, 77, 149], dims="p")
+assert not ds["data"].isel(step=pick, x=pick).values.any()
+assert not ds["data"].load().any()
+persisted = chunked["data"].persist()
+assert not persisted.any()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -13,7 +13,7 @@ from rawmmap.mapping._advice import advise, flush, resident
 from rawmmap.mapping._mapping import Mapping, mapping_of
 from rawmmap.mapping._mmap import anonymous, mmap
 from rawmmap.mapping._system import GRANULARITY, PAGE
-from rawmmap.mapping._window import advise_window, map_window
+from rawmmap.mapping._window import advise_window, descriptors_in_maps, map_window
 
 __all__ = [
     "GRANULARITY",
@@ -22,6 +22,7 @@ __all__ = [
     "advise",
     "advise_window",
     "anonymous",
+    "descriptors_in_maps",
     "flush",
     "map_window",
     "mapping_of",

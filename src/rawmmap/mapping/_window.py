@@ -157,6 +157,11 @@ def map_window(
     return np.frombuffer(window, _BYTE), origin
 
 
+def descriptors_in_maps() -> int:
+    """Return how many descriptors the maps of this process keep open: none on Python 3.13."""
+    return 0 if sys.version_info >= (3, 13) else len(_LIVE)
+
+
 def advise_window(buffer: npt.NDArray[np.uint8], advice: str) -> None:
     """Give `advice` on what `map_window` returned; where the system lacks it, do nothing."""
     number = _system.ADVICE[advice]

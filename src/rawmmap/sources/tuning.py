@@ -47,6 +47,8 @@ class Tuning:
         (``benchmarks/remote.py`` without latency).
     open_sources : int
         Number of sources of a series that stay cached, well below the usual limit of descriptors.
+    open_maps : int
+        Number of descriptors in maps from which on windows of a series are read instead.
     """
 
     small: int = 2**20
@@ -62,6 +64,7 @@ class Tuning:
     remote_requests: int = 100
     remote_buffer: int = 2**20
     open_sources: int = 64
+    open_maps: int = 48
 
 
 TUNING = Tuning()
