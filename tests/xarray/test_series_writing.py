@@ -328,9 +328,7 @@ REFUSED: dict[str, tuple[xr.Dataset, str, dict[str, Any], str]] = {
         "record axis of each file",
     ),
     "adding": (sample(), "{step}.bin", {"mode": "a"}, "mode='a' changes one file"),
-    "a part": (sample(), "{step}.bin", {"region": "auto"}, "region='auto' changes one file"),
     "appending": (sample(), "{step}.bin", {"append_dim": "step"}, "append_dim='step' changes one"),
-    "in place": (sample(), "{step}.bin", {"mode": "r+"}, "mode='r.' changes one file"),
     "folders": (sample(), "{step}/a.bin", {}, "in its own folder only"),
     "an attribute": (sample().assign_attrs(a={1, 2}), "{step}.bin", {}, "JSON cannot hold"),
 }

@@ -12,6 +12,7 @@ from __future__ import annotations
 from rawmmap.writing.append import Append
 from rawmmap.writing.draft import Draft
 from rawmmap.writing.in_place import InPlace
+from rawmmap.writing.in_place_parts import InPlaceParts
 from rawmmap.writing.plan import Transaction, WritePlan
 from rawmmap.writing.replace import Replace
 from rawmmap.writing.series import ReplaceSeries
@@ -23,6 +24,7 @@ __all__ = [
     "ChangedFileError",
     "Draft",
     "InPlace",
+    "InPlaceParts",
     "Replace",
     "ReplaceSeries",
     "State",

@@ -19,7 +19,7 @@ from rawmmap.writing.draft import Draft
 from rawmmap.writing.positional import blocks, scatter
 from rawmmap.writing.state import State
 
-__all__ = ["InPlace"]
+__all__ = ["InPlace", "copy_elements", "touch_later"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,18 +108,23 @@ class InPlace:
                 if os.fstat(fd).st_size < self.size:
                     os.ftruncate(fd, self.size)
                 os.fsync(fd)
-            _touch_later(target, before)
+            touch_later(target, before)
         self.draft.remove()
 
     def _copy(self, fd: int) -> None:
         source = LocalFile.open(self.draft.path)
         for packed, part in self.moves:
-            for key in blocks(part.shape, part.dtype.itemsize) if part.nbytes else ():
-                scatter(fd, part[key], read_layout(source, packed[key], "read"))
+            copy_elements(source, packed, fd, part)
 
     def rollback(self) -> None:
         """Remove the draft."""
         self.draft.remove()
+
+
+def copy_elements(source: LocalFile, packed: Layout, fd: int, part: Layout) -> None:
+    """Copy elements of a draft into an open file, block by block."""
+    for key in blocks(part.shape, part.dtype.itemsize) if part.nbytes else ():
+        scatter(fd, part[key], read_layout(source, packed[key], "read"))
 
 
 def _packed(layout: Layout, offset: int) -> Layout:
@@ -130,7 +135,7 @@ def _packed(layout: Layout, offset: int) -> Layout:
     return dense.transpose([int(axis) for axis in np.argsort(axes)])
 
 
-def _touch_later(target: str, before: int) -> None:
+def touch_later(target: str, before: int) -> None:
     """Let the modification time move, though the system's clock may not have ticked since."""
     status = os.stat(target)
     if status.st_mtime_ns <= before:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import dask.array as da
@@ -20,6 +20,7 @@ from rawmmap.dask import as_dask
 from rawmmap.dataset import open_described
 from rawmmap.description import Description, Keywords
 from rawmmap.description import Variable as Described
+from rawmmap.description.patterns import Pattern
 from rawmmap.errors import DescriptionError
 from rawmmap.formats import sidecar
 from rawmmap.layout import Layout
@@ -39,14 +40,12 @@ _TEXT = "OUT"
 
 @dataclass(frozen=True)
 class Existing:
-    """A data file with its sidecar.
+    """A data file with its sidecar, or a series of files with theirs.
 
     Attributes
     ----------
     description : Description
         What lies in it.
-    source : Source
-        Its bytes.
     store : RawStore
         Its variables.
     state : State
@@ -54,30 +53,49 @@ class Existing:
     """
 
     description: Description
-    source: Source
     store: RawStore
     state: State
 
     @classmethod
-    def open(cls, path: str) -> Self:
-        """Look at a file that has a sidecar."""
-        if not os.path.exists(path):
-            raise FileNotFoundError(2, os.strerror(2), path)
+    def open(cls, path: str, pattern: Pattern | None = None) -> Self:
+        """Look at a file that has a sidecar, or at a series.
+
+        Parameters
+        ----------
+        path : str
+            The file; of a series, the path that its sidecar is named after.
+        pattern : Pattern, optional
+            The names of the files of a series.
+        """
+        name = path if pattern is None else pattern.text
+        own = sidecar.sidecar_path_of(path)
+        if not os.path.exists(path if pattern is None else own):
+            raise FileNotFoundError(2, os.strerror(2), name)
         settle(path)
         state = State.of(path)
-        if not os.path.exists(sidecar.sidecar_path_of(path)):
+        if not os.path.exists(own):
             raise DescriptionError(
-                f"{path} has no sidecar, {sidecar.sidecar_path_of(path)}, to change: describe it "
-                "first, by rawmmap.describe(path, ...)"
+                f"{path} has no sidecar, {own}, to change: describe it first, by "
+                "rawmmap.describe(path, ...)"
             )
-        raw = open_described(path, Keywords(), "sidecar")
-        packed = [n for n, v in raw.description.variables.items() if isinstance(v.data, BitLayout)]
+        raw = open_described(name, Keywords(), "sidecar")
+        packed = [key for key, v in raw.description.variables.items() if isinstance(v.data, BitLayout)]
         if packed:
             raise DescriptionError(
-                f"{path}: {packed} hold samples of a few bits, which can be read, but not written; "
+                f"{name}: {packed} hold samples of a few bits, which can be read, but not written; "
                 "write the dataset to another path"
             )
-        return cls(raw.template, raw.source, RawStore(raw), state)
+        return cls(replace(raw.template, path=raw.title), RawStore(raw), state)
+
+    @property
+    def source(self) -> Source:
+        """The bytes of the one file."""
+        return self.store.raw.source
+
+    @property
+    def files(self) -> Files:
+        """The file, or those of a series."""
+        return self.store.raw.opened
 
     @property
     def placed(self) -> Mapping[str, Described]:

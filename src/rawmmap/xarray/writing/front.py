@@ -49,12 +49,12 @@ def to_raw(
 
 def plan_write(request: WriteRequest) -> WritePlan | Delayed:
     """Return what will be written, and where; nothing is written yet."""
+    if request.mode == "r+":
+        return write_region(request)
     if request.pattern is not None:
         return create_series(request, request.pattern)
     if request.append_dim is not None:
         return append(request)
-    if request.mode == "r+":
-        return write_region(request)
     if request.mode == "a" and os.path.exists(request.target):
         return add(request)
     return create(request)

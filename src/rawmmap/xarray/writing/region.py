@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from xarray import Dataset
+from xarray import Dataset, Variable
 
 from rawmmap.dask.to_raw import as_array
-from rawmmap.layout import Layout
-from rawmmap.writing import InPlace, WritePlan
+from rawmmap.layout import Arrangement, Layout, Values
+from rawmmap.writing import InPlace, InPlaceParts, WritePlan
 from rawmmap.xarray.writing.checks import check_lengths, check_record_axis_kept
 from rawmmap.xarray.writing.existing import Existing
 from rawmmap.xarray.writing.labels import check_labels, check_labels_unless_replaced
@@ -23,7 +23,7 @@ def write_region(request: WriteRequest) -> WritePlan:
     """Plan to write values into variables of a file, in place."""
     request.check_keeps_encoding()
     ds, target, region = request.dataset, request.target, request.region
-    existing = Existing.open(target)
+    existing = Existing.open(target, request.pattern)
     check_record_axis_kept(existing, request.requested_record_dims)
     unknown = sorted(str(name) for name in ds.variables if name not in existing.placed)
     if unknown:
@@ -32,22 +32,47 @@ def write_region(request: WriteRequest) -> WritePlan:
             "existing variables; mode 'a' adds variables"
         )
     ds, slices = _locate(existing, ds, region)
-    arrays, parts = [], []
+    arrays: list[Any] = []
+    parts: list[Arrangement] = []
+    known: list[tuple[str, Variable, Values]] = []
     for name, variable in existing.encoded(ds).items():
-        layout = existing.placed[name].data
-        if not isinstance(layout, Layout):
-            raise ValueError(f"{target}: the values of {name!r} are in the sidecar; use mode 'a'")
-        part = layout[tuple(slices.get(dim, slice(None)) for dim in variable.dims)]
+        key = tuple(slices.get(dim, slice(None)) for dim in variable.dims)
+        part = existing.placed[name].arrangement[key]
         lengths = dict(zip(variable.dims, part.shape, strict=True))
         check_lengths(existing, name, variable, lengths)
-        arrays.append(as_array(variable.data))
-        parts.append(part)
+        if isinstance(part, Values):
+            known.append((name, variable, part))
+        else:
+            arrays.append(as_array(variable.data))
+            parts.append(part)
     if region is None:
         check_labels_unless_replaced(existing, ds)
     else:
         check_labels(existing, ds, slices)
-    transaction = InPlace.of(target, parts, existing.state)
+    for name, variable, part in known:
+        _check_equal(existing, name, variable, part)
+    transaction = _change(existing, target, parts)
     return WritePlan(transaction, list(zip(arrays, transaction.layouts, strict=True)))
+
+
+def _change(
+    existing: Existing, target: str, parts: Sequence[Arrangement]
+) -> InPlace | InPlaceParts:
+    layouts = [part for part in parts if isinstance(part, Layout)]
+    if len(layouts) == len(parts) and len(existing.files) == 1:
+        return InPlace.of(target, layouts, existing.state)
+    return InPlaceParts.of(target, parts, existing.files, existing.state)
+
+
+def _check_equal(existing: Existing, name: str, variable: Variable, part: Values) -> None:
+    """Refuse other values than those that the sidecar has."""
+    ours, theirs = np.asarray(variable.values), part.array
+    equal_nan = ours.dtype.kind in "fc"
+    if not np.array_equal(ours, theirs, equal_nan=equal_nan):
+        raise ValueError(
+            f"{existing.description.path}: the values of {name!r} are in the sidecar, and those of "
+            f"the data differ; drop them by drop_vars({name!r}), or write the whole dataset again"
+        )
 
 
 def _locate(existing: Existing, ds: Dataset, region: Any) -> tuple[Dataset, dict[Any, slice]]:

@@ -73,9 +73,8 @@ class WriteRequest:
         check_names(dataset)
         if sidecar.is_sidecar(target):
             raise ValueError(f"{target} is a sidecar; name the data file that it describes")
-        if pattern is not None and chosen != "w":
-            asked = f"region={region!r}" if region is not None else f"append_dim={append_dim!r}"
-            asked = f"mode={mode!r}" if region is None and append_dim is None else asked
+        if pattern is not None and chosen == "a":
+            asked = f"mode={mode!r}" if append_dim is None else f"append_dim={append_dim!r}"
             raise ValueError(
                 f"{asked} changes one file, and not a series: write the series again, with "
                 "mode='w', or into one of its files"
