@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import dask
 import numpy as np
@@ -36,7 +37,12 @@ def write(number: int, pattern: Path) -> None:
     version(number).rawmmap.to_raw(pattern)
 
 
-def write_with_hook(step: int, number: int, pattern: Path) -> None:
+def append(number: int, pattern: Path) -> None:
+    more = version(number).assign_coords(step=np.arange(COUNT, 2 * COUNT))
+    more.rawmmap.to_raw(pattern, append_dim="step")
+
+
+def write_with_hook(step: int, write: Any, number: int, pattern: Path) -> None:
     sys.addaudithook(kill_at(step, str(pattern.parent)))
     write(number, pattern)
 
@@ -55,7 +61,7 @@ def each_step(folder: Path, old: list[bytes], new: list[bytes]) -> None:
         for leftover in folder.glob(".*.part"):
             leftover.unlink()
         write(1, pattern)
-        _, status = os.waitpid(forked(write_with_hook, step, 2, pattern), 0)
+        _, status = os.waitpid(forked(write_with_hook, step, write, 2, pattern), 0)
         now = [(folder / f"{i}.bin").read_bytes() for i in range(COUNT)]
         count = sum(data == other for data, other in zip(now, new, strict=True))
         assert now == new[:count] + old[count:], f"step {step}: files that are neither"
@@ -76,10 +82,31 @@ def each_step(folder: Path, old: list[bytes], new: list[bytes]) -> None:
     assert not list(folder.glob(".*.lock")), "a lock is left over"
 
 
+def each_step_of_append(folder: Path) -> None:
+    """Kill a writer that appends before each of its steps: the series is the old or the new one."""
+    pattern = folder / "{step}.bin"
+    lengths = []
+    for step in range(1000):
+        for leftover in folder.glob(".*.part"):
+            leftover.unlink()
+        write(2, pattern)
+        _, status = os.waitpid(forked(write_with_hook, step, append, 2, pattern), 0)
+        found = xr.open_dataset(pattern, engine="rawmmap").load()
+        lengths.append(found.sizes["step"])
+        assert (found["u"] == 2).all()
+        if not os.WIFSIGNALED(status):
+            assert status == 0, "the writer failed by itself"
+            break
+    assert lengths == sorted(lengths), lengths
+    assert set(lengths) == {COUNT, 2 * COUNT}, lengths
+
+
 if __name__ == "__main__":
     dask.config.set(scheduler="sync")
     place = Path(sys.argv[1])
     contents = [files_of(number, place / f"version {number}") for number in (1, 2)]
     (place / "run").mkdir()
     each_step(place / "run", *contents)
+    (place / "longer").mkdir()
+    each_step_of_append(place / "longer")
     print("fine")

@@ -71,7 +71,7 @@ def test_a_region_goes_into_the_files_that_have_it(
 @given(data=st.data())
 def test_any_region_along_the_files(tmp_path: Path, data: st.DataObject) -> None:
     ds = write(tmp_path, range(5))
-    region = {}
+    region: dict[Any, slice] = {}
     for dim, n in (("step", 5), ("y", 3), ("x", 4)):
         start = data.draw(st.integers(0, n))
         region[dim] = slice(start, data.draw(st.integers(start, n)))
@@ -169,3 +169,93 @@ def test_records_of_a_series_are_overwritten(tmp_path: Path) -> None:
     part.rawmmap.to_raw(pattern, region={"time": slice(2, 4)})
     assert np.fromfile(tmp_path / "20240101.dat", "<i4").tolist() == [0, 1, 2, 3, -1, -1]
     assert np.fromfile(tmp_path / "20240102.dat", "<i4").tolist() == [-1, -1]
+
+
+def test_further_files_are_appended(tmp_path: Path) -> None:
+    ds, pattern = write(tmp_path), tmp_path / "{step}.bin"
+    before = read_all(tmp_path)
+    more = (ds.isel(step=[0, 1]) * 2).assign_coords(step=[30, 35], label=("step", ["a", "b"]))
+    more.drop_vars("x").chunk(step=1).rawmmap.to_raw(pattern, append_dim="step")
+    now = read_all(tmp_path)
+    assert set(now) - set(before) == {"30.bin", "35.bin"}
+    assert all(now[name] == before[name] for name in before if name.endswith(".bin"))
+    np.testing.assert_array_equal(
+        np.frombuffer(now["35.bin"], ">i2", 12, 4096), ds["u"].values[1].ravel() * 4
+    )
+    expected = xr.concat([ds, more.drop_vars("x")], "step", coords="different", compat="equals")
+    xr.testing.assert_equal(open_series(tmp_path), expected)
+    assert open_series(tmp_path)["u"].encoding["dtype"] == ">i2"
+
+
+def test_a_run_step_by_step(tmp_path: Path) -> None:
+    time = np.array(["2024-01-01", "2024-01-02", "2024-01-03"], "M8[ns]")
+    ds = xr.Dataset({"t": (("time", "x"), np.arange(6.0).reshape(3, 2))}, {"time": time})
+    ds["v"] = ds["t"].astype("i2").isel(x=0)
+    for pattern in (tmp_path / "t-{time:%Y%m%d}.bin", tmp_path / "{variable}-{time:%d}.raw"):
+        for i in range(3):
+            words: Any = {"append_dim": "time"} if i else {"unlimited_dims": "time"}
+            ds.isel(time=[i]).rawmmap.to_raw(pattern, **words)
+        xr.testing.assert_identical(xr.open_dataset(pattern, engine="rawmmap"), ds)
+    assert np.fromfile(tmp_path / "v-03.raw", "<i2", offset=4096).tolist() == [4]
+
+
+def test_positions_go_on(tmp_path: Path) -> None:
+    ds = xr.Dataset({"u": (("i", "j"), np.arange(4).reshape(2, 2))})
+    for pattern in (tmp_path / "{i}-{j}.bin",):
+        ds.rawmmap.to_raw(pattern)
+        more = xr.Dataset({"u": (("i", "j"), [[7], [8]])})
+        more.rawmmap.to_raw(pattern, append_dim="j")
+        back = xr.open_dataset(pattern, engine="rawmmap")
+        assert back["u"].values.tolist() == [[0, 1, 7], [2, 3, 8]]
+        assert not back.coords
+
+
+def test_what_does_not_continue_a_series(tmp_path: Path) -> None:
+    ds, pattern = write(tmp_path), tmp_path / "{step}.bin"
+    before = read_all(tmp_path)
+    part = ds.isel(step=[0]).drop_vars("x")
+    cases: list[tuple[xr.Dataset, str, str]] = [
+        (part, "step", "does not continue"),
+        (part.drop_vars("n").assign_coords(step=[30]), "step", "are not in the data"),
+        (part.isel(x=slice(2)).assign_coords(step=[30]), "step", "'x', but 4 is needed"),
+        (part.assign_coords(step=[30]), "x", "have dimension 'x'|not a field"),
+    ]
+    for data, dim, message in cases:
+        with pytest.raises(ValueError, match=message):
+            data.rawmmap.to_raw(pattern, append_dim=dim)
+    with pytest.raises(FileNotFoundError):
+        part.rawmmap.to_raw(tmp_path / "other-{step}.bin", append_dim="step")
+    assert read_all(tmp_path) == before
+
+
+def test_two_writers_that_append_come_one_after_the_other(tmp_path: Path) -> None:
+    ds, pattern = write(tmp_path), tmp_path / "{step}.bin"
+    part = ds.isel(step=[0]).drop_vars(["x"])
+    later = part.assign_coords(step=[40]).rawmmap.to_raw(pattern, append_dim="step", compute=False)
+    part.assign_coords(step=[30]).rawmmap.to_raw(pattern, append_dim="step")
+    before = read_all(tmp_path)
+    with pytest.raises(OSError, match="another write came between"):
+        later.compute()
+    assert read_all(tmp_path) == before
+    assert open_series(tmp_path)["step"].values.tolist() == [0, 10, 20, 30]
+
+
+def test_a_failure_while_appending_leaves_the_series(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ds, pattern = write(tmp_path), tmp_path / "{step}.bin"
+    more = ds.isel(step=[0, 1]).drop_vars("x").assign_coords(step=[30, 40])
+    original = os.replace
+
+    def replace(source: Any, target: Any) -> None:
+        if str(target).endswith("40.bin"):
+            raise OSError(5, "on purpose")
+        original(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", replace)
+        with pytest.raises(OSError, match="on purpose"):
+            more.rawmmap.to_raw(pattern, append_dim="step")
+    xr.testing.assert_identical(open_series(tmp_path), ds)
+    more.rawmmap.to_raw(pattern, append_dim="step")
+    assert open_series(tmp_path)["step"].values.tolist() == [0, 10, 20, 30, 40]

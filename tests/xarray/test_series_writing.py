@@ -327,8 +327,7 @@ REFUSED: dict[str, tuple[xr.Dataset, str, dict[str, Any], str]] = {
         {"unlimited_dims": "y"},
         "record axis of each file",
     ),
-    "adding": (sample(), "{step}.bin", {"mode": "a"}, "mode='a' changes one file"),
-    "appending": (sample(), "{step}.bin", {"append_dim": "step"}, "append_dim='step' changes one"),
+    "adding": (sample(), "{step}.bin", {"mode": "a"}, "mode='a' adds variables to one"),
     "folders": (sample(), "{step}/a.bin", {}, "in its own folder only"),
     "an attribute": (sample().assign_attrs(a={1, 2}), "{step}.bin", {}, "JSON cannot hold"),
 }

@@ -22,6 +22,7 @@ from rawmmap.layout import Layout
 from rawmmap.writing.draft import Draft
 from rawmmap.writing.replace import Replace
 from rawmmap.writing.sidecars import check_replaceable, remove_untrue, restore_text, write_text
+from rawmmap.writing.state import State
 
 __all__ = ["ReplaceSeries"]
 
@@ -62,6 +63,9 @@ class ReplaceSeries:
         The path that their sidecar and their lock are named after; no file lies there.
     text : bytes or None
         The sidecar, compressed. Without one the files must not be described, then either.
+    planned : State, optional
+        What the sidecar was when this was planned, if it is to be replaced by one that tells of
+        further files. It stays until then.
     """
 
     folder: str
@@ -71,6 +75,7 @@ class ReplaceSeries:
     token: str
     label: str
     text: bytes | None = None
+    planned: State | None = None
 
     @classmethod
     def of(
@@ -81,11 +86,12 @@ class ReplaceSeries:
         axes: int,
         label: str,
         text: str | None = None,
+        planned: State | None = None,
     ) -> Self:
         """Plan to write files; nothing happens before `begin`."""
         packed = zlib.compress("\0".join(names).encode(errors="surrogateescape"), 1)
         compressed = None if text is None else zlib.compress(text.encode(), 1)
-        return cls(folder, packed, sizes, axes, secrets.token_hex(6), label, compressed)
+        return cls(folder, packed, sizes, axes, secrets.token_hex(6), label, compressed, planned)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -133,6 +139,8 @@ class ReplaceSeries:
 
     def check(self) -> None:
         """Refuse files that cannot be replaced, and a sidecar that is not one of ours."""
+        if self.planned is not None:
+            self.planned.check(self.label)
         check_replaceable(self.label, self._text)
         for member in self._members():
             member.check()
@@ -177,10 +185,14 @@ class ReplaceSeries:
     def commit(self) -> None:
         """Rename all drafts, once all of them are on disk, and replace the sidecar."""
         with locked(self.label):
-            self._sync()
-            text = self._text
-            before = None if text is None else remove_untrue(self.label, text)
             first, *others = self._members()
+            # A scheduler may repeat a commit: then there are no drafts any more.
+            if first.draft.exists:
+                self.check()
+                self._sync()
+            text = self._text
+            replaced = text is not None and self.planned is None
+            before = remove_untrue(self.label, text or "") if replaced else None
             try:
                 first.commit(wait=False)
             except BaseException:
@@ -207,8 +219,6 @@ class ReplaceSeries:
 
 
 def _sync_draft(member: Replace) -> None:
-    member.check()
-    # A scheduler may repeat a commit: then there is none any more.
     if member.draft.exists:
         sync(member.draft.path)
 

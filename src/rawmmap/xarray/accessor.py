@@ -119,7 +119,9 @@ class RawmmapAccessor:
         one after the other, when all of them are on disk, and the sidecar is replaced last. A
         failure before that leaves everything as it was; a failure or a kill in that step leaves
         each file whole, but some of them new, and no sidecar if the old one would not describe the
-        new files. Series are written as a whole, with mode "w".
+        new files. With `append_dim`, a field of the pattern, further files are written, and then
+        the sidecar; with `region` and mode "r+" the files are changed in place, one after the
+        other. Mode "a" does not add variables to a series.
 
         As in xarray's other writers, None and NaN among Python strings become empty strings.
 

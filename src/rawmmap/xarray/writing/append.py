@@ -20,26 +20,17 @@ from rawmmap.xarray.writing.existing import Existing
 from rawmmap.xarray.writing.labels import check_continued, check_labels
 from rawmmap.xarray.writing.request import WriteRequest
 
-__all__ = ["append"]
+__all__ = ["append", "encode_new"]
 
 
 def append(request: WriteRequest) -> WritePlan:
     """Plan to lengthen a dimension of a file."""
     request.check_keeps_encoding()
-    ds, target, dim = request.dataset, request.target, str(request.append_dim)
-    existing = Existing.open(target)
+    dim = str(request.append_dim)
+    existing = Existing.open(request.target)
     check_record_axis_kept(existing, request.requested_record_dims)
-    if dim not in existing.sizes:
-        raise ValueError(
-            f"{target}: append_dim={dim!r} is none of the file's dimensions {existing.sizes}"
-        )
-    longer = {name for name, placed in existing.placed.items() if dim in placed.dims}
-    _check_complete(existing, ds, longer, dim)
-    new = existing.encoded(ds.drop_vars([name for name in ds.variables if name not in longer]))
-    for name, variable in new.items():
-        check_lengths(existing, name, variable, {dim: variable.sizes[dim]})
-    check_labels(existing, ds, {}, skip=dim)
-    check_continued(existing, ds, dim)
+    new = encode_new(existing, request, dim)
+    longer = set(new)
     records = existing.description.records
     inside = all(isinstance(existing.placed[name].data, Layout) for name in longer)
     if records is not None and records.dim == dim and inside:
@@ -49,6 +40,30 @@ def append(request: WriteRequest) -> WritePlan:
         return _append_in_place(existing, new, dim, end)
     check_covered(existing)
     return _rewrite(existing, new, dim)
+
+
+def encode_new(existing: Existing, request: WriteRequest, dim: str) -> dict[str, Variable]:
+    """Return the variables that get longer, in the encoding of the file.
+
+    Raises
+    ------
+    ValueError
+        If they do not continue it.
+    """
+    ds = request.dataset
+    if dim not in existing.sizes:
+        raise ValueError(
+            f"{existing.description.path}: append_dim={dim!r} is none of the file's dimensions "
+            f"{existing.sizes}"
+        )
+    longer = {name for name, placed in existing.placed.items() if dim in placed.dims}
+    _check_complete(existing, ds, longer, dim)
+    new = existing.encoded(ds.drop_vars([name for name in ds.variables if name not in longer]))
+    for name, variable in new.items():
+        check_lengths(existing, name, variable, {dim: variable.sizes[dim]})
+    check_labels(existing, ds, {}, skip=dim)
+    check_continued(existing, ds, dim)
+    return new
 
 
 def _check_complete(existing: Existing, ds: Dataset, longer: set[str], dim: str) -> None:

@@ -79,7 +79,8 @@ class Existing:
                 "rawmmap.describe(path, ...)"
             )
         raw = open_described(name, Keywords(), "sidecar")
-        packed = [key for key, v in raw.description.variables.items() if isinstance(v.data, BitLayout)]
+        variables = raw.description.variables
+        packed = [key for key, v in variables.items() if isinstance(v.data, BitLayout)]
         if packed:
             raise DescriptionError(
                 f"{name}: {packed} hold samples of a few bits, which can be read, but not written; "

@@ -16,6 +16,7 @@ from rawmmap.formats.series import series_label
 from rawmmap.writing import WritePlan
 from rawmmap.xarray.writing.add import add
 from rawmmap.xarray.writing.append import append
+from rawmmap.xarray.writing.append_series import append_files
 from rawmmap.xarray.writing.create import create
 from rawmmap.xarray.writing.region import write_region
 from rawmmap.xarray.writing.request import Mode, WriteRequest
@@ -52,7 +53,8 @@ def plan_write(request: WriteRequest) -> WritePlan | Delayed:
     if request.mode == "r+":
         return write_region(request)
     if request.pattern is not None:
-        return create_series(request, request.pattern)
+        write_files = create_series if request.append_dim is None else append_files
+        return write_files(request, request.pattern)
     if request.append_dim is not None:
         return append(request)
     if request.mode == "a" and os.path.exists(request.target):

@@ -73,11 +73,10 @@ class WriteRequest:
         check_names(dataset)
         if sidecar.is_sidecar(target):
             raise ValueError(f"{target} is a sidecar; name the data file that it describes")
-        if pattern is not None and chosen == "a":
-            asked = f"mode={mode!r}" if append_dim is None else f"append_dim={append_dim!r}"
+        if pattern is not None and chosen == "a" and append_dim is None:
             raise ValueError(
-                f"{asked} changes one file, and not a series: write the series again, with "
-                "mode='w', or into one of its files"
+                f"mode={mode!r} adds variables to one file, and not to a series: write the series "
+                "again, with mode='w', or lengthen it by append_dim="
             )
         return cls(dataset, target, chosen, append_dim, region, encoding, unlimited_dims, pattern)
 

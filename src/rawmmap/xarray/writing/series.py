@@ -26,7 +26,7 @@ from rawmmap.xarray.writing.encoding import Encoded, encode
 from rawmmap.xarray.writing.request import WriteRequest
 from rawmmap.xarray.writing.samples import decode_samples
 
-__all__ = ["create_series"]
+__all__ = ["create_series", "labels_of"]
 
 # Bytes of all variables that are the same for all files, and go into the sidecar.
 _MOST_INLINE = 2**24
@@ -43,7 +43,7 @@ class _Member:
 def create_series(request: WriteRequest, pattern: Pattern) -> WritePlan:
     """Plan the files of a series, in the places of old ones if there are any."""
     ds, fields = request.dataset, tuple(name for name in pattern.names if name != VARIABLE)
-    labels = {field: _labels_of(ds, field) for field in fields}
+    labels = {field: labels_of(ds, field) for field in fields}
     record_dim = _record_dim(request, fields)
     encoded = encode(ds, request.encoding, request.record_dims)
     # Labels of the files are for the sidecar: nobody should have to open all files for them.
@@ -70,7 +70,7 @@ def create_series(request: WriteRequest, pattern: Pattern) -> WritePlan:
     return WritePlan(transaction, batches)
 
 
-def _labels_of(ds: Dataset, field: str) -> npt.NDArray[Any]:
+def labels_of(ds: Dataset, field: str) -> npt.NDArray[Any]:
     """Return the values of a field; without a coordinate they are positions."""
     if field not in ds.dims:
         raise ValueError(
