@@ -33,9 +33,11 @@ class HttpServer(ThreadingHTTPServer):
         What an answer says of the state of a file.
     fault : callable, optional
         Of the number of a GET request since it was set, from 0: how its answer is wrong.
+    heads : {"sized", "unsized", "refused"}
+        Whether answers to HEAD say the size, say nothing of it, or are refused.
     latency : float
         Seconds before each answer.
-    password : str, optional
+    authorization : str, optional
         What must be in the Authorization header.
     requests : list of Request
         What was asked for.
@@ -48,6 +50,7 @@ class HttpServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.files: dict[str, bytes] = {}
         self.tells = "etag"
+        self.heads = "sized"
         self.latency = 0.0
         self.authorization: str | None = None
         self.requests: list[Request] = []
@@ -114,7 +117,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:
         self._note()
         data = self._find()
-        if data is not None:
+        if data is not None and self.server.heads == "refused":
+            self._answer(403, b"", 0)
+        elif data is not None:
             self._answer(200, b"", len(data), data)
 
     def do_GET(self) -> None:
@@ -198,7 +203,10 @@ class _Handler(BaseHTTPRequestHandler):
         kind: str = "application/octet-stream",
     ) -> None:
         self.send_response(status)
-        self.send_header("Content-Length", str(length))
+        if self.server.heads == "unsized" and status == 200:
+            self.close_connection = True
+        else:
+            self.send_header("Content-Length", str(length))
         self.send_header("Content-Type", kind)
         self.send_header("Accept-Ranges", "bytes")
         if content_range is not None:

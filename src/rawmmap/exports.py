@@ -26,7 +26,7 @@ from rawmmap.formats.vrt.writer import write_vrt
 from rawmmap.layout import Arrangement, Values
 from rawmmap.layout.bits import BitLayout
 from rawmmap.layout.samples import native
-from rawmmap.sources import Files, local_path
+from rawmmap.sources import Files, local_path, name_of
 
 __all__ = ["to_envi", "to_hdf5", "to_kerchunk", "to_npy", "to_vrt"]
 
@@ -307,7 +307,7 @@ def to_kerchunk(
     (['.zattrs', '.zgroup', 'u/.zarray', 'u/.zattrs', 'u/0.0'], [0, 24])
     >>> folder.cleanup()
     """
-    name = os.fsdecode(path)
+    name, _ = name_of(path)
     if local_path(path) is None and "::" in name:
         raise ValueError(
             f"{name} is a chain of URLs, which a reference cannot be; give "
@@ -418,7 +418,7 @@ def open_for_export(
     name = local_path(path)
     if name is None:
         raise ValueError(
-            f"{os.fsdecode(path)} is not on this system: other programs are led to a file only by "
+            f"{name_of(path)[0]} is not on this system: other programs are led to a file only by "
             "its path; copy it here first"
         )
     raw = open_described(name, Keywords.take_from(words), words.pop("format", None))

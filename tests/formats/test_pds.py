@@ -103,7 +103,11 @@ class TestPds3:
 
     def test_meaning_of_values(self, tmp_path: Path) -> None:
         values = np.arange(24, dtype=">i2").reshape(2, 3, 4)
-        keys: dict[str, Any] = {"SCALING_FACTOR": "0.5 <K>", "OFFSET": 10, "MISSING_CONSTANT": "16#0003#"}
+        keys: dict[str, Any] = {
+            "SCALING_FACTOR": "0.5 <K>",
+            "OFFSET": 10,
+            "MISSING_CONSTANT": "16#0003#",
+        }
         note = 'NOTE = "several\r\nlines (of text"\r\nLIST = (1,\r\n 2)\r\n'
         (tmp_path / "a.img").write_bytes(label(extra=note, UNIT='"K"', **keys) + values.tobytes())
         ds = xr.open_dataset(tmp_path / "a.img", engine="rawmmap")
@@ -114,7 +118,12 @@ class TestPds3:
     def test_vax_floats(self, tmp_path: Path) -> None:
         # 1.0 and -2.5 as VAX F floats, by the VAX Architecture Reference Manual.
         content = bytes.fromhex("80400000") + bytes.fromhex("20c10000")
-        keys: dict[str, Any] = {"SAMPLE_TYPE": "VAX_REAL", "SAMPLE_BITS": 32, "BANDS": 1, "LINES": 1}
+        keys: dict[str, Any] = {
+            "SAMPLE_TYPE": "VAX_REAL",
+            "SAMPLE_BITS": 32,
+            "BANDS": 1,
+            "LINES": 1,
+        }
         (tmp_path / "a.img").write_bytes(label(LINE_SAMPLES=2, **keys) + content)
         ds = xr.open_dataset(tmp_path / "a.img", engine="rawmmap")
         assert ds.data.values.ravel().tolist() == [1.0, -2.5]

@@ -66,6 +66,21 @@ def test_the_local_copy_is_mapped(
     np.testing.assert_array_equal(live["data"].data[:3], ARRAY[:3])
 
 
+def test_a_copy_is_fetched_again_where_there_is_none(
+    server: HttpServer, files: str, tmp_path: Path
+) -> None:
+    options = {"simplecache": {"cache_storage": str(tmp_path / "copies")}}
+    raw = RawArray(f"simplecache::{files}/a.bin", "<u2", ARRAY.shape, storage_options=options)
+    pickled = pickle.dumps(raw)
+    assert pickle.loads(pickled).url == raw.url
+    assert server.count("GET") == 1
+    Path(raw.url).unlink()
+    with pytest.raises(FileNotFoundError):
+        raw[5]
+    np.testing.assert_array_equal(pickle.loads(pickled)[5], ARRAY[5])
+    assert server.count("GET") == 2
+
+
 def test_series_of_local_copies(server: HttpServer, tmp_path: Path) -> None:
     for t, row in enumerate(ARRAY[:5]):
         server.files[f"/run/{t:02d}.bin"] = row.tobytes()

@@ -182,6 +182,17 @@ def test_a_server_that_fails_is_not_taken_for_a_missing_sidecar(server: HttpServ
         rawmmap.open(f"{server.url}/a.raw")
 
 
+def test_servers_that_refuse_head_or_say_no_size(server: HttpServer, url: str) -> None:
+    server.heads = "refused"  # as S3 does for URLs that are signed for GET
+    raw = RawArray(url, "u1", (1024, 1024))
+    np.testing.assert_array_equal(raw[5], ARRAY[5])
+    server.heads = "unsized"
+    with pytest.raises(OSError, match=r"does not report the size.*simplecache::.*a\.raw"):
+        RawArray(url, "u1", (1024, 1024))
+    copy = RawArray(f"simplecache::{url}", "u1", (1024, 1024))
+    np.testing.assert_array_equal(copy[5], ARRAY[5])
+
+
 # One request for the ranges of a selection: what is fetched, and by how many GETs.
 
 
@@ -394,7 +405,15 @@ def test_credentials_are_not_in_errors_of_descriptions(server: HttpServer, priva
         lambda: from_raw([private, other], "u1", 1),
         lambda: from_raw(private, "u1", (1024, 1024), chunks=(5, 5, 5)),
         lambda: rawmmap.describe(private, **KEYWORDS),
+        lambda: rawmmap.describe(pattern, **KEYWORDS),
         lambda: rawmmap.map_dataset(private, **KEYWORDS),
+        lambda: rawmmap.to_raw(ARRAY, private),
+        lambda: rawmmap.to_raw(xr.Dataset({"a": ("x", ARRAY[0])}), private),
+        lambda: rawmmap.to_raw(xr.Dataset({"a": ("x", ARRAY[0])}), pattern),
+        lambda: rawmmap.to_envi(private, **KEYWORDS),
+        lambda: rawmmap.to_kerchunk(private, nonsense=1),
+        lambda: rawmmap.to_kerchunk(f"simplecache::{private}", **KEYWORDS),
+        lambda: rawmmap.open(f"simplecache::{other}", **KEYWORDS),
     ]
     for refusal in refusals:
         with pytest.raises((OSError, TypeError, ValueError)) as caught:
@@ -431,6 +450,28 @@ def test_sidecars_and_headers(server: HttpServer) -> None:
             np.testing.assert_array_equal(variable.squeeze(), values, err_msg=name)
     x = from_raw(f"{server.url}/d/a.bin")
     np.testing.assert_array_equal(x.compute(scheduler="sync"), values)
+
+
+def test_few_requests_open_a_described_file(server: HttpServer) -> None:
+    values = np.arange(6, dtype="<i2")
+    server.files["/a.bin"] = values.tobytes()
+    server.files["/a.bin.json"] = (
+        b'{"rawmmap": 1, "variables": {"v": {"dtype": "<i2", "dims": ["x"], "shape": [6]}}}'
+    )
+    raw = rawmmap.open(f"{server.url}/a.bin")
+    assert (server.count("HEAD"), server.count("GET")) == (3, 2)
+    server.requests.clear()
+    rawmmap.open(f"{server.url}/a.bin", dtype="<i2", shape=6)
+    assert (server.count("HEAD"), server.count("GET")) == (1, 0)
+    np.testing.assert_array_equal(raw["v"].data[:], values)
+
+
+@pytest.mark.slow
+def test_worker_processes_fetch_with_the_credentials(server: HttpServer, private: str) -> None:
+    x = from_raw(private, "u1", (1024, 1024), chunks=(256, -1))
+    assert_hidden(repr(x.dask) + repr(x))
+    total = x.astype("i8").sum().compute(scheduler="processes", num_workers=2)
+    assert total == ARRAY.sum(dtype="i8")
 
 
 def _npy(values: np.ndarray) -> bytes:

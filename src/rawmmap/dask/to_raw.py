@@ -19,7 +19,7 @@ from rawmmap.description.patterns import VARIABLE, Pattern
 from rawmmap.errors import name_file
 from rawmmap.formats.series import names_series
 from rawmmap.layout import Layout
-from rawmmap.sources import local_path
+from rawmmap.sources import local_path, name_of
 from rawmmap.writing import Draft, InPlace, Replace, ReplaceSeries, State, WritePlan, settle
 from rawmmap.writing.describing import check_description_kept
 
@@ -187,7 +187,9 @@ def local_target(path: str | os.PathLike[str]) -> str:
     # Without a scheme it is a path, whatever characters it contains.
     local = local_path(name) if "://" in name else name
     if local is None:
-        raise ValueError(f"{name}: only local files can be written; copy it there afterwards")
+        raise ValueError(
+            f"{name_of(name)[0]}: only local files can be written; copy it there afterwards"
+        )
     return os.path.abspath(local)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any, BinaryIO
 
-from rawmmap.sources import Source, local_path, name_of, open_source, open_stream, split_chain
+from rawmmap.sources import Source, local_path, name_of, open_source, split_chain, stream_of
 from rawmmap.sources.base import Lengths, Starts
 from rawmmap.sources.listing import existing_files
 
@@ -134,7 +134,7 @@ class Probe:
 
     def open(self) -> BinaryIO:
         """Return the file, open for reading; the caller closes it."""
-        return open_stream(self.name, self._options)
+        return stream_of(self._source)
 
     def __repr__(self) -> str:
         return f"<Probe {self.name}: {self.size} bytes>"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rawmmap.sources.base import Access, Expected, Identity, Range, Source
 from rawmmap.sources.files import Files
-from rawmmap.sources.opening import local_path, name_of, open_source, open_stream, split_chain
+from rawmmap.sources.opening import local_path, name_of, open_source, split_chain, stream_of
 from rawmmap.sources.tuning import TUNING, Tuning
 
 __all__ = [
@@ -19,6 +19,6 @@ __all__ = [
     "local_path",
     "name_of",
     "open_source",
-    "open_stream",
     "split_chain",
+    "stream_of",
 ]

@@ -18,8 +18,8 @@ __all__ = [
     "open_listed",
     "open_source",
     "open_sources",
-    "open_stream",
     "split_chain",
+    "stream_of",
 ]
 
 _CACHES = ("simplecache::", "filecache::")
@@ -106,13 +106,10 @@ def open_listed(url: str, state: State, storage_options: Mapping[str, Any]) -> S
     return RemoteFile.listed(url, state, storage_options)
 
 
-def open_stream(
-    url: str | bytes | os.PathLike[Any], storage_options: Mapping[str, Any] | None = None
-) -> BinaryIO:
-    """Open a local or remote file for reading from its start; the caller closes it."""
-    path = local_path(url)
-    if path is not None:
-        return open(path, "rb")
+def stream_of(source: Source) -> BinaryIO:
+    """Open the file of a source for reading from its start; the caller closes it."""
+    if isinstance(source, LocalFile):
+        return open(source.url, "rb")
     from rawmmap.sources.remote import open_remote_stream
 
-    return open_remote_stream(os.fsdecode(url), dict(storage_options or {}))
+    return open_remote_stream(source)

@@ -10,7 +10,7 @@ import errno
 import io
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from http import HTTPStatus
 from typing import Any, BinaryIO, ClassVar, NoReturn, Self, cast
 
@@ -65,7 +65,7 @@ def open_remote(url: str, storage_options: Mapping[str, Any]) -> Source:
         return open_remote_files([url], options)[0]
     try:
         target, kwargs = reveal_credentials(url, options)
-        return LocalFile.open(fsspec.open_local(target, **kwargs))
+        return _open_copy(fsspec.open_local(target, **kwargs), url, options)
     except Exception as error:  # noqa: BLE001 - each file system has errors of its own
         _raise_open_error(error, url, options)
 
@@ -165,11 +165,47 @@ class _RemoteStream(io.RawIOBase):
         return n
 
 
-def open_remote_stream(url: str, storage_options: Mapping[str, Any]) -> BinaryIO:
+def open_remote_stream(source: Source) -> BinaryIO:
     """Open a remote file for reading from its start."""
-    source = open_remote(url, storage_options)
-    stream = _RemoteStream(source)
-    return cast("BinaryIO", io.BufferedReader(stream, TUNING.remote_gap))
+    return cast("BinaryIO", io.BufferedReader(_RemoteStream(source), TUNING.remote_gap))
+
+
+@dataclass(frozen=True, slots=True)
+class LocalCopy(LocalFile):
+    """The local copy of a remote file, which is fetched again where there is none.
+
+    Parameters
+    ----------
+    origin : str
+        The URL that the copy comes from.
+    options : dict
+        Options for fsspec; they may hold credentials and are never shown.
+    """
+
+    origin: str = ""
+    options: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    def reopen(self) -> Source:  # type: ignore[override]
+        """Open the copy again, which a cache that looks for changes may have fetched again."""
+        return open_remote(self.origin, self.options)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore_copy, (self.url, self.identity, self.origin, self.options)
+
+
+def _restore_copy(path: str, identity: Identity, origin: str, options: Mapping[str, Any]) -> Source:
+    """Return the copy that was pickled, or one of this machine."""
+    if os.path.exists(path):
+        copy = _open_copy(path, origin, options)
+        if copy.identity == identity:
+            return copy
+    return open_remote(origin, options)
+
+
+def _open_copy(path: str, origin: str, options: Mapping[str, Any]) -> LocalCopy:
+    file = LocalFile.open(path)
+    values = {f.name: getattr(file, f.name) for f in fields(file)}
+    return LocalCopy(**values, origin=origin, options=dict(options))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from rawmmap.errors import name_file
 from rawmmap.formats import sidecar
 from rawmmap.formats.series import series_label
 from rawmmap.layout import Layout, Values
+from rawmmap.sources import local_path, name_of
 from rawmmap.writing import write_sidecar
 from rawmmap.xarray.engine import make_coords
 from rawmmap.xarray.writing.encoding import encode
@@ -82,10 +83,16 @@ def describe(
     Frozen({'y': 3, 'x': 4})
     >>> folder.cleanup()
     """
+    name, _ = name_of(path)
+    if local_path(path) is None:
+        raise ValueError(
+            f"{name}: a sidecar can only be written beside a local file; describe a local copy, "
+            "and copy its sidecar"
+        )
     description_keywords = Keywords.take_from(keywords)
     if keywords:
         known = (*Keywords.names(), "coords", "format", "missing", "fill_value")
-        raise TypeError(f"{path}: {suggest(next(iter(keywords)), known)}")
+        raise TypeError(f"{name}: {suggest(next(iter(keywords)), known)}")
     raw = open_described(path, description_keywords, format, missing=missing, fill_value=fill_value)
     description = raw.template
     if coords is not None:
