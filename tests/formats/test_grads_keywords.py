@@ -42,6 +42,10 @@ ATTRIBUTES = """
 @ time String long_name date
 @ time String units days since 1800-01-01
 @ nowhere String units K
+@ v String comment one = 1
+@ v String comment two = 2
+@ v Int16 number 1
+@ v Int16 number 2
 """
 
 
@@ -59,6 +63,8 @@ def test_attributes(tmp_path: Path) -> None:
     assert ds.u.attrs["flags"].tolist() == [1, 200]
     assert ds.u.attrs["lowest"] == -3
     assert ds.u.attrs["count"] == 65535
+    assert ds.v.attrs["comment"] == "one = 1\ntwo = 2"
+    assert ds.v.attrs["number"] == 2
     assert ds.lon.attrs["long_name"] == "degrees to the east"
     assert ds.lon.attrs["units"] == "degrees_east"
     assert ds.lat.attrs["step"] == 10
@@ -121,6 +127,15 @@ def test_missing_values_of_types(tmp_path: Path, code: str, undef: str, fill: An
     attrs = rawmmap.open(ctl)["u"].attrs
     assert attrs.get("_FillValue") == fill
     assert fill is None or attrs["_FillValue"].dtype == code
+
+
+@pytest.mark.parametrize("units", ["0", "33,100", "80 ,160, 0", "0,103,2.5", "-1", "t,y,x", "-999"])
+def test_units_without_a_meaning(tmp_path: Path, units: str) -> None:
+    grid = Grid()
+    ctl = edit(grid.write(tmp_path), " 99 ", f" {units} ")
+    raw = rawmmap.open(ctl)
+    np.testing.assert_array_equal(raw["u"].data[...], grid.expected()["u"])
+    assert raw["u"].attrs["long_name"] == "variable u"
 
 
 def test_aliases_and_names_of_coordinates(tmp_path: Path) -> None:
@@ -226,7 +241,9 @@ VARIABLES = {
     "u 0 -1,40,3 x": "-1,40,3",
     "u 0 -1,40,-2 x": "-1,40,-2",
     "u 0 -1,20,2,2 x": "-1,20,2,2",
-    "u 0 t,y,x x": "a part of the units of u = 't'",
+    "u 0 abc x": "a part of the units of u = 'abc'",
+    "u 0 1,,2 x": "a part of the units of u = ''|is not a variable",
+    "u 0 -1,20.5 x": "a part of the units of u = '20.5'",
     "u 0": "is not a variable",
     "u": "is not a variable",
     "u -1 99 x": "the number of levels of u",
@@ -294,7 +311,10 @@ def test_files_that_do_not_fit(tmp_path: Path) -> None:
     ctl = Grid().write(tmp_path)
     data = tmp_path / "g.dat"
     data.write_bytes(data.read_bytes()[:-1])
-    with pytest.raises(ValueError, match=r"g\.dat: 288 bytes are needed"):
+    with pytest.raises(ValueError, match=r"g\.dat: 288 bytes are needed.*2 times.*only 1 whole"):
+        rawmmap.open(ctl)
+    data.write_bytes(bytes(143))
+    with pytest.raises(ValueError, match="only 0 whole"):
         rawmmap.open(ctl)
     data.unlink()
     with pytest.raises(FileNotFoundError, match=r"g\.ctl names a file that does not exist"):

@@ -30,15 +30,15 @@ _DECODED = frozenset(
 def parse_attributes(lines: Sequence[Line]) -> dict[str, dict[str, Any]]:
     """Return the attributes by the name that has them, in lower case.
 
-    Those that would change values, such as ``scale_factor``, are left out: for flat grids they are
-    no more than a remark in GrADS.
+    Texts of the same name are joined, as lines. Attributes that would change values, such as
+    ``scale_factor``, are left out: for flat grids they are no more than a remark in GrADS.
 
     Raises
     ------
     ValueError
         If one is malformed.
     """
-    attributes: dict[str, dict[str, Any]] = {}
+    values: dict[tuple[str, str], list[Any]] = {}
     for line in lines:
         words = line.text[1:].split(maxsplit=3)
         if len(words) < 4:
@@ -49,7 +49,12 @@ def parse_attributes(lines: Sequence[Line]) -> dict[str, dict[str, Any]]:
         owner, kind, name = words[:3]
         value = _parse_value(kind, words[3], line)
         if name not in _DECODED:
-            attributes.setdefault(owner.lower(), {})[name] = value
+            values.setdefault((owner.lower(), name), []).append(value)
+    attributes: dict[str, dict[str, Any]] = {}
+    for (owner, name), parts in values.items():
+        # Long comments are written as many lines of one attribute.
+        texts = all(isinstance(part, str) for part in parts)
+        attributes.setdefault(owner, {})[name] = "\n".join(parts) if texts else parts[-1]
     return attributes
 
 

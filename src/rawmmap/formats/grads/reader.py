@@ -101,7 +101,7 @@ def _describe_file(header: Probe, descriptor: Descriptor) -> Description:
     members = 1 if descriptor.members is None else len(descriptor.members)
     layouts = list(FileGrids(descriptor, descriptor.time.length, members).layouts())
     data = _require(header, [_locate(header, descriptor.dset)])
-    _check_size(data, layouts)
+    _check_size(data, layouts, _count_times(descriptor, layouts, data.size))
     arranged: list[Arrangement] = [
         layout[0] if descriptor.members is None else layout for layout in layouts
     ]
@@ -216,8 +216,18 @@ def _require(header: Probe, names: Sequence[str]) -> Probe:
     return data
 
 
-def _check_size(data: Probe, layouts: Sequence[Layout]) -> None:
-    # Before coordinates are made, whose lengths a damaged header may give as anything.
+def _check_size(data: Probe, layouts: Sequence[Layout], hint: str | None = None) -> None:
+    """Refuse a file that is too short, before coordinates of any length are made."""
     needed = max(layout.extent[1] for layout in layouts)
     if needed > data.size:
-        raise ShortFileError(data.name, needed, data.size)
+        raise ShortFileError(data.name, needed, data.size, *([] if hint is None else [hint]))
+
+
+def _count_times(descriptor: Descriptor, layouts: Sequence[Layout], size: int) -> str | None:
+    """Return how many times a file of some size holds, as advice; None where that is unknown."""
+    if descriptor.members is not None or descriptor.variables[0].time_inside:
+        return None
+    first = max(layout[:, :1].extent[1] for layout in layouts)
+    step = layouts[0].strides[1]
+    count = (size - first) // step + 1 if size >= first else 0
+    return f"TDEF has {descriptor.time.length} times, but the file only {count} whole ones"

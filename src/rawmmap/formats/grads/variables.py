@@ -6,11 +6,12 @@ import re
 from dataclasses import dataclass
 
 from rawmmap.formats.grads.lines import Line, Lines, shorten
-from rawmmap.formats.numbers import parse_count, parse_integer
+from rawmmap.formats.numbers import parse_count, parse_integer, parse_number
 
 __all__ = ["GridVariable", "parse_variables"]
 
 _TYPES = {(1,): "u1", (2,): "u2", (2, -1): "i2", (4,): "i4"}
+_DIMENSIONS = frozenset("xyzte")
 _NAME = re.compile(r"[A-Za-z][^\s=>,()]*")
 # Name, levels with codes after commas, units with blanks around their commas, the description.
 _RECORD = re.compile(r"(\S+)[ \t]+(\S+)[ \t]+([^ \t,]+(?:[ \t]*,[ \t]*[^ \t,]+)*)(?:[ \t]+(.*))?")
@@ -92,9 +93,14 @@ def _parse_record(text: str) -> GridVariable:
 
 def _parse_units(name: str, text: str) -> tuple[str, bool, int | None]:
     """Return the type of the values, and how time and the variable are ordered."""
-    units = [parse_integer(f"a part of the units of {name}", word) for word in text.split(",")]
-    if units[0] != -1 or len(units) == 1:
+    words = [word.strip() for word in text.split(",")]
+    for word in words:
+        # Codes of GRIB and letters of dimensions, which mean nothing for flat grids.
+        if word not in _DIMENSIONS:
+            parse_number(f"a part of the units of {name}", word)
+    if words[0] in _DIMENSIONS or float(words[0]) != -1 or len(words) == 1:
         return "f4", False, None
+    units = [parse_integer(f"a part of the units of {name}", word) for word in words]
     structure, arguments = units[1], tuple(units[2:])
     if structure == 20 and len(arguments) < 2:
         return "f4", True, arguments[0] if arguments else None
