@@ -361,6 +361,33 @@ def test_one_long_text_among_many_needs_no_memory(dtype: str) -> None:
         sidecar.loads(text, "a.raw.json")
 
 
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"attrs": {f"a{i}": {"dtype": "<U16000000", "values": ["a"]} for i in range(100)}},
+        {"attrs": {"a": [{"dtype": "|S64000000", "values": ["a"]}] * 100}},
+        {
+            "attrs": {
+                "a": {
+                    "b": [{"dtype": "<f8", "values": [1]}, {"dtype": "<U99999999", "values": ["a"]}]
+                }
+            }
+        },
+        {"filled": True},
+    ],
+    ids=["attributes", "a list", "nested", "fill values"],
+)
+def test_values_anywhere_need_no_memory(document: dict[str, Any]) -> None:
+    entry: dict[str, Any] = {"dtype": "<f4", "dims": ["x"], "shape": [1]}
+    variables = {"v": entry}
+    if document.pop("filled", False):
+        filled = {**entry, "dtype": "|S64000000", "attrs": {"_FillValue": "a"}}
+        variables = {f"v{i}": filled for i in range(100)}
+    text = json.dumps({"rawmmap": 1, "variables": variables, **document})
+    with pytest.raises(DescriptionError, match="too many"):
+        sidecar.loads(text, "a.raw.json")
+
+
 def test_many_texts_of_a_long_type_need_no_memory() -> None:
     entries = {f"v{i}": _values("<U16000000", ["a"]) for i in range(100)}
     text = json.dumps({"rawmmap": 1, "variables": entries})
@@ -401,3 +428,47 @@ def test_bits_that_no_sample_has(path: Path, bits: Any) -> None:
     }
     with pytest.raises(DescriptionError, match="bits"):
         open_with(path, json.dumps(document))
+
+
+OTHERS = {
+    "metadata": '{"gain": 3, "rawmmap": "read with it"}',
+    "versions": '{"versions": {"numpy": 2, "rawmmap": 0.1}}',
+    "versions, long": '{"about": "' + "x" * 9000 + '", "versions": {"rawmmap": 1}}',
+    "versions first": '{"rawmmap": {"version": 1}, "variables": {}}',
+    "a list": '[3, {"rawmmap": 1}]',
+    "a text": '{"note": "put \\"rawmmap\\": 1 here"}',
+    "references": '{"version": 1, "refs": {".zgroup": "{}"}}',
+    "broken": '{"versions": {"rawmmap": 1',
+    "empty": "",
+}
+
+
+@pytest.mark.parametrize("text", OTHERS.values(), ids=OTHERS)
+def test_json_files_of_others_are_not_replaced(path: Path, text: str) -> None:
+    other = Path(f"{path}.json")
+    other.write_text(text)
+    words: dict[str, Any] = {"dtype": "u1", "shape": -1}
+    ds = xr.Dataset({"v": ("x", [1])})
+    for write in (
+        lambda: rawmmap.describe(path, **words),
+        lambda: ds.rawmmap.to_raw(path),
+        lambda: ds.rawmmap.to_raw(path, compute=False).compute(),
+    ):
+        with pytest.raises(FileExistsError, match="not a sidecar"):
+            write()
+    for mode in ("a", "r+"):
+        with pytest.raises(ValueError, match="no sidecar of rawmmap"):
+            ds.rawmmap.to_raw(path, mode=mode)
+    with pytest.raises(ValueError, match="is not a sidecar of rawmmap"):
+        rawmmap.open(path)
+    assert rawmmap.open(path, **words).sizes
+    assert other.read_text() == text
+
+
+@pytest.mark.parametrize("gap", ["", " " * 9000])
+def test_the_mark_of_a_sidecar_may_come_late(path: Path, gap: str) -> None:
+    Path(f"{path}.json").write_text(
+        '{"variables": {"v": {"dtype": "|u1", "dims": ["x"], "shape": [-1]}}, '
+        f'"attrs": {{"rawmmap": "x"}}, {gap} "rawmmap": 1}}'
+    )
+    assert rawmmap.open(path)["v"].dtype == "u1"

@@ -14,7 +14,7 @@ from rawmmap.description.template import LayoutTemplate
 from rawmmap.errors import DescriptionError
 from rawmmap.layout import Arrangement, Layout, Mosaic, Values
 from rawmmap.layout.bits import BitLayout
-from rawmmap.layout.overlap import find_overlap, overlaps_itself
+from rawmmap.layout.overlap import find_overlap, find_self_overlap, overlaps_itself
 from rawmmap.layout.samples import Samples
 
 __all__ = ["Description", "Records", "Variable"]
@@ -206,10 +206,11 @@ class Description:
             for name, data in sized.items()
             if isinstance(data, Layout | BitLayout)
         }
-        for name, layout in layouts.items():
-            if overlaps_itself(layout):
-                raise DescriptionError(f"{self._subject(name)}{_explain_self_overlap(layout)}")
         names = list(layouts)
+        number = find_self_overlap(list(layouts.values()))
+        if number is not None:
+            name = names[number]
+            raise DescriptionError(f"{self._subject(name)}{_explain_self_overlap(layouts[name])}")
         pair = find_overlap([layouts[name] for name in names]) if len(names) > 1 else None
         if pair is not None:
             first, second = (names[i] for i in pair)

@@ -18,7 +18,8 @@ from rawmmap.errors import DescriptionError
 from rawmmap.formats.probe import Probe
 from rawmmap.formats.registry import find
 from rawmmap.formats.sidecar import SUFFIX, loads
-from rawmmap.formats.sidecar.text import is_sidecar_text, read_bounded
+from rawmmap.formats.sidecar.recognition import is_sidecar_text
+from rawmmap.formats.sidecar.text import read_bounded
 from rawmmap.layout import Arrangement
 from rawmmap.sources import Files, local_path, open_source
 from rawmmap.sources.listing import list_files, pattern_exists

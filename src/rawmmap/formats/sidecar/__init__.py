@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from rawmmap.formats.sidecar.recognition import is_sidecar
 from rawmmap.formats.sidecar.text import (
     SUFFIX,
     VERSION,
     dumps,
-    is_sidecar,
     loads,
     read,
     read_bytes,

@@ -10,9 +10,9 @@ from rawmmap.description import Description
 from rawmmap.errors import DescriptionError
 from rawmmap.formats.probe import Probe
 from rawmmap.formats.sidecar.next import choose
+from rawmmap.formats.sidecar.recognition import is_sidecar_text
 from rawmmap.formats.sidecar.text import (
     SUFFIX,
-    is_sidecar_text,
     loads,
     read_bounded,
     read_bytes,

@@ -8,12 +8,10 @@ says where.
 
 from __future__ import annotations
 
-import codecs
 import json
 import os
-import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -34,6 +32,8 @@ from rawmmap.errors import DescriptionError, name_file
 from rawmmap.formats.sidecar.members import check_in_folder, decode_members, encode_members
 from rawmmap.formats.sidecar.pretty import pretty
 from rawmmap.formats.sidecar.values import (
+    MAX_BYTES,
+    check_memory,
     decode_array,
     decode_attrs,
     decode_dtype,
@@ -51,8 +51,6 @@ __all__ = [
     "SUFFIX",
     "VERSION",
     "dumps",
-    "is_sidecar",
-    "is_sidecar_text",
     "loads",
     "read",
     "read_bounded",
@@ -62,12 +60,6 @@ __all__ = [
 
 SUFFIX = ".json"
 VERSION = 1
-
-_MARK = re.compile(rb'"rawmmap"\s*:')
-_HEAD = 4096
-_SEARCHED = 2**24
-# Values inside a sidecar are for coordinates; larger arrays belong into the data file.
-_MAX_BYTES = 256 * 2**20
 
 _TOP = {"rawmmap", "file", "series", "attrs", "coords", "overlap", "records", "variables"}
 _PLACED = {"shape", "offset", "order", "strides", "bits", "bit_order"}
@@ -83,31 +75,6 @@ def sidecar_path_of(path: str) -> str:
     if os.path.islink(path) and not os.path.lexists(sidecar_path):
         return os.path.realpath(path) + SUFFIX
     return sidecar_path
-
-
-def is_sidecar(path: str) -> bool:
-    """Return whether `path` is a sidecar, by its content; never raises."""
-    try:
-        if not os.path.isfile(path):
-            return False  # opening a pipe would block
-        with open(path, "rb") as file:
-            head = file.read(_HEAD)
-        return is_sidecar_text(head, lambda: open(path, "rb"))
-    except (OSError, ValueError):
-        return False
-
-
-def is_sidecar_text(head: bytes, open_file: Callable[[], BinaryIO]) -> bool:
-    """Return whether a file that starts with `head` is a sidecar, reading more of it if needed."""
-    if not head.removeprefix(codecs.BOM_UTF8).lstrip().startswith((b"{", b"[")):
-        return False
-    # Our writer puts the mark first, but JSON objects are unordered.
-    if _MARK.search(head):
-        return True
-    if len(head) < _HEAD:
-        return False
-    with open_file() as file:
-        return bool(_MARK.search(file.read(_SEARCHED)))
 
 
 def dumps(description: Description) -> str:
@@ -199,11 +166,11 @@ def read_bytes(path: str) -> bytes:
 
 def read_bounded(file: BinaryIO, path: str) -> bytes:
     """Return the text of an open sidecar; refuse one that is too long."""
-    raw = file.read(_MAX_BYTES + 1)
-    if len(raw) > _MAX_BYTES:
+    raw = file.read(MAX_BYTES + 1)
+    if len(raw) > MAX_BYTES:
         with name_file(path):
             raise DescriptionError(
-                f"a sidecar may have at most {_MAX_BYTES} bytes; put values into the data file"
+                f"a sidecar may have at most {MAX_BYTES} bytes; put values into the data file"
             )
     return raw
 
@@ -261,7 +228,8 @@ def _decode_description(document: Any, path: str) -> Description:
             "update rawmmap"
         )
     entries = check_object(top.get("variables"), '"variables"')
-    variables = _decode_variables(entries)
+    check_memory(top)
+    variables = {name: _decode_variable(name, entry) for name, entry in entries.items()}
     records = _decode_records(top.get("records"))
     for name, variable in variables.items():
         check_template(variable, records, f"variable {name!r}")
@@ -281,23 +249,6 @@ def _decode_description(document: Any, path: str) -> Description:
         overlap=_check_overlap(top.get("overlap", False)),
         members=members,
     )
-
-
-def _decode_variables(entries: Mapping[str, Any]) -> dict[str, Variable]:
-    """Return all variables; a short text may ask for much memory, but only for so much in all."""
-    variables: dict[str, Variable] = {}
-    total = 0
-    for name, entry in entries.items():
-        variables[name] = variable = _decode_variable(name, entry)
-        arrays = [value for value in variable.attrs.values() if isinstance(value, np.ndarray)]
-        total += sum(array.nbytes for array in arrays)
-        if isinstance(variable.data, Values):
-            total += variable.data.nbytes
-        if total > _MAX_BYTES:
-            raise ValueError(
-                f"the values take more than {_MAX_BYTES} bytes; put them into the data file"
-            )
-    return variables
 
 
 def _check_overlap(value: Any) -> bool:

@@ -14,6 +14,8 @@ from rawmmap.layout import plain_dtype
 from rawmmap.layout.samples import NAMES, Coded, Samples, parse_dtype
 
 __all__ = [
+    "MAX_BYTES",
+    "check_memory",
     "decode_array",
     "decode_attrs",
     "decode_dtype",
@@ -28,8 +30,9 @@ _ARRAY_KINDS = "biufcSUmM"
 
 # The form of `numpy.dtype.str`. NumPy accepts more spellings, some with warnings.
 _DTYPE = re.compile(r"[<>|]?[biufcSUVmM]\d{1,10}(\[\d{0,9}[A-Za-zμ]{1,2}\])?")
-# Largest number of bytes of values in a description.
-_MAX_BYTES = 2**28
+#: Largest number of bytes of a sidecar, and of all values in it. They are for coordinates; larger
+#: arrays belong into the data file.
+MAX_BYTES = 2**28
 
 
 def encode_attrs(attrs: Mapping[Any, Any], owner: str) -> dict[str, Any]:
@@ -178,7 +181,7 @@ def _decode_texts(values: Any, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     """Return strings as an array; all of its elements take as much memory as the longest one."""
     length = dtype.itemsize // (4 if dtype.kind == "U" else 1)
     count = sum(1 for _ in _iterate_leaves(values))
-    if count * 4 * length > _MAX_BYTES:
+    if count * 4 * length > MAX_BYTES:
         raise ValueError(f"{count} values of type {dtype} are too many for a description")
     for value in _iterate_leaves(values):
         if not isinstance(value, str):
@@ -187,6 +190,44 @@ def _decode_texts(values: Any, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
             raise ValueError(f"a text of {len(value)} characters does not fit into {dtype}")
     texts = np.array(values, f"U{length}")
     return np.asarray(np.char.encode(texts, "latin-1") if dtype.kind == "S" else texts, dtype)
+
+
+def check_memory(document: Any) -> None:
+    """Refuse a sidecar whose values take too much memory: a short text may ask for very much.
+
+    Raises
+    ------
+    ValueError
+        If all arrays in it take more than `MAX_BYTES` together.
+    """
+    total = 0
+    pending = [document]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, list):
+            pending.extend(item)
+        elif isinstance(item, dict):
+            pending.extend(item.values())
+            total += _count_bytes(item)
+        if total > MAX_BYTES:
+            raise ValueError(
+                f"the values are too many: they take more than {MAX_BYTES} bytes; put them into "
+                "the data file"
+            )
+
+
+def _count_bytes(entry: Mapping[str, Any]) -> int:
+    """Return the bytes of the array, or of the fill value, that an object of a sidecar holds."""
+    attrs = entry.get("attrs")
+    filled = isinstance(attrs, dict) and "_FillValue" in attrs
+    if "dtype" not in entry or not ("values" in entry or filled):
+        return 0
+    try:
+        itemsize = decode_dtype(entry["dtype"]).itemsize
+    except (TypeError, ValueError):
+        return 0  # refused later, by the name of its variable
+    count = sum(1 for _ in _iterate_leaves(entry["values"])) if "values" in entry else 0
+    return itemsize * (count + filled)
 
 
 def _iterate_leaves(value: Any) -> Iterator[Any]:

@@ -73,9 +73,9 @@ class Existing:
             raise FileNotFoundError(2, os.strerror(2), name)
         settle(path)
         state = State.of(path)
-        if not os.path.exists(own):
+        if not sidecar.is_sidecar(own):
             raise DescriptionError(
-                f"{path} has no sidecar, {own}, to change: describe it first, by "
+                f"{path} has no sidecar of rawmmap, {own}, to change: describe it first, by "
                 "rawmmap.describe(path, ...)"
             )
         raw = open_described(name, Keywords(), "sidecar")
