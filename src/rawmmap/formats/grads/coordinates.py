@@ -37,7 +37,7 @@ def describe_grids(
         The first data file.
     data : sequence of Arrangement
         Where the values of each variable lie, with the axes member, if there is an ensemble, time,
-        level, row and column.
+        level, if it has any, row and column.
     files : tuple of str
         All data files, where there are several.
     """
@@ -52,8 +52,6 @@ def describe_grids(
             dim = _name_levels(descriptor, variable.levels)
             levels |= _describe_levels(descriptor, dim, variable.levels)
             dims += (dim,)
-        else:
-            arrangement = arrangement[..., 0, :, :]
         attrs = _describe_attrs(descriptor, variable, arrangement.dtype)
         variables[variable.name] = Variable((*dims, *inner), arrangement, attrs)
     coords |= levels

@@ -49,6 +49,8 @@ class FileGrids:
     def layouts(self) -> Iterator[Layout]:
         """Yield the layout of each variable, with the axes member, time, level, row, column.
 
+        A variable of 0 levels has no axis of levels.
+
         Raises
         ------
         ValueError
@@ -58,7 +60,8 @@ class FileGrids:
         counts = [max(variable.levels, 1) for variable in self.descriptor.variables]
         before = 0
         for variable, count in zip(self.descriptor.variables, counts, strict=True):
-            yield self._layout(variable, count, before, sum(counts))
+            layout = self._layout(variable, count, before, sum(counts))
+            yield layout if variable.levels else layout[:, :, 0]
             before += count
 
     @property

@@ -25,6 +25,8 @@ __all__ = ["GradsReader"]
 
 _DSET = re.compile(rb"(?im)^[ \t]*DSET[ \t]+\^?(?:\./)?([^ \t\r\n]+)")
 _MOST_MEMBERS = 10_000
+# Without any of these a name cannot lead out of a folder.
+_SUSPICIOUS = re.compile(r"^/|\\|\.\.|:|\0")
 
 
 class GradsReader:
@@ -156,11 +158,20 @@ def _list_all_runs(
     total = sum(member.length for member in members)
     if total > MOST_TIMES:
         raise ValueError(f"{total} times are too many for a template: at most {MOST_TIMES}")
+    folder = _locate(header, "x")[:-1]
     result = []
     for member in members:
         runs = list_runs(descriptor.dset, descriptor.time, member, descriptor.substitutions)
-        result.append([run._replace(name=_locate(header, run.name)) for run in runs])
+        result.append([run._replace(name=_join(header, folder, run.name)) for run in runs])
     return result
+
+
+def _join(header: Probe, folder: str, name: str) -> str:
+    """Return what `_locate` does, for many files of the same folder."""
+    base = name.removeprefix("^")
+    if _SUSPICIOUS.search(base):
+        return _locate(header, name)
+    return folder + base
 
 
 def _arrange(
