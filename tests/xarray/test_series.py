@@ -112,6 +112,8 @@ def test_records_of_unequal_files_are_joined(tmp_path: Path) -> None:
     assert ds["data"].dims == ("time", "x")
     np.testing.assert_array_equal(ds["data"], np.concatenate(days))
     assert "time" not in ds.coords
+    chunked = open_series(pattern, dtype="<i4", shape=(2,), dims="x", record_dim="time", chunks={})
+    assert chunked.chunksizes == {"time": (8,), "x": (2,)}  # not as long as the first file
     times = np.array(["2024-01-01", "2024-01-02", "2024-01-03"], "M8[ns]")
     np.testing.assert_array_equal(ds["file_time"], np.repeat(times, [3, 1, 4]))
     means = ds["data"].groupby("file_time").mean(...)
@@ -464,3 +466,33 @@ assert not persisted.any()
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+def test_only_the_files_that_are_needed_are_opened(tmp_path: Path) -> None:
+    for step in range(300):
+        np.full((step % 3 + 1, 2), step, "<f4").tofile(tmp_path / f"{step}.bin")
+        np.full(2, step, "<f4").tofile(tmp_path / f"s-{step}.bin")
+    code = f"""
+import os, sys
+opened = []
+def hook(event, args):
+    if event == "open" and str(args[0]).endswith(".bin"):
+        opened.append(os.path.basename(args[0]))
+import rawmmap, xarray as xr
+sys.addaudithook(hook)
+keywords = dict(engine="rawmmap", dtype="<f4", shape=2, dims="x")
+stack = xr.open_dataset("{tmp_path}/s-{{step:d}}.bin", chunks={{}}, **keywords)
+joined = xr.open_dataset("{tmp_path}/{{step:d}}.bin", record_dim="step", **keywords)
+graph = joined["data"].chunk(step=1).mean("x").data.__dask_graph__()
+assert stack["data"].data.numblocks == (300, 1)
+opening = len(opened)
+opened.clear()
+assert stack["data"][77].values.tolist() == [77, 77]
+assert joined["data"].isel(step=[300, 1]).values[:, 1].tolist() == [150, 1]
+print(opening, sorted(set(opened)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    count, names = done.stdout.split(maxsplit=1)
+    assert int(count) < 10
+    assert names.strip() == "['1.bin', '150.bin', 's-77.bin']"

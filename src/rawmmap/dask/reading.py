@@ -28,6 +28,7 @@ from rawmmap.layout import Arrangement, Layout
 from rawmmap.layout.chunks import auto_chunks
 from rawmmap.layout.mosaic import Mosaic
 from rawmmap.layout.samples import native
+from rawmmap.layout.stacks import Joined
 from rawmmap.mapping import PAGE
 from rawmmap.sources import Access, Files
 
@@ -222,8 +223,9 @@ def as_dask(
 def chunk_shape(data: Arrangement, limit: str = "auto") -> tuple[int, ...]:
     """Return chunk lengths that are contiguous slabs of at most `limit`, by default Dask's.
 
-    Chunks of an array in many files lie within one file each. The pieces of one file are cut as if
-    they followed each other in C order.
+    Chunks of an array in many files lie within one file each, unless the files are joined along an
+    axis of theirs. Those and the pieces of one file are cut as if they followed each other in C
+    order.
     """
     layout = data if isinstance(data, Layout) else _chunked_layout(data)
     most = config.get("array.chunk-size") if limit == "auto" else limit
@@ -233,6 +235,9 @@ def chunk_shape(data: Arrangement, limit: str = "auto") -> tuple[int, ...]:
 
 def _chunked_layout(data: Arrangement) -> Layout:
     """Return a layout whose chunks suit an array in many pieces."""
+    if isinstance(data, Mosaic) and isinstance(data.cells, Joined):
+        # The first of files of unequal length may be a short one.
+        return Layout.dense(data.dtype, data.shape)
     # Of a series of many files a look at two of them is enough, and quicker than one at all.
     for some in (data[:2], data) if data.ndim else (data,):
         first = list(itertools.islice(some.parts(), 2))
