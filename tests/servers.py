@@ -245,7 +245,7 @@ class S3Server:
     Attributes
     ----------
     fault : callable, optional
-        Of a request's method and path: the status of a wrong answer, or None.
+        Of a request: the status of a wrong answer; "whole" to ignore its range; or None.
     latency : float
         Seconds before each answer.
     requests : list of Request
@@ -256,7 +256,7 @@ class S3Server:
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
         from werkzeug.serving import make_server
 
-        self.fault: Callable[[Request], int | None] = lambda _: None
+        self.fault: Callable[[Request], int | str | None] = lambda _: None
         self.latency = 0.0
         self.requests: list[Request] = []
         self._app = DomainDispatcherApplication(create_backend_app)
@@ -285,7 +285,9 @@ class S3Server:
         self.requests.append(request)
         time.sleep(self.latency)
         status = self.fault(request)
-        if status is None:
+        if status == "whole":
+            environ.pop("HTTP_RANGE", None)
+        if status in ("whole", None):
             return self._app(environ, start_response)
         start_response(f"{status} Injected", [("Content-Length", "0")])
         return [b""]

@@ -39,9 +39,8 @@ def test_ranges_of_a_selection(bucket: Any) -> None:
     raw = RawArray(f"{url}/a.raw", "u1", ARRAY.shape, storage_options=server.options)
     server.requests.clear()
     np.testing.assert_array_equal(raw[3:6, 10:20, 7], ARRAY[3:6, 10:20, 7])
-    gets = [r for r in server.requests if r.method == "GET"]
-    assert [r.range for r in gets] == [(3 * 3000 + 607, 5 * 3000 + 1148)]
-    assert len(server.requests) <= 2
+    assert [r.method for r in server.requests] == ["GET"]
+    assert [r.range for r in server.requests] == [(3 * 3000 + 607, 5 * 3000 + 1148)]
     again = pickle.loads(pickle.dumps(raw))
     np.testing.assert_array_equal(again[[1, 30], :, [2, 3]], ARRAY[[1, 30], :, [2, 3]])
 
@@ -116,12 +115,12 @@ def test_changed_and_missing_objects(bucket: Any) -> None:
         RawArray(path, "u1", ARRAY.shape, storage_options=options)
 
 
-@pytest.mark.parametrize("status", [400, 403, 404])
-def test_failed_answers_are_os_errors(bucket: Any, status: int) -> None:
+@pytest.mark.parametrize("status", [400, 403, 404, "whole"])
+def test_failed_answers_are_os_errors(bucket: Any, status: int | str) -> None:
     url, _, server = bucket
     raw = RawArray(f"{url}/a.raw", "u1", ARRAY.shape, storage_options=server.options)
 
-    def fault(request: Request) -> int | None:
+    def fault(request: Request) -> int | str | None:
         return status if request.range is not None else None
 
     server.fault = fault

@@ -1,60 +1,36 @@
 """Byte ranges through fsspec: all of a request concurrently, and every answer checked.
 
 An answer is refused if it has another length than was asked for, comes from another place in the
-file, or from another state of the file. HTTP says all of this in the head of each answer (RFC 9110,
-sections 8.8, 14.4 and 15.3.7). Of other file systems the states are asked for once the bytes have
-come, so that a change in the meantime is noticed.
+file, or from another state of the file. HTTP and S3 say all of this in the head of each answer (RFC
+9110, sections 8.8, 14.4 and 15.3.7). Of other file systems the states are asked for once the bytes
+have come, so that a change in the meantime is noticed.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
-import re
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
-import numpy as np
-import numpy.typing as npt
 from fsspec.asyn import sync
 
-from rawmmap.errors import ShrunkFileError
-from rawmmap.sources.base import replaced_error
-from rawmmap.sources.state import State
+from rawmmap.sources.answers import (
+    Fetch,
+    check_info,
+    check_range,
+    check_state,
+    check_status,
+    store,
+    store_stream,
+)
 from rawmmap.sources.tuning import TUNING
 
 __all__ = ["Fetch", "failure_of", "fetch", "is_http", "request_states"]
 
 T = TypeVar("T")
-
-_CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)")
-
-
-class Fetch(NamedTuple):
-    """One range of bytes, and where it goes.
-
-    Attributes
-    ----------
-    url : str
-        The file, for errors.
-    path : str
-        The file, as its file system calls it.
-    state : State
-        What is known of the file.
-    start, stop : int
-        First byte, and past the last.
-    target : array of uint8
-        Takes the bytes.
-    """
-
-    url: str
-    path: str
-    state: State
-    start: int
-    stop: int
-    target: npt.NDArray[np.uint8]
 
 
 def fetch(fs: Any, fetches: Sequence[Fetch]) -> None:
@@ -67,29 +43,17 @@ def fetch(fs: Any, fetches: Sequence[Fetch]) -> None:
     Exception
         Whatever the file system raises.
     """
-    pieces = [piece for item in fetches for piece in _split(item, TUNING.remote_piece)]
+    pieces = [piece for item in fetches for piece in item.split(TUNING.remote_piece)]
+    # Those whose answers do not say their state.
+    unchecked: list[Fetch] = []
     if not pieces:
         return
     if not _is_concurrent(fs):
-        _fetch_in_turn(fs, pieces)
-    elif is_http(fs):
-        unchecked: list[Fetch] = []
-        sync(fs.loop, _run, lambda piece: _fetch_http(fs, piece, unchecked), pieces)
-        _check_states(fs, unchecked)
-        return
+        _fetch_in_turn(fs, pieces, unchecked)
     else:
-        sync(fs.loop, _run, lambda piece: _fetch_any(fs, piece), pieces)
-    _check_states(fs, pieces)
-
-
-def _split(item: Fetch, most: int) -> Iterator[Fetch]:
-    """Cut a long range into pieces of equal lengths, which are fetched concurrently."""
-    count = -(-(item.stop - item.start) // most)
-    length = -(-(item.stop - item.start) // max(count, 1))
-    for start in range(item.start, item.stop, max(length, 1)):
-        stop = min(start + length, item.stop)
-        target = item.target[start - item.start : stop - item.start]
-        yield item._replace(start=start, stop=stop, target=target)
+        fetch_one = _fetch_http if is_http(fs) else _fetch_s3 if _is_s3(fs) else _fetch_any
+        sync(fs.loop, _run, lambda piece: fetch_one(fs, piece, unchecked), pieces)
+    _check_states(fs, unchecked)
 
 
 def _is_concurrent(fs: Any) -> bool:
@@ -103,6 +67,12 @@ def is_http(fs: Any) -> bool:
     from fsspec.implementations.http import HTTPFileSystem
 
     return getattr(type(fs), "_cat_file", None) is HTTPFileSystem._cat_file
+
+
+def _is_s3(fs: Any) -> bool:
+    """Return whether a file system is s3fs, with what `_fetch_s3` needs of it."""
+    module = type(fs).__module__
+    return module == "s3fs.core" and hasattr(sys.modules[module], "_error_wrapper")
 
 
 async def _run(work: Callable[[T], Awaitable[None]], items: Sequence[T]) -> None:
@@ -124,24 +94,41 @@ async def _run(work: Callable[[T], Awaitable[None]], items: Sequence[T]) -> None
     raise first  # with its own cause
 
 
-def _fetch_in_turn(fs: Any, pieces: Sequence[Fetch]) -> None:
+def _fetch_in_turn(fs: Any, pieces: Sequence[Fetch], unchecked: list[Fetch]) -> None:
     paths = [piece.path for piece in pieces]
     starts, stops = [piece.start for piece in pieces], [piece.stop for piece in pieces]
     answers = fs.cat_ranges(paths, starts, stops, on_error="raise")
     for piece, data in zip(pieces, answers, strict=True):
-        _store(piece, data)
+        store(piece, data)
+    unchecked += pieces
 
 
-async def _fetch_any(fs: Any, piece: Fetch) -> None:
-    _store(piece, await fs._cat_file(piece.path, start=piece.start, end=piece.stop))
+async def _fetch_any(fs: Any, piece: Fetch, unchecked: list[Fetch]) -> None:
+    store(piece, await fs._cat_file(piece.path, start=piece.start, end=piece.stop))
+    unchecked.append(piece)
 
 
-def _store(piece: Fetch, data: bytes) -> None:
-    if len(data) < piece.stop - piece.start:
-        raise ShrunkFileError(piece.url, piece.stop, piece.start + len(data))
-    if len(data) > piece.stop - piece.start:
-        raise _ignored_range_error(piece)
-    piece.target[:] = np.frombuffer(data, np.uint8)
+async def _fetch_s3(fs: Any, piece: Fetch, unchecked: list[Fetch]) -> None:
+    """Fetch one range of an object, as s3fs does, which does not hand on the head of the answer."""
+    from s3fs.core import _error_wrapper
+
+    bucket, key, version = fs.split_path(piece.path)
+    request = {"Bucket": bucket, "Key": key, "Range": piece.header}
+    if version is not None:
+        request["VersionId"] = version
+
+    async def get() -> tuple[Mapping[str, Any], bytes]:
+        answer = await fs._call_s3("get_object", **request)
+        try:
+            return answer, await answer["Body"].read()
+        finally:
+            answer["Body"].close()
+
+    answer, data = await _error_wrapper(get, retries=fs.retries)
+    check_range(piece, answer.get("ContentRange", ""))
+    if not check_state(piece, {**answer, "Content-Range": answer.get("ContentRange", "")}):
+        unchecked.append(piece)
+    store(piece, data)
 
 
 async def _fetch_http(fs: Any, piece: Fetch, unchecked: list[Fetch]) -> None:
@@ -149,104 +136,23 @@ async def _fetch_http(fs: Any, piece: Fetch, unchecked: list[Fetch]) -> None:
     options = {"read_bufsize": TUNING.remote_buffer, **fs.kwargs}
     headers = {
         **options.pop("headers", {}),
-        "Range": f"bytes={piece.start}-{piece.stop - 1}",
+        "Range": piece.header,
         # Bytes of the file, and not of some compressed form of it.
         "Accept-Encoding": "identity",
     }
     session = await fs.set_session()
     async with session.get(fs.encode_url(piece.path), headers=headers, **options) as response:
-        _check_status(piece, response)
-        if not _check_state(piece, response.headers):
+        check_status(piece, response)
+        if not check_state(piece, response.headers):
             unchecked.append(piece)
-        await _store_stream(piece, response.content.iter_any())
-
-
-async def _store_stream(piece: Fetch, chunks: Any) -> None:
-    """Store an answer as it comes, which saves a copy of it."""
-    target, count = piece.target.data, 0
-    async for chunk in chunks:
-        if count + len(chunk) > len(target):
-            raise _ignored_range_error(piece)
-        target[count : count + len(chunk)] = chunk
-        count += len(chunk)
-    if count < len(target):
-        raise OSError(
-            errno.EIO,
-            f"the answer has {count} bytes, but {len(target)} were asked for, bytes {piece.start} "
-            f"to {piece.stop}; read again",
-            piece.url,
-        )
-
-
-def _check_status(piece: Fetch, response: Any) -> None:
-    """Refuse an answer that does not hold the bytes that were asked for."""
-    status, content = response.status, response.headers.get("Content-Range", "")
-    match = _CONTENT_RANGE.fullmatch(content.strip())
-    if status == HTTPStatus.PARTIAL_CONTENT:
-        first, last, _ = match.groups() if match else (None, None, None)
-        if content and (first, last) != (str(piece.start), str(piece.stop - 1)):
-            raise OSError(
-                errno.EIO,
-                f"bytes {piece.start} to {piece.stop} were asked for, but the server answered with "
-                f"the range {content!r}",
-                piece.url,
-            )
-        return
-    size = response.headers.get("Content-Length")
-    if status == HTTPStatus.OK:
-        if piece.start == 0 and size == str(piece.stop) == str(piece.state.size):
-            return
-        raise _ignored_range_error(piece)
-    if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and match and match[3].isdecimal():
-        raise ShrunkFileError(piece.url, piece.stop, int(match[3]))
-    raise _status_error(piece, status, response.reason)
-
-
-def _status_error(piece: Fetch, status: int, reason: str | None) -> OSError:
-    text = f"the server answered {status} {reason or ''}".rstrip()
-    if status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
-        return FileNotFoundError(errno.ENOENT, f"{text}: the file is gone", piece.url)
-    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        return PermissionError(
-            errno.EACCES, f"{text}; check the credentials in storage_options", piece.url
-        )
-    text = f"{text} to a request for bytes {piece.start} to {piece.stop}"
-    return OSError(errno.EIO, text, piece.url)
-
-
-def _ignored_range_error(piece: Fetch) -> OSError:
-    return OSError(
-        errno.EIO,
-        f"bytes {piece.start} to {piece.stop} were asked for, but the server sends more than them: "
-        "it does not support ranges; fetch the whole file once by the prefix simplecache::",
-        piece.url,
-    )
-
-
-def _check_state(piece: Fetch, headers: Mapping[str, str]) -> bool:
-    """Refuse an answer of another state of the file; return whether it says its state at all."""
-    key = piece.state.key
-    match = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", "").strip())
-    size = int(match[3]) if match and match[3].isdecimal() else None
-    told = {} if key is None else {key: headers.get(key)}
-    _check_info(piece, {**told, "size": size})
-    return key is None or key in headers
+        await store_stream(piece, response.content.iter_any())
 
 
 def _check_states(fs: Any, pieces: Sequence[Fetch]) -> None:
     """Ask for the states of files, and refuse those that have changed."""
-    files = {piece.path: piece for piece in pieces if piece.state.key is not None}
+    files = {piece.path: piece for piece in pieces}
     for piece, info in zip(files.values(), request_states(fs, list(files)), strict=True):
-        _check_info(piece, info)
-
-
-def _check_info(piece: Fetch, info: Mapping[str, Any]) -> None:
-    if piece.state.agrees(info):
-        return
-    size = info.get("size")
-    if size is not None and size < piece.state.size:
-        raise ShrunkFileError(piece.url, piece.state.size, size)
-    raise replaced_error(piece.url)
+        check_info(piece, info)
 
 
 def request_states(fs: Any, paths: Sequence[str], *, missing_ok: bool = False) -> list[Any]:
@@ -265,12 +171,14 @@ def request_states(fs: Any, paths: Sequence[str], *, missing_ok: bool = False) -
         fs.invalidate_cache(path)
     infos: dict[str, Any] = {}
     absent = (FileNotFoundError, PermissionError) if missing_ok else ()
+    hidden = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
     async def ask(path: str) -> None:
         try:
             infos[path] = await fs._info(path)
         except absent as error:
-            if failure_of(error) is not None:
+            failure = failure_of(error)
+            if failure is not None and getattr(failure, "status", None) not in hidden:
                 raise
 
     if _is_concurrent(fs):

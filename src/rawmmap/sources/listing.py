@@ -68,7 +68,7 @@ def pattern_exists(url: str, storage_options: Mapping[str, Any] | None = None) -
     """Return whether there is a file whose very name is a pattern."""
     if local_path(url) is not None:
         return os.path.exists(url)
-    from rawmmap.sources.remote import file_exists
+    from rawmmap.sources.finding import file_exists
 
     return file_exists(url, storage_options or {})
 
@@ -86,7 +86,7 @@ def existing_files(
     names = list(names)
     remote = [name for name in names if local_path(name) is None]
     if remote:
-        from rawmmap.sources.remote import find_existing
+        from rawmmap.sources.finding import find_existing
 
         existing = find_existing(remote, storage_options or {})
         names = [name for name in names if local_path(name) is not None]
@@ -102,7 +102,7 @@ def existing_files(
 def list_names(folder: str, storage_options: Mapping[str, Any] | None = None) -> set[str]:
     """Return the names of the files in a folder, a path or URL; none if there is no such folder."""
     if local_path(folder) is None:
-        from rawmmap.sources.remote import find_files
+        from rawmmap.sources.finding import find_files
 
         return {name for name, *_ in find_files(folder, 1, storage_options or {}, bool)}
     try:
@@ -140,7 +140,7 @@ def list_files(
     rows: list[tuple[str, int, Any]]
     options: Mapping[str, Any] | None = None
     if local_path(folder) is None:
-        from rawmmap.sources.remote import find_files
+        from rawmmap.sources.finding import find_files
 
         if "::" in split_chain(pattern.text)[1]:
             raise DescriptionError(

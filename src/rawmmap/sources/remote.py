@@ -9,23 +9,28 @@ from __future__ import annotations
 import errno
 import io
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from http import HTTPStatus
-from typing import Any, BinaryIO, ClassVar, NoReturn, Self, cast
+from typing import Any, BinaryIO, ClassVar, Self, cast
 
 import fsspec
 import numpy as np
 import numpy.typing as npt
 
+from rawmmap.sources.answers import Fetch
 from rawmmap.sources.base import Expected, Identity, Lengths, Source, Starts
+from rawmmap.sources.connecting import (
+    connect,
+    connect_all,
+    raise_not_found,
+    raise_open_error,
+    raise_os_error,
+)
 from rawmmap.sources.credentials import (
-    hide_all_credentials,
     hide_credentials,
-    hide_in_text,
     reveal_credentials,
 )
-from rawmmap.sources.fetching import Fetch, failure_of, fetch, is_http, request_states
+from rawmmap.sources.fetching import fetch, request_states
 from rawmmap.sources.local import LocalFile
 from rawmmap.sources.opening import is_cached
 from rawmmap.sources.ranges import JoinedRanges
@@ -34,9 +39,6 @@ from rawmmap.sources.tuning import TUNING
 
 __all__ = [
     "RemoteFile",
-    "file_exists",
-    "find_existing",
-    "find_files",
     "open_remote",
     "open_remote_files",
     "open_remote_stream",
@@ -44,8 +46,6 @@ __all__ = [
 
 # Caches of parts of files, which serve zeros in the place of parts whose request failed.
 _UNSAFE = frozenset(["blockcache", "cached"])
-# So many files are asked for one by one before their folder is listed.
-_FEW = 64
 
 
 def open_remote(url: str, storage_options: Mapping[str, Any]) -> Source:
@@ -67,7 +67,7 @@ def open_remote(url: str, storage_options: Mapping[str, Any]) -> Source:
         target, kwargs = reveal_credentials(url, options)
         return _open_copy(fsspec.open_local(target, **kwargs), url, options)
     except Exception as error:  # noqa: BLE001 - each file system has errors of its own
-        _raise_open_error(error, url, options)
+        raise_open_error(error, url, options)
 
 
 def open_remote_files(urls: Sequence[str], storage_options: Mapping[str, Any]) -> list[RemoteFile]:
@@ -101,39 +101,16 @@ def _describe(urls: Sequence[str], options: Mapping[str, Any]) -> list[Mapping[s
     paths: dict[str, str] = {}
     try:
         for url in urls:
-            fs, path = _connect(url, options)
+            fs, path = connect(url, options)
             groups.setdefault(id(fs), (fs, {}))[1][path] = url
         for fs, paths in groups.values():
             told = request_states(fs, list(paths))
             infos.update(zip(paths.values(), told, strict=True))
     except FileNotFoundError as error:
-        _raise_not_found(
-            error, [name for p, name in paths.items() if p in str(error)], url, options
-        )
+        raise_not_found(error, [name for p, name in paths.items() if p in str(error)], url, options)
     except Exception as error:  # noqa: BLE001 - each file system has errors of its own
-        _raise_open_error(error, url, options)
+        raise_open_error(error, url, options)
     return [infos[url] for url in urls]
-
-
-def _raise_not_found(
-    error: Exception, names: Sequence[str], url: str, options: Mapping[str, Any]
-) -> NoReturn:
-    """Raise the error for a file that does not exist, or that cannot be reached at all."""
-    name = names[0] if names else url
-    failure = failure_of(error)
-    if getattr(failure, "status", None) in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        _raise_os_error(PermissionError(errno.EACCES, str(failure)), name, options)
-    if failure is not None:
-        _raise_os_error(failure, name, options)
-    text = "there is no such file; check the URL"
-    raise FileNotFoundError(errno.ENOENT, text, name) from None
-
-
-def _connect(url: str, options: Mapping[str, Any]) -> tuple[Any, str]:
-    """Return the file system of a URL, and the file as it is called there."""
-    target, kwargs = reveal_credentials(url, options)
-    fs, path = fsspec.url_to_fs(target, **kwargs)
-    return fs, path
 
 
 class _RemoteStream(io.RawIOBase):
@@ -305,7 +282,7 @@ def _fetch_blocks(
     options = files[0].options
     groups: dict[int, tuple[Any, list[Fetch]]] = {}
     try:
-        places = _connect_all([file.url for file in files], options)
+        places = connect_all([file.url for file in files], options)
         for file, (fs, path), ranges, blocks in zip(files, places, joined, targets, strict=True):
             bounds = zip(ranges.first.tolist(), ranges.last.tolist(), blocks, strict=True)
             groups.setdefault(id(fs), (fs, []))[1].extend(
@@ -315,113 +292,4 @@ def _fetch_blocks(
         for fs, fetches in groups.values():
             fetch(fs, fetches)
     except Exception as error:  # noqa: BLE001 - each file system has errors of its own
-        _raise_os_error(error, files[0].url, options)
-
-
-def _connect_all(urls: Sequence[str], options: Mapping[str, Any]) -> list[tuple[Any, str]]:
-    """Return file systems and paths of URLs; those of one server share a file system."""
-    known: dict[str, Any] = {}
-    places = []
-    for url in urls:
-        server = "/".join(url.split("/", 3)[:3])
-        if "::" in url or server not in known:
-            known[server], path = _connect(url, options)
-        else:
-            path = known[server]._strip_protocol(reveal_credentials(url, options)[0])
-        places.append((known[server], path))
-    return places
-
-
-def _raise_os_error(error: BaseException, url: str, options: Mapping[str, Any]) -> NoReturn:
-    """Raise the error of a file system or server as an `OSError` that shows no options."""
-    text = str(error)
-    hidden = hide_in_text(text, options)
-    if hidden == text and isinstance(error, OSError) and error.filename is not None:
-        raise error
-    kind = type(error) if type(error) in (FileNotFoundError, PermissionError) else OSError
-    number = getattr(error, "errno", None) or errno.EIO
-    raise kind(number, f"reading failed: {type(error).__name__}: {hidden}", url) from None
-
-
-def _raise_open_error(error: Exception, url: str, options: Mapping[str, Any]) -> NoReturn:
-    """Raise the error of a file that could not be opened, or of a protocol that is not known."""
-    if isinstance(error, ValueError | ImportError):
-        text = hide_in_text(str(error), options)
-        raise type(error)(text) if text != str(error) else error from None
-    _raise_os_error(error, url, options)
-
-
-def file_exists(url: str, storage_options: Mapping[str, Any]) -> bool:
-    """Return whether there is a file of this URL."""
-    url, options = hide_credentials(url, storage_options)
-    try:
-        fs, path = _connect(url, options)
-        return bool(fs.exists(path))
-    except Exception as error:  # noqa: BLE001 - each file system has errors of its own
-        _raise_open_error(error, url, options)
-
-
-def find_existing(urls: Sequence[str], storage_options: Mapping[str, Any]) -> set[str]:
-    """Return those of some remote files that exist: few are asked for, of many folders listed.
-
-    Raises
-    ------
-    OSError
-        If the server does not answer, or answers with an error.
-    """
-    names, options = hide_all_credentials(urls, storage_options)
-    if not names:
-        return set()
-    try:
-        fs, _ = _connect(names[0], options)
-        if is_http(fs) or len(names) <= _FEW:
-            paths = [_connect(name, options)[1] for name in names]
-            told = request_states(fs, paths, missing_ok=True)
-            return {url for url, info in zip(urls, told, strict=True) if info is not None}
-    except Exception as error:  # noqa: BLE001 - each file system has errors of its own
-        _raise_open_error(error, names[0], options)
-    folders = {os.path.dirname(name) for name in names}
-    found = {
-        f"{folder}/{name}"
-        for folder in folders
-        for name, *_ in find_files(folder, 1, options, lambda _: True)
-    }
-    return {url for url, name in zip(urls, names, strict=True) if name in found}
-
-
-def find_files(
-    url: str, depth: int, storage_options: Mapping[str, Any], belongs: Callable[[str], bool]
-) -> list[tuple[str, int, tuple[str, State]]]:
-    """Return name, size and state of files at most `depth` levels below a folder.
-
-    Parameters
-    ----------
-    url : str
-        The folder.
-    depth : int
-        Levels below it that are listed.
-    storage_options : mapping
-        Options for fsspec.
-    belongs : callable
-        Whether a file, by its name relative to the folder, is wanted.
-    """
-    url, options = hide_credentials(url, storage_options)
-    try:
-        fs, path = _connect(url, options)
-        fs.invalidate_cache()
-        start = len(path.rstrip("/")) + 1
-        found = {
-            name: info
-            for name, info in fs.find(path, maxdepth=depth, detail=True).items()
-            if belongs(name[start:])
-        }
-        # Pages of HTTP servers list names alone.
-        unknown = [name for name, info in found.items() if info.get("size") is None]
-        found.update(zip(unknown, request_states(fs, unknown), strict=True))
-    except Exception as error:  # noqa: BLE001 - each file system has errors of its own
-        _raise_open_error(error, url, options)
-    return [
-        (name[start:], state.size, (describe_state(info), state))
-        for name, info in found.items()
-        for state in [State.of({**info, "size": info.get("size") or 0})]
-    ]
+        raise_os_error(error, files[0].url, options)
