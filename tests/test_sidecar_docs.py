@@ -35,6 +35,8 @@ def test_every_field_of_the_schema_is_explained() -> None:
     fields = {*rules["properties"], *rules["$defs"]["placed"]["properties"], "values"}
     fields |= set(rules["properties"]["records"]["properties"])
     fields |= set(rules["properties"]["series"]["properties"])
+    pieces = rules["$defs"]["pieces"]["properties"]
+    fields |= {*pieces, *pieces["pieces"]["items"]["properties"]}
     assert not {field for field in fields if f"`{field}`" not in PAGE}
 
 

@@ -100,7 +100,7 @@ def describe(
             description = _add_coords(description, raw, coords)
     series = raw.series
     if series is None:
-        size = raw.source.identity.size
+        size = int(raw.opened.sizes[0])
         path = description.path
         return _write(description, path, path, lambda each: each.resolve(size))
     members = description.members or Members(series.pattern)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rawmmap.description.checks import check_object, name_subject
+from rawmmap.description.checks import check_object, check_strings, name_subject
 from rawmmap.description.members import Members
 from rawmmap.description.patterns import Pattern, is_pattern
+from rawmmap.errors import DescriptionError
 from rawmmap.formats.sidecar.values import decode_array, decode_attrs, encode_array, encode_attrs
 
-__all__ = ["check_in_folder", "decode_members", "encode_members"]
+__all__ = ["check_in_folder", "decode_files", "decode_members", "encode_files", "encode_members"]
 
 _NAMES = {"pattern", "values", "missing", "fill_value"}
 
@@ -36,7 +37,7 @@ def encode_members(members: Members) -> dict[str, Any]:
     return entry
 
 
-def decode_members(top: Mapping[str, Any], folder: str, sidecar_name: str) -> Members | None:
+def decode_members(top: Mapping[str, Any], folder: str) -> Members | None:
     """Return the series that a sidecar describes, or None if it describes one file.
 
     Parameters
@@ -45,8 +46,6 @@ def decode_members(top: Mapping[str, Any], folder: str, sidecar_name: str) -> Me
         The sidecar.
     folder : str
         Its folder, with a separator at the end.
-    sidecar_name : str
-        Its name.
 
     Raises
     ------
@@ -75,6 +74,43 @@ def decode_members(top: Mapping[str, Any], folder: str, sidecar_name: str) -> Me
     with name_subject('"series"'):
         members.check()
     return members
+
+
+def encode_files(files: Sequence[str]) -> list[str]:
+    """Return the names of several files, whose sidecar lies in their folder.
+
+    Raises
+    ------
+    DescriptionError
+        If they lie in several folders.
+    """
+    folders = {os.path.dirname(file) for file in files}
+    if len(folders) > 1:
+        raise DescriptionError(
+            f"{files[0]}: a sidecar describes files in its own folder only, and these lie in "
+            f"{len(folders)} folders"
+        )
+    return [os.path.basename(file) for file in files]
+
+
+def decode_files(top: Mapping[str, Any]) -> list[str]:
+    """Return the names of the files that a sidecar lists; none if it does not.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the entry is malformed, or names files of other folders.
+    """
+    if "files" not in top:
+        return []
+    if "file" in top or "series" in top:
+        raise ValueError('"file", "files" and "series" exclude each other')
+    names = check_strings(top["files"], '"files"')
+    for name in names:
+        check_in_folder(name, '"files"')
+    if not names or len(set(names)) < len(names):
+        raise ValueError('"files" must be a list of at least one name, without repetitions')
+    return names
 
 
 def check_in_folder(name: str, what: str, *, colon: bool = False) -> None:

@@ -45,7 +45,8 @@ class SidecarReader:
         with probe.open() as file:
             description = loads(read_bounded(file, probe.name), probe.name)
         if probe.path is not None and description.members is None:
-            _check_folder(probe.name, description.path)
+            for data in description.files or (description.path,):
+                _check_folder(probe.name, data)
             if _is_same(sidecar_path_of(description.path), probe.name):
                 return _read_for(description.path, probe)
         return description

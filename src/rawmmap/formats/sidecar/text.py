@@ -29,7 +29,14 @@ from rawmmap.description.checks import (
 from rawmmap.description.model import Description, Records, Variable
 from rawmmap.description.template import LayoutTemplate, template_of
 from rawmmap.errors import DescriptionError, name_file
-from rawmmap.formats.sidecar.members import check_in_folder, decode_members, encode_members
+from rawmmap.formats.sidecar.members import (
+    check_in_folder,
+    decode_files,
+    decode_members,
+    encode_files,
+    encode_members,
+)
+from rawmmap.formats.sidecar.pieces import decode_pieces, encode_pieces
 from rawmmap.formats.sidecar.pretty import pretty
 from rawmmap.formats.sidecar.values import (
     MAX_BYTES,
@@ -61,8 +68,8 @@ __all__ = [
 SUFFIX = ".json"
 VERSION = 1
 
-_TOP = {"rawmmap", "file", "series", "attrs", "coords", "overlap", "records", "variables"}
-_PLACED = {"shape", "offset", "order", "strides", "bits", "bit_order"}
+_TOP = {"rawmmap", "file", "files", "series", "attrs", "coords", "overlap", "records", "variables"}
+_PLACED = {"shape", "offset", "order", "strides", "bits", "bit_order", "pieces", "fill_value"}
 _VARIABLE = {"dtype", "dims", "attrs", "values", *_PLACED}
 
 
@@ -88,6 +95,8 @@ def dumps(description: Description) -> str:
     document: dict[str, Any] = {"rawmmap": VERSION}
     if description.members is not None:
         document["series"] = encode_members(description.members)
+    if len(description.files) > 1:
+        document["files"] = encode_files(description.files)
     if description.attrs:
         document["attrs"] = encode_attrs(description.attrs, "the dataset")
     if description.coords:
@@ -116,7 +125,12 @@ def _encode_variable(name: str, variable: Variable) -> dict[str, Any]:
     elif isinstance(data, Layout):
         entry = _encode_template(template_of(data), variable)
     else:
-        raise TypeError(f"variable {name!r}: a sidecar cannot describe {type(data).__name__}")
+        with name_subject(f"variable {name!r}"):
+            entry = {
+                "dtype": encode_dtype(data.dtype, variable.samples),
+                "dims": list(variable.dims),
+                **encode_pieces(data),
+            }
     if variable.attrs:
         entry["attrs"] = _encode_variable_attrs(variable, f"variable {name!r}")
     return entry
@@ -229,7 +243,12 @@ def _decode_description(document: Any, path: str) -> Description:
         )
     entries = check_object(top.get("variables"), '"variables"')
     check_memory(top)
-    variables = {name: _decode_variable(name, entry) for name, entry in entries.items()}
+    # In a chain of URLs what holds the sidecar holds the data file too.
+    path, rest = split_chain(path)
+    folder, sidecar_name = _split(path)
+    files = tuple(folder + name + rest for name in decode_files(top))
+    count = max(len(files), 1)
+    variables = {name: _decode_variable(name, entry, count) for name, entry in entries.items()}
     records = _decode_records(top.get("records"))
     for name, variable in variables.items():
         check_template(variable, records, f"variable {name!r}")
@@ -237,16 +256,19 @@ def _decode_description(document: Any, path: str) -> Description:
     unknown = [name for name in coords if name not in variables]
     if unknown:
         raise ValueError(f'"coords" names {unknown}, which are not variables of the sidecar')
-    # In a chain of URLs what holds the sidecar holds the data file too.
-    path, rest = split_chain(path)
-    members = decode_members(top, *_split(path))
+    members = decode_members(top, folder)
+    if members is not None:
+        path = members.pattern.text
+    else:
+        path = files[0] if files else folder + _data_name(top, sidecar_name) + rest
     return Description(
-        _data_path(top, path) + rest if members is None else members.pattern.text,
+        path,
         variables,
         frozenset(coords),
         decode_attrs(check_object(top.get("attrs", {}), '"attrs"')),
         None if records is None else records.measure(variables),
         overlap=_check_overlap(top.get("overlap", False)),
+        files=files,
         members=members,
     )
 
@@ -266,15 +288,14 @@ def _split(path: str) -> tuple[str, str]:
     return path.removesuffix(name), name
 
 
-def _data_path(top: Mapping[str, Any], path: str) -> str:
-    folder, sidecar_name = _split(path)
+def _data_name(top: Mapping[str, Any], sidecar_name: str) -> str:
     name = top.get("file", sidecar_name.removesuffix(SUFFIX))
     if not isinstance(name, str) or not name:
         raise TypeError(f'"file" must be the name of a file, not {name!r}')
     check_in_folder(name, '"file"')
     if name == sidecar_name:
         raise ValueError('"file" is missing, and the sidecar is not named after its data file')
-    return folder + name
+    return name
 
 
 def _decode_records(value: Any) -> Records | None:
@@ -288,7 +309,7 @@ def _decode_records(value: Any) -> Records | None:
     return Records(dim, offset, check_integer(entry.get("nbytes"), '"records": "nbytes"', 1))
 
 
-def _decode_variable(name: str, value: Any) -> Variable:
+def _decode_variable(name: str, value: Any, files: int) -> Variable:
     what = f"variable {name!r}"
     entry = check_object(value, what, _VARIABLE)
     dims = tuple(check_strings(entry.get("dims"), f'{what}: "dims"'))
@@ -300,9 +321,11 @@ def _decode_variable(name: str, value: Any) -> Variable:
             stored = decode_dtype(entry.get("dtype"))
         else:
             stored, samples = parse_stored(entry.get("dtype"))
-    data: Values | LayoutTemplate
+    data: Any
     if "values" in entry:
         data = _decode_values(entry, what)
+    elif "pieces" in entry:
+        data = decode_pieces(entry, stored, files, what)
     else:
         data = _decode_template(entry, stored, what)
     check_dims(dims, data.shape or (), what)
@@ -319,6 +342,8 @@ def _decode_values(entry: dict[str, Any], what: str) -> Values:
 
 
 def _decode_template(entry: dict[str, Any], dtype: np.dtype[Any], what: str) -> LayoutTemplate:
+    if "fill_value" in entry:
+        raise ValueError(f'{what}: "fill_value" is for variables in pieces')
     order = entry.get("order", "C")
     if order not in ("C", "F"):
         raise ValueError(f'{what}: "order" must be "C" or "F", not {order!r}')

@@ -220,14 +220,20 @@ def _count_bytes(entry: Mapping[str, Any]) -> int:
     """Return the bytes of the array, or of the fill value, that an object of a sidecar holds."""
     attrs = entry.get("attrs")
     filled = isinstance(attrs, dict) and "_FillValue" in attrs
-    if "dtype" not in entry or not ("values" in entry or filled):
+    pieces = entry.get("pieces")
+    held = [piece["values"] for piece in _iterate_leaves(pieces or []) if _has_values(piece)]
+    held += [entry["values"]] if "values" in entry else []
+    if "dtype" not in entry or not (held or filled):
         return 0
     try:
         itemsize = decode_dtype(entry["dtype"]).itemsize
     except (TypeError, ValueError):
         return 0  # refused later, by the name of its variable
-    count = sum(1 for _ in _iterate_leaves(entry["values"])) if "values" in entry else 0
-    return itemsize * (count + filled)
+    return itemsize * (sum(1 for _ in _iterate_leaves(held)) + filled)
+
+
+def _has_values(piece: Any) -> bool:
+    return isinstance(piece, dict) and "values" in piece
 
 
 def _iterate_leaves(value: Any) -> Iterator[Any]:

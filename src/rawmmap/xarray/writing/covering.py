@@ -63,7 +63,8 @@ def is_arranged_by_us(existing: Existing) -> bool:
         name: replace(v, data=LayoutTemplate(v.data.dtype, v.data.shape))
         for name, v in inside.items()
     }
-    if description.records is not None or not inside:
+    known = all(not v.in_file or isinstance(v.data, Layout) for v in existing.placed.values())
+    if description.records is not None or not inside or not known or len(existing.files) > 1:
         return False
     arranged, size = arrange(description.path, wanted, {})
     return arranged.resolve(size).variables == inside

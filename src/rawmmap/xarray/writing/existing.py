@@ -23,7 +23,7 @@ from rawmmap.description import Variable as Described
 from rawmmap.description.patterns import Pattern
 from rawmmap.errors import DescriptionError
 from rawmmap.formats import sidecar
-from rawmmap.layout import Layout
+from rawmmap.layout import Values
 from rawmmap.layout.bits import BitLayout
 from rawmmap.sources import Files, Source
 from rawmmap.writing import State, settle
@@ -117,10 +117,7 @@ class Existing:
         """Return a variable as it is in the file, to be copied piece by piece."""
         placed = self.placed[name]
         data: Any = placed.data
-        if isinstance(data, Layout):
-            data = as_dask(RawArray.of(Files.single(self.source), data))
-        else:
-            data = data.array
+        data = data.array if isinstance(data, Values) else as_dask(RawArray.of(self.files, data))
         variable = Variable(placed.dims, data, dict(placed.attrs))
         return variable if placed.samples is None else mark_samples(variable, placed.samples)
 
