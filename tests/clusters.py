@@ -12,8 +12,11 @@ __all__ = ["client"]
 
 
 @contextmanager
-def client(n_workers: int, threads_per_worker: int) -> Iterator[Any]:
-    """Start worker processes and yield their client; skip where distributed is not installed."""
+def client(n_workers: int, threads_per_worker: int, **options: Any) -> Iterator[Any]:
+    """Start worker processes and yield their client; skip where distributed is not installed.
+
+    `options` are those of ``distributed.LocalCluster``.
+    """
     distributed = pytest.importorskip("distributed")
     # Without a dashboard its server starts all the same, at one fixed port for every cluster.
     with (
@@ -23,6 +26,7 @@ def client(n_workers: int, threads_per_worker: int) -> Iterator[Any]:
             processes=True,
             host="127.0.0.1",
             dashboard_address="127.0.0.1:0",
+            **options,
         ) as cluster,
         distributed.Client(cluster) as connected,
     ):

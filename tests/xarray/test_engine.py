@@ -149,6 +149,12 @@ def test_coordinates_stay_exactly_as_they_are_given(
             assert ds[name].encoding == expected[name].encoding
 
 
+def test_lazy_arrays_say_what_they_are(path: Path) -> None:
+    # Schedulers put the arguments of a failed task into their messages.
+    graph = opened(path, **WORDS, chunks={})["data"].data.__dask_graph__()
+    assert any("a.raw" in repr(task) for task in dict(graph).values())
+
+
 def test_dropped_coordinates_are_not_there(path: Path) -> None:
     coords = {"time": np.arange(5), "y": np.arange(6)}
     assert list(opened(path, **WORDS, coords=coords, drop_variables="y").coords) == ["time"]

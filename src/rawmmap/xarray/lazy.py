@@ -58,6 +58,9 @@ class LazyArray(indexing.ExplicitlyIndexedNDArrayMixin):
         """Return the array with its axes in another order."""
         return type(self)(self.raw.transpose(order))
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.raw!r})"
+
 
 class _IndexingAdapter(BackendArray):
     """Passes xarray's explicit indexers on to a `RawArray`."""
