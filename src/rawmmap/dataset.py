@@ -259,6 +259,9 @@ def _required_bytes(description: Description, count: int) -> npt.NDArray[np.int6
     needed = np.zeros(count, np.int64)
     for variable in description.variables.values():
         for files, nbytes in required_sizes(variable.arrangement):
+            if count == 1:
+                needed[0] = max(needed[0], int(np.max(nbytes)))
+                continue
             numbers = np.asarray(files)
             present = numbers >= 0
             np.maximum.at(needed, numbers[present], np.broadcast_to(nbytes, len(numbers))[present])

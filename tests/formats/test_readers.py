@@ -14,11 +14,17 @@ import pytest
 import rawmmap
 from rawmmap.formats.ehdr import EhdrReader
 from rawmmap.formats.envi.reader import EnviReader
+from rawmmap.formats.fits import FitsReader
 from rawmmap.formats.fortran.reader import FortranReader
+from rawmmap.formats.geotiff import GeotiffReader
 from rawmmap.formats.grads.reader import GradsReader
+from rawmmap.formats.hdf5.reader import Hdf5Reader
 from rawmmap.formats.isce import IsceReader
 from rawmmap.formats.mds.reader import MdsReader
 from rawmmap.formats.metaimage import MetaImageReader
+from rawmmap.formats.mrc import MrcReader
+from rawmmap.formats.netcdf3 import Netcdf3Reader
+from rawmmap.formats.nifti import NiftiReader
 from rawmmap.formats.npy.npz import NpzReader
 from rawmmap.formats.npy.reader import NpyReader
 from rawmmap.formats.nrrd.reader import NrrdReader
@@ -29,6 +35,7 @@ from rawmmap.formats.registry import Reader
 from rawmmap.formats.ripple import RippleReader
 from rawmmap.formats.roi_pac import RoiPacReader
 from rawmmap.formats.rraster import RrasterReader
+from rawmmap.formats.safetensors import SafetensorsReader
 from rawmmap.formats.segy import SegyReader
 from rawmmap.formats.sidecar.reader import SidecarReader
 from rawmmap.formats.sigmf import SigmfReader
@@ -441,3 +448,114 @@ class TestGrads(ReaderTests):
             )
 
         return make
+
+
+def make_netcdf3(path: Path) -> None:
+    with pytest.importorskip("scipy.io").netcdf_file(path, "w") as file:
+        file.createDimension("t", None)
+        file.createDimension("x", 3)
+        file.createVariable("u", "f4", ("t", "x"))[:] = np.ones((2, 3), "f4")
+        file.createVariable("n", "i2", ("t",))[:] = np.array([1, 2], "i2")
+        file.title = "a test"
+
+
+def make_hdf5(path: Path) -> None:
+    with pytest.importorskip("h5py").File(path, "w") as file:
+        file["u"] = VALUES
+
+
+def make_nifti(path: Path) -> None:
+    nibabel = pytest.importorskip("nibabel")
+    image = nibabel.Nifti1Image(VALUES.astype("i2").reshape(2, 3, 2), np.eye(4))
+    path.write_bytes(image.to_bytes())
+
+
+def make_mrc(path: Path) -> None:
+    with pytest.importorskip("mrcfile").new(path) as file:
+        file.set_data(VALUES.astype("i2").reshape(2, 3, 2))
+
+
+def make_fits(path: Path) -> None:
+    pytest.importorskip("astropy.io.fits").PrimaryHDU(VALUES).writeto(path)
+
+
+def make_geotiff(path: Path) -> None:
+    pytest.importorskip("tifffile").imwrite(path, VALUES.astype("i2"))
+
+
+def make_safetensors(path: Path) -> None:
+    text = b'{"a": {"dtype": "I16", "shape": [3, 4], "data_offsets": [0, 24]}}'
+    path.write_bytes(len(text).to_bytes(8, "little") + text + VALUES.tobytes())
+
+
+class TestNetcdf3(ReaderTests):
+    @pytest.fixture
+    def reader(self) -> Reader:
+        return Netcdf3Reader()
+
+    @pytest.fixture
+    def make_sample(self) -> Callable[[Path], Any]:
+        return make_netcdf3
+
+
+class TestSafetensors(ReaderTests):
+    @pytest.fixture
+    def reader(self) -> Reader:
+        return SafetensorsReader()
+
+    @pytest.fixture
+    def make_sample(self) -> Callable[[Path], Any]:
+        return make_safetensors
+
+
+class TestMrc(ReaderTests):
+    @pytest.fixture
+    def reader(self) -> Reader:
+        return MrcReader()
+
+    @pytest.fixture
+    def make_sample(self) -> Callable[[Path], Any]:
+        return make_mrc
+
+
+class TestNifti(ReaderTests):
+    @pytest.fixture
+    def reader(self) -> Reader:
+        return NiftiReader()
+
+    @pytest.fixture
+    def make_sample(self) -> Callable[[Path], Any]:
+        return make_nifti
+
+
+@pytest.mark.slow
+class TestHdf5(ReaderTests):
+    @pytest.fixture
+    def reader(self) -> Reader:
+        return Hdf5Reader()
+
+    @pytest.fixture
+    def make_sample(self) -> Callable[[Path], Any]:
+        return make_hdf5
+
+
+@pytest.mark.slow
+class TestFits(ReaderTests):
+    @pytest.fixture
+    def reader(self) -> Reader:
+        return FitsReader()
+
+    @pytest.fixture
+    def make_sample(self) -> Callable[[Path], Any]:
+        return make_fits
+
+
+@pytest.mark.slow
+class TestGeotiff(ReaderTests):
+    @pytest.fixture
+    def reader(self) -> Reader:
+        return GeotiffReader()
+
+    @pytest.fixture
+    def make_sample(self) -> Callable[[Path], Any]:
+        return make_geotiff

@@ -48,6 +48,13 @@ _BUILT_IN = {
     "pds3": "rawmmap.formats.pds.pds3:Pds3Reader",
     "pds4": "rawmmap.formats.pds.pds4:Pds4Reader",
     "rraster": "rawmmap.formats.rraster:RrasterReader",
+    "hdf5": "rawmmap.formats.hdf5.reader:Hdf5Reader",
+    "netcdf3": "rawmmap.formats.netcdf3:Netcdf3Reader",
+    "nifti": "rawmmap.formats.nifti:NiftiReader",
+    "mrc": "rawmmap.formats.mrc:MrcReader",
+    "fits": "rawmmap.formats.fits:FitsReader",
+    "geotiff": "rawmmap.formats.geotiff:GeotiffReader",
+    "safetensors": "rawmmap.formats.safetensors:SafetensorsReader",
     "ehdr": "rawmmap.formats.ehdr:EhdrReader",
     "mds": "rawmmap.formats.mds.reader:MdsReader",
     # By the markers alone, which no other format has by chance; but those above say more.

@@ -10,6 +10,7 @@ from typing import Any
 from rawmmap.files.replace import replacing
 from rawmmap.formats.described_file import DescribedFile, relative, target_path
 from rawmmap.formats.hdf5.model import Plan, Planned, plan
+from rawmmap.formats.libraries import load_library
 
 __all__ = ["load_h5py", "write_hdf5"]
 
@@ -38,14 +39,7 @@ def write_hdf5(
 
 def load_h5py() -> Any:
     """Return the package h5py, or say how to install it."""
-    try:
-        import h5py
-    except ImportError as error:
-        raise ImportError(
-            "HDF5 files are written with h5py, which is not installed: "
-            "pip install 'rawmmap[formats]'"
-        ) from error
-    return h5py
+    return load_library("h5py", "HDF5 files are written")
 
 
 def _leads_to(h5py: Any, path: Path, subject: DescribedFile) -> bool:

@@ -6,7 +6,6 @@ The elements are those of GDAL's documentation, "GDAL Virtual Format", with band
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,13 +18,13 @@ from rawmmap.description.model import Description, Variable
 from rawmmap.errors import DescriptionError, ShortFileError
 from rawmmap.formats.fill_value import fill_value_attrs
 from rawmmap.formats.header_files import locate_data
+from rawmmap.formats.interleave import join_planes
 from rawmmap.formats.map_grid import MapGrid, is_geographic, label_grid
 from rawmmap.formats.numbers import parse_count, parse_integer, parse_number
 from rawmmap.formats.probe import Probe
 from rawmmap.formats.vrt.writer import TYPES
 from rawmmap.formats.xml import parse_xml
 from rawmmap.layout import Layout, Mosaic, Values
-from rawmmap.layout.mosaic import Cell
 
 __all__ = ["VrtReader"]
 
@@ -201,7 +200,7 @@ def _describe(
     files = tuple(dict.fromkeys(band.file for band in bands))
     numbers = [files.index(band.file) for band in bands]
     if len({band.layout.dtype for band in bands}) == 1:
-        data = _join([band.layout for band in bands], numbers)
+        data = join_planes([band.layout for band in bands], numbers)
         variables = {"data": Variable(("band", "y", "x"), data, _attrs(bands, labels))}
         names = [band.label for band in bands]
         if any(names):
@@ -216,19 +215,6 @@ def _describe(
     return Description(
         files[0], {**variables, **labels}, frozenset(labels), notes, overlap=True, files=files
     )
-
-
-def _join(layouts: Sequence[Layout], files: Sequence[int]) -> Layout | Mosaic:
-    """Return bands as one array: one view where they follow each other in equal steps."""
-    first = layouts[0]
-    steps = {b.offset - a.offset for a, b in itertools.pairwise(layouts)}
-    same = len({layout.strides for layout in layouts}) == 1 and len(steps) <= 1
-    if same and set(files) == {0}:
-        step = steps.pop() if steps else first.nbytes
-        strides = (step, *first.strides)
-        return Layout(first.dtype, (len(layouts), *first.shape), strides, first.offset)
-    cells = [Cell(layout[None], file) for layout, file in zip(layouts, files, strict=True)]
-    return Mosaic.concatenate(cells)
 
 
 def _attrs(bands: Sequence[_Band], labels: dict[str, Variable]) -> dict[str, Any]:
