@@ -215,3 +215,18 @@ def test_files_with_an_engine_of_their_own_are_not_claimed(tmp_path: Path) -> No
     register(ScopeReader())
     make_trace(path)
     assert RawmmapEntrypoint().guess_can_open(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"text\n" * 2000, bytes(10_000), bytes(range(256)) * 40])
+def test_all_readers_together_open_a_file_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(content)
+    opens: list[str] = []
+    monkeypatch.setattr(
+        Probe, "open", lambda self, inner=Probe.open: (opens.append(self.name), inner(self))[1]
+    )
+    assert registry.recognise(Probe(str(path))) is None
+    assert len(registry._names()) > 16
+    assert opens in ([], [str(path)])

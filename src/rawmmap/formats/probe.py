@@ -58,7 +58,7 @@ class Probe:
         """The options for fsspec."""
         return self._options
 
-    @property
+    @cached_property
     def path(self) -> str | None:
         """The path of a local file; None for a URL of another place."""
         return local_path(self.name)
@@ -82,7 +82,7 @@ class Probe:
         replace : bool
             Put it in the place of the last suffix instead.
         """
-        name, rest = split_chain(self.name)
+        name, rest = (self.name, "") if self.path is not None else split_chain(self.name)
         stem = os.path.splitext(name)[0] if replace else name
         return self.neighbour(stem + suffix + rest)
 
@@ -95,15 +95,21 @@ class Probe:
             If it is not known whether a remote file exists, since its server does not say.
         """
         if name not in self._neighbours:
-            try:
-                self._neighbours[name] = Probe(name, self._options)
-            except (FileNotFoundError, PermissionError, IsADirectoryError, ValueError):
-                self._neighbours[name] = None
-            except OSError:
-                if self.path is None:
-                    raise
-                self._neighbours[name] = None
+            self._neighbours[name] = self._find(name)
         return self._neighbours[name]
+
+    def _find(self, name: str) -> Probe | None:
+        # Most files that are looked for do not exist, which this finds out most cheaply.
+        if self.path is not None and not os.path.exists(name):
+            return None
+        try:
+            return Probe(name, self._options)
+        except (FileNotFoundError, PermissionError, IsADirectoryError, ValueError):
+            return None
+        except OSError:
+            if self.path is None:
+                raise
+            return None
 
     def existing(self, names: Iterable[str]) -> frozenset[str]:
         """Return those of some files of the same place that exist, by one listing per folder.
