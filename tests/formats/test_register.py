@@ -6,7 +6,7 @@ import struct
 from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import fsspec
 import numpy as np
@@ -224,9 +224,13 @@ def test_all_readers_together_open_a_file_once(
     path = tmp_path / "a.bin"
     path.write_bytes(content)
     opens: list[str] = []
-    monkeypatch.setattr(
-        Probe, "open", lambda self, inner=Probe.open: (opens.append(self.name), inner(self))[1]
-    )
+    inner = Probe.open
+
+    def count(probe: Probe) -> BinaryIO:
+        opens.append(probe.name)
+        return inner(probe)
+
+    monkeypatch.setattr(Probe, "open", count)
     assert registry.recognise(Probe(str(path))) is None
     assert len(registry._names()) > 16
     assert opens in ([], [str(path)])

@@ -141,9 +141,7 @@ def test_remote_pieces() -> None:
 def test_any_grid_of_pieces(tmp_path: Path, data: st.DataObject) -> None:
     shape = tuple(data.draw(st.lists(st.integers(1, 6), min_size=1, max_size=3)))
     values = np.arange(np.prod(shape), dtype="<u2").reshape(shape)
-    cuts = [
-        sorted({0, n, *data.draw(st.lists(st.integers(0, n), max_size=2))}) for n in shape
-    ]
+    cuts = [sorted({0, n, *data.draw(st.lists(st.integers(0, n), max_size=2))}) for n in shape]
     folder = tmp_path / str(len(list(tmp_path.iterdir())))
     folder.mkdir()
     pieces: list[dict[str, Any]] = []
