@@ -306,3 +306,23 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
     shown = subprocess.run(command, capture_output=True, text=True, check=True)
     assert int(shown.stdout) < 2**16  # KiB: 64 of 256 MiB
     assert (tmp_path / "a.bin").stat().st_size == 2**28
+
+
+@pytest.mark.parametrize("chunks", [None, 2])
+def test_samples_that_numpy_lacks(tmp_path: Path, chunks: Any) -> None:
+    values = np.array([[1.5, -2], [3, 100]])
+    x: Any = values if chunks is None else da.from_array(values, chunks=chunks)
+    path = tmp_path / "a.bin"
+    rawmmap.to_raw(x, path, dtype=">ibm4", offset=3)
+    # By the format: sign, excess-64 power of 16, fraction.
+    expected = bytes(3) + bytes.fromhex("41180000 c1200000 41300000 42640000")
+    assert path.read_bytes() == expected
+    rawmmap.to_raw(x[:1], path, dtype=">ibm4", offset=11, mode="r+")
+    assert path.read_bytes() == expected[:11] + expected[3:11]
+    rawmmap.to_raw(x, tmp_path / "a-{i}.bin", dtype=">ibm4")
+    assert (tmp_path / "a-1.bin").read_bytes() == expected[11:]
+    with pytest.raises(ValueError, match=r"b\.bin.*cannot hold nan"):
+        rawmmap.to_raw(x * np.nan, tmp_path / "b.bin", dtype=">ibm4")
+    with pytest.raises(TypeError, match="masked"):
+        rawmmap.to_raw(np.ma.masked_equal(values, 3), tmp_path / "b.bin", dtype=">ibm4")
+    assert not (tmp_path / "b.bin").exists()

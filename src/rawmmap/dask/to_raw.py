@@ -12,6 +12,7 @@ import numpy.typing as npt
 from dask.delayed import Delayed
 
 from rawmmap.array import RawArray
+from rawmmap.dask.encoding import encode_array
 from rawmmap.dask.reading import as_dask
 from rawmmap.dask.store import check_unmasked, store
 from rawmmap.description.naming import name_files
@@ -19,6 +20,7 @@ from rawmmap.description.patterns import VARIABLE, Pattern
 from rawmmap.errors import name_file
 from rawmmap.formats.series import names_series
 from rawmmap.layout import Layout
+from rawmmap.layout.samples import parse_dtype
 from rawmmap.sources import local_path, name_of
 from rawmmap.writing import Draft, InPlace, Replace, ReplaceSeries, State, WritePlan, settle
 from rawmmap.writing.describing import check_description_kept
@@ -49,7 +51,8 @@ def to_raw(
         stands for many: one for each position along the leading axis, or along as many leading axes
         as the pattern has fields.
     dtype : dtype-like, optional
-        Type of the elements in the file, byte order included; by default that of `x`.
+        Type of the elements in the file, byte order included, or the name of a type that NumPy
+        lacks (``"<i3"``; see the page on samples); by default that of `x`.
     offset : int
         Byte of the file at which the first element starts. With mode "w", zeros precede it.
     order : {"C", "F"}
@@ -111,16 +114,22 @@ def to_raw(
     with name_file(target if pattern is None else pattern.text):
         if mode not in ("w", "r+"):
             raise ValueError(f"mode must be 'w' or 'r+', not {mode!r}")
-        array = as_array(x)
+        array, stored = _as_stored(as_array(x), dtype, os.fsdecode(path))
         if pattern is not None:
             _check_new(mode)
-            plan = _plan_series(pattern, array, dtype, offset, order)
+            plan = _plan_series(pattern, array, stored, offset, order)
         else:
-            layout = Layout.dense(
-                array.dtype if dtype is None else dtype, array.shape, offset=offset, order=order
-            )
+            layout = Layout.dense(stored, array.shape, offset=offset, order=order)
             plan = (_plan_in_place if mode == "r+" else _plan_replacement)(target, array, layout)
     return store(plan, compute)
+
+
+def _as_stored(array: Any, dtype: npt.DTypeLike | None, what: str) -> tuple[Any, npt.DTypeLike]:
+    """Return the array to store, encoded if `dtype` names samples, and the type of its elements."""
+    if dtype is None:
+        return array, array.dtype
+    stored, samples = parse_dtype(dtype)
+    return array if samples is None else encode_array(array, samples, what), stored
 
 
 def _check_new(mode: str) -> None:
@@ -160,12 +169,7 @@ def _plan_series(
     shape = array.shape[: len(fields)]
     positions = {name: np.arange(n) for name, n in zip(fields, shape, strict=True)}
     names, _ = name_files(pattern, positions)
-    member = Layout.dense(
-        array.dtype if dtype is None else dtype,
-        array.shape[len(fields) :],
-        offset=offset,
-        order=order,
-    )
+    member = Layout.dense(dtype, array.shape[len(fields) :], offset=offset, order=order)
     size = member.offset + member.nbytes
     folder = os.path.abspath(pattern.folder)
     # Folders of the pattern are not folders of the lock.

@@ -5,16 +5,13 @@ xarray's encoder sees the type of their values. What it leaves is encoded once m
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from typing import Any
 
-import dask.array as da
 import numpy as np
-import numpy.typing as npt
 from xarray import Dataset, Variable
 
-from rawmmap.dask.store import check_unmasked
+from rawmmap.dask.encoding import encode_array
 from rawmmap.layout.samples import NAMES, Samples, parse_dtype
 
 __all__ = ["decode_samples", "encode_samples", "mark_samples", "samples_of", "take_samples"]
@@ -75,27 +72,13 @@ def encode_samples(variable: Variable, samples: Samples, what: str) -> Variable:
     what : str
         What errors are about.
     """
-    encode: Any = functools.partial(_encode, samples=samples, what=what)
-    data: Any = variable.data
-    if isinstance(data, da.Array):
-        meta = np.empty((0,) * data.ndim, samples.stored)
-        data = da.map_blocks(encode, data, dtype=samples.stored, meta=meta)
-    else:
-        data = encode(data)
+    data = encode_array(variable.data, samples, what)
     return mark_samples(Variable(variable.dims, data, variable.attrs), samples)
 
 
 def mark_samples(variable: Variable, samples: Samples) -> Variable:
     """Return a variable of bytes that says how they become values."""
     return Variable(variable.dims, variable.data, variable.attrs, {_KEY: samples})
-
-
-def _encode(block: Any, samples: Samples, what: str) -> npt.NDArray[Any]:
-    check_unmasked(block)
-    try:
-        return samples.encode(np.asarray(block).astype(samples.dtype, copy=False))
-    except ValueError as error:
-        raise ValueError(f"{what}: {error}") from error
 
 
 def samples_of(variable: Variable) -> Samples | None:
