@@ -8,10 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import numpy as np
 import pytest
+import xarray as xr
+from click.testing import CliRunner
 
 import rawmmap
+from rawmmap.cli import main
 from rawmmap.formats.ehdr import EhdrReader
 from rawmmap.formats.envi.reader import EnviReader
 from rawmmap.formats.fits import FitsReader
@@ -49,7 +53,45 @@ from tests.formats.fortran_files import records
 VALUES = np.arange(12, dtype=">i2").reshape(3, 4)
 
 
-class TestNpy(ReaderTests):
+class FormatTests(ReaderTests):
+    """What holds for a reader of this package besides: every way in takes the same files."""
+
+    def test_every_way_in_gives_the_same(self, target: Path, reader: Reader) -> None:
+        raw = rawmmap.open(target)
+        ds = xr.open_dataset(target, engine="rawmmap", decode_cf=False)
+        assert set(raw) == set(ds.variables)
+        for name, variable in raw.items():
+            values = np.asarray(variable.data[...])
+            assert ds[name].dims == variable.dims
+            np.testing.assert_array_equal(ds[name], values)
+            if name in raw.arrays:
+                lazy = rawmmap.from_raw(target, variable=name)
+                np.testing.assert_array_equal(lazy.compute(), values)
+        named = rawmmap.open(target, format=reader.name)
+        assert {name: named[name].dims for name in named} == {name: raw[name].dims for name in raw}
+
+    def test_the_command_knows_it(self, target: Path) -> None:
+        result = CliRunner().invoke(main, ["info", str(target)])
+        assert result.exit_code == 0, result.output
+        assert all(name in result.output for name in rawmmap.open(target).arrays)
+
+    def test_remote_files_are_the_same(self, target: Path) -> None:
+        fs = fsspec.filesystem("memory")
+        folder = f"/{type(self).__name__}"
+        for file in target.parent.iterdir():
+            fs.pipe(f"{folder}/{file.name}", file.read_bytes())
+        with xr.open_dataset(f"memory:/{folder}/{target.name}", engine="rawmmap") as ds:
+            expected = xr.open_dataset(target, engine="rawmmap")
+            xr.testing.assert_identical(ds.load(), expected.load())
+
+    def test_describe_makes_a_sidecar_of_it(self, target: Path) -> None:
+        expected = xr.open_dataset(target, engine="rawmmap").load()
+        sidecar = rawmmap.describe(target)
+        ds = xr.open_dataset(sidecar, engine="rawmmap")
+        xr.testing.assert_identical(ds.load(), expected)
+
+
+class TestNpy(FormatTests):
     @pytest.fixture
     def reader(self) -> Reader:
         return NpyReader()
@@ -63,7 +105,7 @@ class TestNpy(ReaderTests):
         return make
 
 
-class TestNpz(ReaderTests):
+class TestNpz(FormatTests):
     @pytest.fixture
     def reader(self) -> Reader:
         return NpzReader()
@@ -77,7 +119,7 @@ class TestNpz(ReaderTests):
         return make
 
 
-class TestFortran(ReaderTests):
+class TestFortran(FormatTests):
     @pytest.fixture
     def reader(self) -> Reader:
         return FortranReader()
@@ -90,7 +132,7 @@ class TestFortran(ReaderTests):
         return make
 
 
-class TestMds(ReaderTests):
+class TestMds(FormatTests):
     @pytest.fixture
     def reader(self) -> Reader:
         return MdsReader()
@@ -109,7 +151,7 @@ class TestMds(ReaderTests):
         return sample.with_suffix(".meta")
 
 
-class TestSidecar(ReaderTests):
+class TestSidecar(FormatTests):
     header_suffix = ".json"
 
     @pytest.fixture
@@ -127,7 +169,7 @@ class TestSidecar(ReaderTests):
         return make
 
 
-class TestEnvi(ReaderTests):
+class TestEnvi(FormatTests):
     header_suffix = ".hdr"
 
     @pytest.fixture
@@ -143,7 +185,7 @@ class TestEnvi(ReaderTests):
         return make
 
 
-class TestEhdr(ReaderTests):
+class TestEhdr(FormatTests):
     header_suffix = ".hdr"
 
     @pytest.fixture
@@ -160,7 +202,7 @@ class TestEhdr(ReaderTests):
         return make
 
 
-class TestVrt(ReaderTests):
+class TestVrt(FormatTests):
     header_suffix = ".vrt"
     opens_header = True
 
@@ -183,7 +225,7 @@ class TestVrt(ReaderTests):
         return make
 
 
-class TestIsce(ReaderTests):
+class TestIsce(FormatTests):
     header_suffix = ".xml"
 
     @pytest.fixture
@@ -205,7 +247,7 @@ class TestIsce(ReaderTests):
         return make
 
 
-class TestNrrd(ReaderTests):
+class TestNrrd(FormatTests):
     @pytest.fixture
     def reader(self) -> Reader:
         return NrrdReader()
@@ -217,7 +259,7 @@ class TestNrrd(ReaderTests):
         return lambda path: path.write_bytes(text + VALUES.tobytes())
 
 
-class TestMetaImage(ReaderTests):
+class TestMetaImage(FormatTests):
     @pytest.fixture
     def reader(self) -> Reader:
         return MetaImageReader()
@@ -229,7 +271,7 @@ class TestMetaImage(ReaderTests):
         return lambda path: path.write_bytes(text + VALUES.tobytes())
 
 
-class TestSigproc(ReaderTests):
+class TestSigproc(FormatTests):
     @pytest.fixture
     def reader(self) -> Reader:
         return SigprocReader()
@@ -244,7 +286,7 @@ class TestSigproc(ReaderTests):
         return lambda path: path.write_bytes(header + VALUES.tobytes())
 
 
-class TestPsrdada(ReaderTests):
+class TestPsrdada(FormatTests):
     @pytest.fixture
     def reader(self) -> Reader:
         return PsrdadaReader()
@@ -255,7 +297,7 @@ class TestPsrdada(ReaderTests):
         return lambda path: path.write_bytes(header.ljust(128, b"\0") + VALUES.tobytes())
 
 
-class TestWav(ReaderTests):
+class TestWav(FormatTests):
     @pytest.fixture
     def reader(self) -> Reader:
         return WavReader()
@@ -272,7 +314,7 @@ class TestWav(ReaderTests):
         return make
 
 
-class TestSigmf(ReaderTests):
+class TestSigmf(FormatTests):
     @pytest.fixture
     def reader(self) -> Reader:
         return SigmfReader()
@@ -291,7 +333,7 @@ class TestSigmf(ReaderTests):
         return make
 
 
-class TestSpikeglx(ReaderTests):
+class TestSpikeglx(FormatTests):
     @pytest.fixture
     def reader(self) -> Reader:
         return SpikeglxReader()
@@ -310,7 +352,7 @@ class TestSpikeglx(ReaderTests):
         return make
 
 
-class TestRipple(ReaderTests):
+class TestRipple(FormatTests):
     @pytest.fixture
     def reader(self) -> Reader:
         return RippleReader()
@@ -331,7 +373,7 @@ class TestRipple(ReaderTests):
         return make
 
 
-class TestSegy(ReaderTests):
+class TestSegy(FormatTests):
     @pytest.fixture
     def reader(self) -> Reader:
         return SegyReader()
@@ -345,7 +387,7 @@ class TestSegy(ReaderTests):
         return lambda path: path.write_bytes(content)
 
 
-class TestPds3(ReaderTests):
+class TestPds3(FormatTests):
     @pytest.fixture
     def reader(self) -> Reader:
         return Pds3Reader()
@@ -358,7 +400,7 @@ class TestPds3(ReaderTests):
         return lambda path: path.write_bytes(text.ljust(400) + VALUES.tobytes())
 
 
-class TestRraster(ReaderTests):
+class TestRraster(FormatTests):
     @pytest.fixture
     def reader(self) -> Reader:
         return RrasterReader()
@@ -378,7 +420,7 @@ class TestRraster(ReaderTests):
         return make
 
 
-class TestPds4(ReaderTests):
+class TestPds4(FormatTests):
     header_suffix = ".xml"
     opens_header = True
 
@@ -407,7 +449,7 @@ class TestPds4(ReaderTests):
         return make
 
 
-class TestRoiPac(ReaderTests):
+class TestRoiPac(FormatTests):
     header_suffix = ".rsc"
 
     @pytest.fixture
@@ -430,7 +472,7 @@ class TestRoiPac(ReaderTests):
         return make
 
 
-class TestGrads(ReaderTests):
+class TestGrads(FormatTests):
     header_suffix = ".ctl"
 
     @pytest.fixture
@@ -488,7 +530,7 @@ def make_safetensors(path: Path) -> None:
     path.write_bytes(len(text).to_bytes(8, "little") + text + VALUES.tobytes())
 
 
-class TestNetcdf3(ReaderTests):
+class TestNetcdf3(FormatTests):
     @pytest.fixture
     def reader(self) -> Reader:
         return Netcdf3Reader()
@@ -498,7 +540,7 @@ class TestNetcdf3(ReaderTests):
         return make_netcdf3
 
 
-class TestSafetensors(ReaderTests):
+class TestSafetensors(FormatTests):
     @pytest.fixture
     def reader(self) -> Reader:
         return SafetensorsReader()
@@ -508,7 +550,7 @@ class TestSafetensors(ReaderTests):
         return make_safetensors
 
 
-class TestMrc(ReaderTests):
+class TestMrc(FormatTests):
     @pytest.fixture
     def reader(self) -> Reader:
         return MrcReader()
@@ -518,7 +560,7 @@ class TestMrc(ReaderTests):
         return make_mrc
 
 
-class TestNifti(ReaderTests):
+class TestNifti(FormatTests):
     @pytest.fixture
     def reader(self) -> Reader:
         return NiftiReader()
@@ -529,7 +571,7 @@ class TestNifti(ReaderTests):
 
 
 @pytest.mark.slow
-class TestHdf5(ReaderTests):
+class TestHdf5(FormatTests):
     @pytest.fixture
     def reader(self) -> Reader:
         return Hdf5Reader()
@@ -540,7 +582,7 @@ class TestHdf5(ReaderTests):
 
 
 @pytest.mark.slow
-class TestFits(ReaderTests):
+class TestFits(FormatTests):
     @pytest.fixture
     def reader(self) -> Reader:
         return FitsReader()
@@ -551,7 +593,7 @@ class TestFits(ReaderTests):
 
 
 @pytest.mark.slow
-class TestGeotiff(ReaderTests):
+class TestGeotiff(FormatTests):
     @pytest.fixture
     def reader(self) -> Reader:
         return GeotiffReader()
