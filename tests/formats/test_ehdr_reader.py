@@ -193,3 +193,18 @@ def test_damaged_headers(tmp_path: Path, start: Any, n: Any, new: Any) -> None:
     (tmp_path / "a.hdr").write_bytes(FULL[:start] + new + FULL[start + n :])
     with contextlib.suppress(ValueError, OSError):
         assert rawmmap.open(tmp_path / "a.bil", format="ehdr")["data"].data[...].size <= 60
+
+
+@pytest.mark.parametrize("layout", ["bil", "bsq", "bip"])
+def test_sidecars_of_a_few_bits(tmp_path: Path, layout: str) -> None:
+    path = tmp_path / "a.bil"
+    path.write_bytes(np.random.default_rng(3).bytes(200))
+    text = f"NROWS 4\nNCOLS 5\nNBANDS 3\nNBITS 4\nLAYOUT {layout}\nSKIPBYTES 2\n"
+    path.with_suffix(".hdr").write_text(text)
+    expected = rawmmap.open(path)["data"].data[...]
+    if layout == "bip":
+        with pytest.raises(ValueError, match="packed along the last axis"):
+            rawmmap.describe(path)
+        return
+    sidecar = rawmmap.describe(path)
+    np.testing.assert_array_equal(rawmmap.open(sidecar)["data"].data[...], expected)

@@ -111,8 +111,30 @@ class LayoutTemplate:
         return Layout(self.dtype, shape, self.strides, self.offset)
 
 
-def template_of(layout: Layout) -> LayoutTemplate:
-    """Return the template of a layout whose lengths are known."""
+def template_of(layout: Layout | BitLayout) -> LayoutTemplate:
+    """Return the template of a layout whose lengths are known.
+
+    Raises
+    ------
+    ValueError
+        If samples of a few bits are not packed along the last axis, or rows do not start on a byte.
+    """
+    if isinstance(layout, BitLayout):
+        return _template_of_bits(layout)
     dense = Layout.dense(layout.dtype, layout.shape, offset=layout.offset)
     strides = None if layout == dense else layout.strides
     return LayoutTemplate(layout.dtype, layout.shape, layout.offset, strides=strides)
+
+
+def _template_of_bits(layout: BitLayout) -> LayoutTemplate:
+    grid, packing = layout.grid, layout.packing
+    *outer, inner = grid.strides if grid.ndim else (packing.bits,)
+    if inner != packing.bits or any(step % 8 for step in (grid.offset, *outer)):
+        raise ValueError(
+            f"samples of {packing.bits} bits are not packed along the last axis in rows that start "
+            f"on a byte: the strides are {grid.strides} bits"
+        )
+    strides = tuple(step // 8 for step in outer) if grid.ndim else None
+    return LayoutTemplate(
+        layout.dtype, grid.shape, grid.offset // 8, strides=strides, packing=packing
+    )

@@ -50,7 +50,7 @@ from rawmmap.formats.sidecar.values import (
     parse_stored,
 )
 from rawmmap.layout import Layout, Values
-from rawmmap.layout.bits import Packing
+from rawmmap.layout.bits import BitLayout, Packing
 from rawmmap.layout.samples import Samples
 from rawmmap.sources import local_path, split_chain
 
@@ -122,8 +122,9 @@ def _encode_variable(name: str, variable: Variable) -> dict[str, Any]:
         entry = {**encode_array(data.array), "dims": list(variable.dims)}
     elif isinstance(data, LayoutTemplate):
         entry = _encode_template(data, variable)
-    elif isinstance(data, Layout):
-        entry = _encode_template(template_of(data), variable)
+    elif isinstance(data, Layout | BitLayout):
+        with name_subject(f"variable {name!r}"):
+            entry = _encode_template(template_of(data), variable)
     else:
         with name_subject(f"variable {name!r}"):
             entry = {
