@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rawmmap.layout import Layout, Mosaic, Values
-from rawmmap.layout.grid import chunk_grid, storage_order
+from rawmmap.layout.bits import BitLayout, Packing
+from rawmmap.layout.grid import chunk_grid
 from rawmmap.layout.mosaic import Cell, Tile
 from tests.strategies import plain_dtypes, shapes
 
@@ -19,9 +20,16 @@ Array = npt.NDArray[Any]
 MIB = 2**20
 
 
-def assemble(data: Any, files: list[bytes], limit: int, fill: int = 0) -> Array:
+def storage_order(data: Any) -> tuple[int, ...]:
+    return chunk_grid(data, MIB, reorder=True).axes
+
+
+def assemble(
+    data: Any, files: list[bytes], limit: int, fill: int = 0, reorder: bool = False
+) -> Array:
     """Return the array that the chunks make up, after checking that they are equal and disjoint."""
-    grid = chunk_grid(data, limit)
+    grid = chunk_grid(data, limit, reorder=reorder)
+    data = data.transpose(grid.axes)
     result = np.full(data.shape, fill, data.dtype)
     times = np.zeros(data.shape, int)
     for chunk in grid.chunks():
@@ -52,8 +60,9 @@ def test_every_layout_is_made_of_chunks(
     )
     key = tuple(data.draw(st.slices(n)) for n in shape)
     part = layout[key]
-    for one in (part, part.transpose(storage_order(part))):
-        found = assemble(one, [file], limit)
+    for reorder in (False, True):
+        one = part.transpose(storage_order(part)) if reorder else part
+        found = assemble(part, [file], limit, reorder=reorder)
         assert found.tobytes() == (one.view(file).tobytes() if one.size else b"")
 
 
@@ -108,8 +117,10 @@ def test_an_axis_in_blocks() -> None:
     expected = stored.transpose(0, 2, 1).reshape(12, 2)
     found = assemble(mosaic, [stored.tobytes()], MIB)
     np.testing.assert_array_equal(found, expected)
-    ordered = mosaic.transpose(storage_order(mosaic))
-    assert chunk_grid(ordered, MIB).lengths == (2, 4)
+    ordered = chunk_grid(mosaic, MIB, reorder=True)
+    assert (ordered.axes, ordered.lengths) == ((1, 0), (2, 4))
+    found = assemble(mosaic, [stored.tobytes()], MIB, reorder=True)
+    np.testing.assert_array_equal(found, expected.T)
 
 
 @pytest.mark.parametrize(
@@ -138,3 +149,8 @@ def test_axes_stay_where_they_are_if_they_can() -> None:
     assert storage_order(Layout("u1", (3, 4, 2), (2, 0, 1), 0)) == (0, 1, 2)
     assert storage_order(Layout("u1", (3, 4), (-4, 1), 8)) == (0, 1)
     assert storage_order(Values(np.zeros((2, 3), order="F"))) == (0, 1)
+
+
+def test_samples_of_bits_have_no_grid() -> None:
+    with pytest.raises(TypeError, match="bits"):
+        chunk_grid(BitLayout.of(Packing(1), 80, size=10), MIB)

@@ -18,8 +18,7 @@ import numpy as np
 
 from rawmmap.description import Description, Variable
 from rawmmap.formats.coordinates import name_coordinates
-from rawmmap.layout.bits import BitLayout
-from rawmmap.layout.grid import ChunkGrid, chunk_grid, storage_order
+from rawmmap.layout.grid import ChunkGrid, chunk_grid
 
 __all__ = ["make_references"]
 
@@ -79,27 +78,29 @@ def make_references(
 def _grid_of(variable: Variable, subject: str) -> tuple[tuple[str, ...], ChunkGrid]:
     """Return the dims of a variable in the order of storage, and its chunks."""
     data: Any = variable.data
-    if variable.samples is not None or isinstance(data, BitLayout) or _has_bits(data):
-        kind = "samples of bits" if variable.samples is None else f"samples of {variable.samples}"
-        raise ValueError(f"{subject} holds {kind}, for which Zarr has no codec; {_WAY_OUT}")
+    if variable.samples is not None:
+        raise ValueError(
+            f"{subject} holds samples of {variable.samples}, for which Zarr has no codec; "
+            f"{_WAY_OUT}"
+        )
     dtype = data.dtype
     if dtype.itemsize not in _SIZES.get(dtype.kind, ()) and (
         dtype.kind not in _OTHER_KINDS or dtype.names is not None or not dtype.itemsize
     ):
         raise ValueError(f"{subject} is of type {dtype}, which Zarr does not have; {_WAY_OUT}")
-    order = storage_order(data)
-    grid = chunk_grid(data.transpose(order), _CHUNK)
-    return tuple(variable.dims[axis] for axis in order), grid
+    try:
+        grid = chunk_grid(data, _CHUNK, reorder=True)
+    except TypeError:
+        raise ValueError(
+            f"{subject} holds samples of a few bits, for which Zarr has no codec; {_WAY_OUT}"
+        ) from None
+    return tuple(variable.dims[axis] for axis in grid.axes), grid
 
 
 _WAY_OUT = (
     "leave it out with drop_variables=, or write its values to a file of their own with "
     "rawmmap.to_raw and refer to that"
 )
-
-
-def _has_bits(data: Any) -> bool:
-    return any(isinstance(part.data, BitLayout) for part in data.parts())
 
 
 def _check_number(grids: Mapping[str, tuple[Any, ChunkGrid]], title: str) -> None:
@@ -137,13 +138,13 @@ def _chunk_references(
     if not grid.data.size:
         return
     length = grid.nbytes
-    for chunk in grid.chunks():
+    for position, file, offset, data in grid.chunks():
         # An array without axes has one chunk, number 0.
-        key = f"{name}/{'.'.join(map(str, chunk.position)) or '0'}"
-        if chunk.data is None:
-            yield key, [paths[chunk.file], chunk.offset, length]
+        key = f"{name}/{'.'.join(map(str, position)) or '0'}"
+        if data is None:
+            yield key, [paths[file], offset, length]
         else:
-            yield key, "base64:" + base64.b64encode(chunk.data).decode()
+            yield key, "base64:" + base64.b64encode(data).decode()
 
 
 def _array_metadata(grid: ChunkGrid, fill: Any) -> dict[str, Any]:

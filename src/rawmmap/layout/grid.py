@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from rawmmap.layout.bits import BitLayout
 from rawmmap.layout.parts import Arrangement, Part, Values
 from rawmmap.layout.strided import Layout
 
-__all__ = ["Chunk", "ChunkGrid", "chunk_grid", "storage_order"]
+__all__ = ["Chunk", "ChunkGrid", "chunk_grid"]
 
 # Lengths are searched for divisors up to this one.
 _LARGEST_TRIED = 10**6
@@ -53,7 +54,9 @@ class ChunkGrid:
     Attributes
     ----------
     data : Arrangement
-        The array.
+        The array, transposed.
+    axes : tuple of int
+        The axis of the array as it was behind each axis of `data`.
     lengths : tuple of int
         Length of a chunk along each axis; it divides the length of the array.
     has_missing : bool
@@ -61,6 +64,7 @@ class ChunkGrid:
     """
 
     data: Arrangement
+    axes: tuple[int, ...]
     lengths: tuple[int, ...]
     has_missing: bool
 
@@ -83,11 +87,14 @@ class ChunkGrid:
                 yield from self._of_values(part, part.data)
 
     def _of_layout(self, part: Part, layout: Layout) -> Iterator[Chunk]:
-        steps = [s * c for s, c in zip(layout.strides, self.lengths, strict=True)]
+        positions = self._positions(part)
+        if layout.shape == self.lengths:  # such as a file of a series
+            yield Chunk(tuple(numbers.start for numbers in positions), part.file, layout.offset)
+            return
         offsets = np.array(layout.offset, np.int64)
-        for positions, step in zip(self._positions(part), steps, strict=True):
-            offsets = offsets[..., None] + np.arange(len(positions), dtype=np.int64) * step
-        indices = itertools.product(*self._positions(part))
+        for numbers, step, n in zip(positions, layout.strides, self.lengths, strict=True):
+            offsets = offsets[..., None] + np.arange(len(numbers), dtype=np.int64) * (step * n)
+        indices = itertools.product(*positions)
         for index, offset in zip(indices, offsets.ravel().tolist(), strict=True):
             yield Chunk(index, part.file, offset)
 
@@ -109,21 +116,7 @@ class ChunkGrid:
         ]
 
 
-def storage_order(data: Arrangement) -> tuple[int, ...]:
-    """Return the axes from the slowest to the fastest in the file, otherwise left as they are.
-
-    Axes along which a piece has one element, or always the same, stay where they are.
-    """
-    layouts = (part.data for part in data.parts() if isinstance(part.data, Layout))
-    largest = max(layouts, key=lambda layout: layout.size, default=None)
-    if largest is None:
-        return tuple(range(data.ndim))
-    moving = [a for a in range(data.ndim) if largest.shape[a] > 1 and largest.strides[a]]
-    by_step = iter(sorted(moving, key=lambda axis: -abs(largest.strides[axis])))
-    return tuple(next(by_step) if axis in moving else axis for axis in range(data.ndim))
-
-
-def chunk_grid(data: Arrangement, limit: int) -> ChunkGrid:
+def chunk_grid(data: Arrangement, limit: int, *, reorder: bool = False) -> ChunkGrid:
     """Return the coarsest grid of contiguous chunks of about `limit` bytes at most.
 
     Parameters
@@ -133,20 +126,47 @@ def chunk_grid(data: Arrangement, limit: int) -> ChunkGrid:
     limit : int
         Bytes that a chunk should not exceed. Chunks divide the array evenly, so one is larger
         where the next smaller one would be far too small.
+    reorder : bool
+        Whether to transpose the array so that its axes go from the slowest to the fastest in the
+        file. Those along which a piece has one element, or always the same, stay where they are.
+
+    Raises
+    ------
+    TypeError
+        If the pieces hold samples of a few bits.
     """
     steps = list(data.shape)
-    strides: set[tuple[int, ...]] = set()
+    layouts: dict[tuple[int, ...], Layout] = {}
     has_missing = False
     for part in data.parts():
         steps = [math.gcd(n, i.start, i.stop) for n, i in zip(steps, part.index, strict=True)]
         has_missing = has_missing or part.data is None
         if isinstance(part.data, Layout):
-            strides.add(part.data.strides)
-    return ChunkGrid(data, _chunk_lengths(steps, strides, data.dtype.itemsize, limit), has_missing)
+            known = layouts.get(part.data.strides)
+            if known is None or known.size < part.data.size:
+                layouts[part.data.strides] = part.data
+        elif isinstance(part.data, BitLayout):
+            raise TypeError("samples of a few bits do not start on bytes")
+    axes = _storage_order(layouts.values(), data.ndim) if reorder else tuple(range(data.ndim))
+    strides = [tuple(one[axis] for axis in axes) for one in layouts]
+    lengths = _chunk_lengths([steps[axis] for axis in axes], strides, data.dtype.itemsize, limit)
+    if axes != tuple(range(data.ndim)):
+        data = data.transpose(axes)
+    return ChunkGrid(data, axes, lengths, has_missing)
+
+
+def _storage_order(layouts: Collection[Layout], ndim: int) -> tuple[int, ...]:
+    """Return the axes from the slowest to the fastest in the largest layout."""
+    if not layouts:
+        return tuple(range(ndim))
+    largest = max(layouts, key=lambda layout: layout.size)
+    moving = [a for a in range(ndim) if largest.shape[a] > 1 and largest.strides[a]]
+    by_step = iter(sorted(moving, key=lambda axis: -abs(largest.strides[axis])))
+    return tuple(next(by_step) if axis in moving else axis for axis in range(ndim))
 
 
 def _chunk_lengths(
-    steps: Sequence[int], strides: set[tuple[int, ...]], itemsize: int, limit: int
+    steps: Sequence[int], strides: Collection[tuple[int, ...]], itemsize: int, limit: int
 ) -> tuple[int, ...]:
     """Return the longest chunk that is contiguous in all pieces.
 
@@ -154,7 +174,7 @@ def _chunk_lengths(
     ----------
     steps : sequence of int
         What the length of a chunk along each axis must divide, so that no piece cuts it.
-    strides : set of tuple of int
+    strides : collection of tuple of int
         Those of all layouts.
     itemsize, limit : int
         Bytes of an element, and of a chunk.
