@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from click.testing import CliRunner
 import rawmmap
 from rawmmap.cli import main
 from rawmmap.errors import DescriptionError
+from rawmmap.xarray.engine import RawmmapEntrypoint
 
 SCHEMA = json.loads((files("rawmmap.formats.sidecar") / "sidecar.schema.json").read_text("utf-8"))
 MEMBER: dict[str, Any] = {"dtype": ">f4", "shape": (3, 4), "dims": ("y", "x"), "name": "ux"}
@@ -268,6 +271,66 @@ def test_remote_series_are_described_by_their_sidecar() -> None:
         np.testing.assert_array_equal(ds["u"], values)
         np.testing.assert_array_equal(rawmmap.from_raw(url).compute(), values)
     fs.rm("/described", recursive=True)
+
+
+def test_a_described_series_needs_no_engine(tmp_path: Path) -> None:
+    write_members(tmp_path)
+    pattern = tmp_path / "ux-{step:04d}.bin"
+    assert not RawmmapEntrypoint().guess_can_open(pattern)
+    rawmmap.describe(pattern, **MEMBER)
+    assert xr.open_dataset(pattern)["ux"].sizes["step"] == 3
+
+
+def test_a_series_that_was_written_and_copied_elsewhere(tmp_path: Path) -> None:
+    ds = xr.Dataset(
+        {"u": (("k", "x"), np.arange(4.0).reshape(2, 2)), "v": ("k", [1, 2])},
+        {"k": ["b", "a"], "x": [0.5, 1.5]},
+    )
+    ds.rawmmap.to_raw(tmp_path / "{variable}-{k}.bin")
+    fs = fsspec.filesystem("memory")
+    for path in tmp_path.iterdir():
+        fs.pipe(f"/copied/{path.name}", path.read_bytes())
+    for name in ("{variable}-{k}.bin", "{variable}-{k}.bin.json"):
+        for scheme in ("memory://", "simplecache::memory://"):
+            xr.testing.assert_identical(open_series(f"{scheme}copied/{name}"), ds)
+    fs.rm("/copied", recursive=True)
+
+
+def test_a_series_is_opened_as_one_of_its_versions_while_it_is_rewritten(tmp_path: Path) -> None:
+    pattern = tmp_path / "{k}.bin"
+    first = xr.Dataset({"u": (("k", "x"), np.full((20, 1), 0.0))}, attrs={"number": 0})
+    first.rawmmap.to_raw(pattern)
+    stop = threading.Event()
+
+    def rewrite() -> None:
+        number = 0
+        while not stop.is_set():
+            number += 1
+            values = np.full((20, number % 3 + 1), float(number))
+            ds = xr.Dataset({"u": (("k", "x"), values)}, attrs={"number": number})
+            ds.rawmmap.to_raw(pattern)
+
+    sidecar, seen = tmp_path / "{k}.bin.json", set()
+    with ThreadPoolExecutor(1) as pool:
+        writer = pool.submit(rewrite)
+        try:
+            while len(seen) < 5 and not writer.done():
+                try:
+                    before = sidecar.read_bytes()
+                    ds = open_series(pattern).load()
+                    replaced = sidecar.read_bytes() != before
+                except (OSError, ValueError):
+                    continue  # in the middle of a commit
+                if replaced:
+                    continue
+                number = ds.attrs["number"]
+                assert ds.sizes["x"] == number % 3 + 1
+                assert (ds["u"] == number).all()
+                seen.add(number)
+        finally:
+            stop.set()
+        writer.result()
+    assert len(seen) == 5
 
 
 def run(*words: Any) -> str:

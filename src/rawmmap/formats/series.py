@@ -27,6 +27,7 @@ from rawmmap.sources.listing import list_files, pattern_exists
 __all__ = [
     "arrange_series",
     "find_series",
+    "has_sidecar",
     "list_series",
     "names_series",
     "read_series",
@@ -72,10 +73,10 @@ def find_series(
     DescriptionError
         If nothing describes them, what does is malformed, or some are missing.
     """
-    if format in (None, "sidecar") and keywords.describe(pattern.text) is None:
+    undescribed = format in (None, "sidecar") and keywords.describe(pattern.text) is None
+    if undescribed and has_sidecar(pattern, storage_options):
         path = pattern.label + SUFFIX
-        if not pattern.has_folders and _is_sidecar(path, storage_options):
-            return read_series(path, storage_options, missing, fill_value, pattern)
+        return read_series(path, storage_options, missing, fill_value, pattern)
     files, series = list_series(Members(pattern), storage_options, missing, fill_value)
     description = find(files.urls[0], format, keywords, storage_options)
     if description.specific or len(description.files) > 1:
@@ -87,9 +88,12 @@ def find_series(
     return description, files, series
 
 
-def _is_sidecar(path: str, storage_options: Mapping[str, Any] | None) -> bool:
+def has_sidecar(pattern: Pattern, storage_options: Mapping[str, Any] | None = None) -> bool:
+    """Return whether a series has a sidecar."""
+    if pattern.has_folders:
+        return False
     try:
-        probe = Probe(path, storage_options)
+        probe = Probe(pattern.label + SUFFIX, storage_options)
         return is_sidecar_text(probe.head, probe.open)
     except (FileNotFoundError, ValueError):
         return False

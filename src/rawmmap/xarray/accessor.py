@@ -119,7 +119,8 @@ class RawmmapAccessor:
         one after the other, when all of them are on disk, and the sidecar is replaced last. A
         failure before that leaves everything as it was; a failure or a kill in that step leaves
         each file whole, but some of them new, and no sidecar if the old one would not describe the
-        new files. With `append_dim`, a field of the pattern, further files are written, and then
+        new files. Readers of that moment may see old and new files side by side. With `append_dim`,
+        a field of the pattern, further files are written, and then
         the sidecar; with `region` and mode "r+" the files are changed in place, one after the
         other. Mode "a" does not add variables to a series.
 

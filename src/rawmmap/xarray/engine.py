@@ -17,9 +17,11 @@ from rawmmap.dataset import RawDataset, open_described, values_of
 from rawmmap.description import Keywords
 from rawmmap.description import Variable as DescribedVariable
 from rawmmap.description.keyword_types import suggest
+from rawmmap.description.patterns import Pattern
 from rawmmap.errors import name_file
 from rawmmap.formats.probe import Probe
 from rawmmap.formats.registry import has_own_engine, recognise
+from rawmmap.formats.series import has_sidecar, names_series
 from rawmmap.layout.samples import native
 from rawmmap.sources import Access, name_of
 from rawmmap.xarray.lazy import LazyArray
@@ -225,7 +227,10 @@ class RawmmapEntrypoint(BackendEntrypoint):
     def guess_can_open(self, filename_or_obj: Any) -> bool:
         """Return whether a sidecar or a header describes the file; never raises."""
         try:
-            reader = recognise(Probe(os.fspath(filename_or_obj)))
+            path = os.fspath(filename_or_obj)
+            if names_series(path):
+                return has_sidecar(Pattern(path))
+            reader = recognise(Probe(path))
         except Exception:  # noqa: BLE001 - an error means that another engine must open it
             return False
         return reader is not None and not has_own_engine(reader)
