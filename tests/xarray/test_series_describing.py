@@ -296,6 +296,7 @@ def test_a_series_that_was_written_and_copied_elsewhere(tmp_path: Path) -> None:
     fs.rm("/copied", recursive=True)
 
 
+@pytest.mark.slow
 def test_a_series_is_opened_as_one_of_its_versions_while_it_is_rewritten(tmp_path: Path) -> None:
     pattern = tmp_path / "{k}.bin"
     first = xr.Dataset({"u": (("k", "x"), np.full((20, 1), 0.0))}, attrs={"number": 0})
@@ -310,11 +311,12 @@ def test_a_series_is_opened_as_one_of_its_versions_while_it_is_rewritten(tmp_pat
             ds = xr.Dataset({"u": (("k", "x"), values)}, attrs={"number": number})
             ds.rawmmap.to_raw(pattern)
 
-    sidecar, seen = tmp_path / "{k}.bin.json", set()
+    sidecar = tmp_path / "{k}.bin.json"
+    seen: set[int] = set()
     with ThreadPoolExecutor(1) as pool:
         writer = pool.submit(rewrite)
         try:
-            while len(seen) < 5 and not writer.done():
+            while len(seen) < 3 and not writer.done():
                 try:
                     before = sidecar.read_bytes()
                     ds = open_series(pattern).load()
@@ -323,14 +325,14 @@ def test_a_series_is_opened_as_one_of_its_versions_while_it_is_rewritten(tmp_pat
                     continue  # in the middle of a commit
                 if replaced:
                     continue
-                number = ds.attrs["number"]
+                number = int(ds.attrs["number"])
                 assert ds.sizes["x"] == number % 3 + 1
                 assert (ds["u"] == number).all()
                 seen.add(number)
         finally:
             stop.set()
         writer.result()
-    assert len(seen) == 5
+    assert len(seen) == 3
 
 
 def run(*words: Any) -> str:
