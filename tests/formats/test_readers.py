@@ -47,8 +47,8 @@ from rawmmap.formats.sigproc import SigprocReader
 from rawmmap.formats.spikeglx import SpikeglxReader
 from rawmmap.formats.vrt.reader import VrtReader
 from rawmmap.formats.wav import WavReader
-from rawmmap.testing import ReaderTests
 from tests.formats.fortran_files import records
+from tests.formats.remote_readers import ReaderTests
 
 VALUES = np.arange(12, dtype=">i2").reshape(3, 4)
 
