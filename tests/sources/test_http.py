@@ -159,7 +159,7 @@ def test_a_server_that_does_not_answer_is_an_os_error(server: HttpServer) -> Non
     options = {"client_kwargs": {"timeout": aiohttp.ClientTimeout(total=0.2)}}
     raw = RawArray(f"{server.url}/a.raw", "u1", (1024, 1024), storage_options=options)
     server.fail("hang")
-    with pytest.raises(OSError, match=r"TimeoutError.*a\.raw"):
+    with pytest.raises(TimeoutError, match=r"TimeoutError.*a\.raw"):
         raw[0]
 
 

@@ -14,6 +14,13 @@ from rawmmap.sources.fetching import failure_of
 
 __all__ = ["connect", "connect_all", "raise_not_found", "raise_open_error", "raise_os_error"]
 
+# Kinds of errors that stay what they are, and their numbers where a file system gives none.
+_NUMBERS: dict[type[OSError], int] = {
+    FileNotFoundError: errno.ENOENT,
+    PermissionError: errno.EACCES,
+    TimeoutError: errno.ETIMEDOUT,
+}
+
 
 def connect(url: str, options: Mapping[str, Any]) -> tuple[Any, str]:
     """Return the file system of a URL, and the file as it is called there."""
@@ -40,19 +47,21 @@ def raise_os_error(error: BaseException, url: str, options: Mapping[str, Any]) -
     """Raise the error of a file system or server as an `OSError` that shows no options."""
     text = str(error)
     hidden = hide_in_text(text, options)
-    if hidden == text and isinstance(error, OSError) and error.filename is not None:
+    if hidden == text and isinstance(error, OSError) and "://" in str(error.filename):
         raise error
-    kind = type(error) if type(error) in (FileNotFoundError, PermissionError) else OSError
-    number = getattr(error, "errno", None) or errno.EIO
+    kind = next((kind for kind in _NUMBERS if isinstance(error, kind)), OSError)
+    number = getattr(error, "errno", None) or _NUMBERS.get(kind, errno.EIO)
     raise kind(number, f"reading failed: {type(error).__name__}: {hidden}", url) from None
 
 
 def raise_open_error(error: Exception, url: str, options: Mapping[str, Any]) -> NoReturn:
     """Raise the error of a file that could not be opened, or of a protocol that is not known."""
-    if isinstance(error, ValueError | ImportError):
-        text = hide_in_text(str(error), options)
-        raise type(error)(text) if text != str(error) else error from None
-    raise_os_error(error, url, options)
+    if not isinstance(error, ValueError | ImportError):
+        raise_os_error(error, url, options)
+    text = hide_in_text(str(error), options)
+    if text == str(error):
+        raise error
+    raise (ValueError if isinstance(error, ValueError) else ImportError)(text) from None
 
 
 def raise_not_found(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -84,10 +85,20 @@ def find_files(
         # Pages of HTTP servers list names alone.
         unknown = [name for name, info in found.items() if info.get("size") is None]
         found.update(zip(unknown, request_states(fs, unknown), strict=True))
+        _check_sizes(found, url)
     except Exception as error:  # noqa: BLE001 - each file system has errors of its own
         raise_open_error(error, url, options)
     return [
         (name[start:], state.size, (describe_state(info), state))
         for name, info in found.items()
-        for state in [State.of({**info, "size": info.get("size") or 0})]
+        for state in [State.of(info)]
     ]
+
+
+def _check_sizes(infos: Mapping[str, Mapping[str, Any]], url: str) -> None:
+    """Refuse files whose size a server does not report."""
+    unknown = next((name for name, info in infos.items() if info.get("size") is None), None)
+    if unknown is not None:
+        raise OSError(
+            errno.EIO, f"the server does not report the size of {unknown.rpartition('/')[2]}", url
+        )
