@@ -452,3 +452,22 @@ def test_a_sidecar_of_many_files(tmp_path: Path) -> None:
     np.testing.assert_array_equal(
         rawmmap.from_raw(ctl, variable="u").compute(), grid.expected()["u"]
     )
+
+
+@pytest.mark.parametrize(
+    "grid",
+    [
+        Grid(ne=2, levels=(2, 4), options=("yrev", "zrev", "sequential", "365_day_calendar")),
+        Grid(code="i2", headers={"FILEHEADER": 3, "XYHEADER": 2}),
+        Grid(time_inside=True, order=">"),
+    ],
+)
+def test_our_own_files_keep_all_of_it(tmp_path: Path, grid: Grid) -> None:
+    ctl = edit(grid.write(tmp_path), "VARS 2", ATTRIBUTES + "VARS 2")
+    ds = xr.open_dataset(ctl, engine="rawmmap").load()
+    copy = tmp_path / "copy.raw"
+    rawmmap.to_raw(ds, copy)
+    xr.testing.assert_identical(xr.open_dataset(copy, engine="rawmmap").load(), ds)
+    rawmmap.describe(ctl)
+    ctl.unlink()
+    xr.testing.assert_identical(xr.open_dataset(tmp_path / "g.dat", engine="rawmmap").load(), ds)
