@@ -259,7 +259,7 @@ def _required_bytes(description: Description, count: int) -> npt.NDArray[np.int6
     needed = np.zeros(count, np.int64)
     for variable in description.variables.values():
         for files, nbytes in required_sizes(variable.arrangement):
-            if count == 1:
+            if len(files) == 1 and files[0] == 0:
                 needed[0] = max(needed[0], int(np.max(nbytes)))
                 continue
             numbers = np.asarray(files)

@@ -432,26 +432,35 @@ def test_gaps_are_not_covered(tmp_path: Path) -> None:
     assert rawmmap.open(grid.write(tmp_path)).coverage == [(0, 11), (59, 63)]
 
 
-def test_a_sidecar_of_many_files(tmp_path: Path) -> None:
-    grid = Grid(nt=4, options=("template",))
-    for day in (5, 6):
-        (tmp_path / f"g{day:02d}.dat").write_bytes(
-            grid.data(range((day - 5) * 2, (day - 5) * 2 + 2))
-        )
+def test_many_files_by_a_sidecar_and_other_ways(tmp_path: Path) -> None:
+    grid = Grid(nt=8, options=("template",))
+    for day in (5, 6, 8):
+        times = range((day - 5) * 2, (day - 5) * 2 + 2)
+        (tmp_path / f"g{day:02d}.dat").write_bytes(grid.data(times))
     ctl = tmp_path / "g.ctl"
     ctl.write_text(grid.text("^g%d2.dat"))
-    with pytest.raises(ValueError, match="2 files"):
-        rawmmap.describe(ctl)
-    assert not list(tmp_path.glob("*.json"))
     result = subprocess.run(
         [sys.executable, "-m", "rawmmap", "info", ctl], capture_output=True, text=True, check=True
     )
-    assert "u: <f4 (time: 4, lev_2: 2, lat: 3, lon: 4)" in result.stdout
+    assert "u: <f4 (time: 8, lev_2: 2, lat: 3, lon: 4)" in result.stdout
     ds = xr.open_dataset(ctl, engine="rawmmap")
+    expected = ds.load()
+    raw = rawmmap.from_raw(ctl, variable="u").compute()
+    np.testing.assert_array_equal(raw[:4], grid.expected()["u"][:4])
+    sidecar = rawmmap.describe(ctl)
+    ctl.unlink()
+    xr.testing.assert_identical(xr.open_dataset(sidecar, engine="rawmmap").load(), expected)
+
+
+def test_refresh_takes_new_files(tmp_path: Path) -> None:
+    grid = Grid(nt=4, options=("template",))
+    ctl = tmp_path / "g.ctl"
+    ctl.write_text(grid.text("^g%d2.dat"))
+    (tmp_path / "g05.dat").write_bytes(grid.data([0, 1]))
+    ds = xr.open_dataset(ctl, engine="rawmmap")
+    assert np.isnan(ds.u[2:]).all()
+    (tmp_path / "g06.dat").write_bytes(grid.data([2, 3]))
     np.testing.assert_array_equal(rawmmap.refresh(ds).u, grid.expected()["u"])
-    np.testing.assert_array_equal(
-        rawmmap.from_raw(ctl, variable="u").compute(), grid.expected()["u"]
-    )
 
 
 @pytest.mark.parametrize(

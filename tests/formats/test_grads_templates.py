@@ -266,6 +266,14 @@ def test_files_that_are_too_short(tmp_path: Path) -> None:
     assert rawmmap.open(ctl)["u"].shape == (6, 2, 3, 4)
 
 
+def test_the_one_file_that_exists_is_shorter_than_a_missing_one(tmp_path: Path) -> None:
+    grid = Grid(nt=3, options=("template",))
+    ctl = split_days(tmp_path, grid, [6])
+    expected = grid.expected()["u"].copy()
+    expected[:2] = np.nan
+    np.testing.assert_array_equal(xr.open_dataset(ctl, engine="rawmmap").u, expected)
+
+
 @needs_grads
 def test_a_cycle_of_files(tmp_path: Path) -> None:
     """A name that comes back is a file that is read again from its start."""
@@ -333,6 +341,8 @@ def test_ensembles_of_unequal_members(tmp_path: Path, template: str) -> None:
     np.testing.assert_array_equal(ds.u[1:, ::-1, 0, 1], expected[1:, ::-1, 0, 1])
     if shutil.which("grads"):
         np.testing.assert_array_equal(ds.u, dump(ctl, "u", (3, 4, 2, 3, 4)))
+    sidecar = rawmmap.describe(ctl)
+    np.testing.assert_array_equal(xr.open_dataset(sidecar, engine="rawmmap").u, expected)
 
 
 def test_ensembles_whose_files_are_missing(tmp_path: Path) -> None:
