@@ -261,6 +261,66 @@ def test_workers(tmp_path: Path) -> None:
 
 TIMES = np.array(["2024-01-01T00", "2024-01-01T12"], "M8[ns]")
 
+KINDS: dict[str, tuple[str, xr.Dataset]] = {
+    "texts": (
+        "{k}.bin",
+        xr.Dataset(
+            {"u": ("k", np.array(["b", "xyz"], object))}, {"k": np.array(["b", "éa"], object)}
+        ),
+    ),
+    "booleans": ("{b:d}.bin", xr.Dataset({"u": ("b", [True, False])}, {"b": [False, True]})),
+    "no elements": ("{i}.bin", xr.Dataset({"u": (("i", "z"), np.zeros((2, 0)))})),
+    "another calendar": (
+        "{time:%Y%m%d}.bin",
+        xr.Dataset(
+            {"u": ("time", [1, 2, 3])},
+            {"time": xr.date_range("2001-02-27", periods=3, calendar="noleap", use_cftime=True)},
+        ),
+    ),
+    "durations": (
+        "{i}.bin",
+        xr.Dataset(
+            {"u": (("i", "lag"), np.ones((2, 2)))},
+            {"lag": np.array([1, 2], "m8[D]").astype("m8[ns]")},
+        ),
+    ),
+    "names with spaces": (
+        "{i}.bin",
+        xr.Dataset({"u v": (("i", "z"), np.ones((2, 2)))}, {"a b": ("z", [1, 2])}),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", KINDS.values(), ids=KINDS)
+def test_kinds_of_labels_and_values(tmp_path: Path, case: tuple[str, xr.Dataset]) -> None:
+    pattern, ds = case
+    ds.rawmmap.to_raw(tmp_path / pattern)
+    check(tmp_path / pattern, ds)
+
+
+def test_samples_that_numpy_lacks(tmp_path: Path) -> None:
+    ds = xr.Dataset({"u": (("i", "x"), np.array([[1, -2], [70000, 3]], "i4"))})
+    ds["u"].encoding["dtype"] = ">i2"
+    ds.rawmmap.to_raw(tmp_path / "{i}.bin", encoding={"u": {"dtype": ">i3"}})
+    assert (tmp_path / "1.bin").read_bytes()[4096:] == b"\x01\x11\x70\0\0\x03"
+    check(tmp_path / "{i}.bin", ds)
+
+
+def test_links_to_files_are_kept(tmp_path: Path) -> None:
+    real = tmp_path / "real"
+    real.mkdir()
+    (real / "a").write_bytes(b"old")
+    os.symlink(real / "a", tmp_path / "0.raw")
+    rawmmap.to_raw(np.array([[1, 2], [3, 4]], "u1"), tmp_path / "{i}.raw")
+    assert (tmp_path / "0.raw").is_symlink()
+    assert (real / "a").read_bytes() == b"\1\2"
+    (tmp_path / "1.raw").unlink()
+    os.symlink(real / "a", tmp_path / "1.raw")
+    with pytest.raises(DescriptionError, match="links to one file"):
+        rawmmap.to_raw(np.array([[5, 6], [7, 8]], "u1"), tmp_path / "{i}.raw")
+    assert (real / "a").read_bytes() == b"\1\2"
+
+
 REFUSED: dict[str, tuple[xr.Dataset, str, dict[str, Any], str]] = {
     "two values of one name": (
         xr.Dataset({"u": ("time", [1, 2])}, {"time": TIMES}),

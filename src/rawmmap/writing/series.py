@@ -16,6 +16,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from rawmmap.errors import DescriptionError
 from rawmmap.files.lock import locked
 from rawmmap.files.replace import hidden_path, sync
 from rawmmap.layout import Layout
@@ -142,8 +143,13 @@ class ReplaceSeries:
         if self.planned is not None:
             self.planned.check(self.label)
         check_replaceable(self.label, self._text)
+        links: dict[str, str] = {}
         for member in self._members():
             member.check()
+            if os.path.islink(member.target):
+                other = links.setdefault(os.path.realpath(member.target), member.target)
+                if other != member.target:
+                    raise DescriptionError(f"{other} and {member.target} are links to one file")
 
     @property
     def _text(self) -> str | None:

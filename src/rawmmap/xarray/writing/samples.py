@@ -50,14 +50,21 @@ def take_samples(
     passed = {name: dict(words) for name, words in encoding.items()}
     stored: dict[str, Samples] = {}
     for name, variable in prepared.variables.items():
+        if name in passed and _names_samples(variable.encoding):
+            del variable.encoding["dtype"]
         words: dict[Any, Any] = passed.get(name, variable.encoding)
-        dtype = words.get("dtype")
-        if isinstance(dtype, str) and dtype.lstrip("<>") in NAMES:
+        if _names_samples(words):
+            dtype = words["dtype"]
             samples = parse_dtype(dtype)[1]
             assert samples is not None
             stored[str(name)] = samples
             words["dtype"] = samples.dtype
     return prepared, passed, stored
+
+
+def _names_samples(encoding: Mapping[Any, Any]) -> bool:
+    dtype = encoding.get("dtype")
+    return isinstance(dtype, str) and dtype.lstrip("<>") in NAMES
 
 
 def encode_samples(variable: Variable, samples: Samples, what: str) -> Variable:
