@@ -22,6 +22,7 @@ import statistics
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,6 +69,24 @@ def through_dask(array: Any, chunks: int) -> da.Array:
     return da.from_array(array, chunks=(chunks, *array.shape[1:]))
 
 
+@dataclass(frozen=True)
+class Whole:
+    """An array of which a reader can read all or nothing; each selection reads it again."""
+
+    read: Callable[[], npt.NDArray[Any]]
+    shape: tuple[int, ...]
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.read()[key]
+
+    def open(self, chunks: int | None) -> Any:
+        """Return the array, or what Dask makes of it: one task reads it, and others cut it."""
+        if chunks is None:
+            return self
+        lazy = da.from_delayed(dask.delayed(self.read, pure=False)(), self.shape, np.float32)
+        return lazy.rechunk({0: chunks})
+
+
 @format_named("NumPy .npy")
 def npy(folder: Path, cube: Cube) -> dict[str, Opener]:
     """NumPy maps the file, and Dask takes the map."""
@@ -103,6 +122,91 @@ def grads(folder: Path, cube: Cube) -> dict[str, Opener]:
         return engine(ctl, "u", chunks, mask_and_scale=False)
 
     return {"rawmmap": ours, "xgrads": xgrads}
+
+
+@format_named("NumPy .npz")
+def npz(folder: Path, cube: Cube) -> dict[str, Opener]:
+    """NumPy reads a member as a whole."""
+    path = folder / "u.npz"
+    np.savez(path, u=cube)
+
+    def numpy() -> Any:
+        with np.load(path) as archive:
+            return archive["u"]
+
+    whole = Whole(numpy, cube.shape)
+    return {"rawmmap": lambda chunks: engine(path, "u", chunks), "np.load": whole.open}
+
+
+@format_named("Fortran sequential")
+def fortran(folder: Path, cube: Cube) -> dict[str, Opener]:
+    """One record for each frame; SciPy reads them one after another."""
+    path = folder / "u.dat"
+    scipy_file = importlib.import_module("scipy.io").FortranFile
+    with scipy_file(path, "w") as file:
+        for frame in cube:
+            file.write_record(frame)
+    shape = cube.shape[1:]
+
+    def scipy() -> Any:
+        with scipy_file(path) as file:
+            return np.stack([file.read_reals("f4").reshape(shape) for _ in range(len(cube))])
+
+    def ours(chunks: int | None) -> Any:
+        return engine(path, "data", chunks, format="fortran", dtype="f4", shape=shape)
+
+    return {"rawmmap": ours, "FortranFile": Whole(scipy, cube.shape).open}
+
+
+@format_named("MITgcm, one file of levels")
+def mitgcm_levels(folder: Path, cube: Cube) -> dict[str, Opener]:
+    """A variable of three dimensions at one iteration."""
+    mds = importlib.import_module("MITgcmutils")
+    _write_grid(mds, folder, cube.shape)
+    mds.wrmds(str(folder / "T"), cube, 0)
+    return {
+        "rawmmap": lambda chunks: engine(folder / "T.0000000000.data", "T", chunks),
+        "xmitgcm": lambda chunks: _open_xmitgcm(folder, "T", [0], "k", chunks),
+        "rdmds": Whole(lambda: _read_by_mitgcmutils(mds, folder / "T", 0), cube.shape).open,
+    }
+
+
+@format_named("MITgcm, many iterations")
+def mitgcm_iterations(folder: Path, cube: Cube) -> dict[str, Opener]:
+    """A variable of two dimensions, one file for each frame."""
+    mds = importlib.import_module("MITgcmutils")
+    _write_grid(mds, folder, (1, *cube.shape[1:]))
+    for number, frame in enumerate(cube):
+        mds.wrmds(str(folder / "Eta"), frame, number, ndims=2)
+    numbers = list(range(len(cube)))
+    return {
+        "rawmmap": lambda chunks: engine(folder / "Eta", "Eta", chunks),
+        "xmitgcm": lambda chunks: _open_xmitgcm(folder, "Eta", numbers, "time", chunks),
+        "rdmds": Whole(lambda: _read_by_mitgcmutils(mds, folder / "Eta", np.nan), cube.shape).open,
+    }
+
+
+def _write_grid(mds: Any, folder: Path, shape: tuple[int, ...]) -> None:
+    """Write the arrays by which xmitgcm knows the size of the model."""
+    mds.wrmds(str(folder / "RC"), np.zeros((shape[0], 1, 1)))
+    mds.wrmds(str(folder / "XC"), np.zeros(shape[1:]))
+
+
+def _open_xmitgcm(folder: Path, name: str, numbers: Any, dim: str, chunks: int | None) -> Any:
+    if chunks is None:
+        raise NotImplementedError("opens Dask arrays only")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        ds = importlib.import_module("xmitgcm").open_mdsdataset(
+            str(folder), iters=numbers, prefix=[name], read_grid=False, ignore_unknown_vars=True
+        )
+    return ds[name].squeeze().chunk({dim: chunks})
+
+
+def _read_by_mitgcmutils(mds: Any, prefix: Path, step: Any) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        return mds.rdmds(str(prefix), step, astype=None)
 
 
 @dataclass(frozen=True)

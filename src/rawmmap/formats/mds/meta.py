@@ -67,6 +67,12 @@ class Meta:
         """Return an error that names the header."""
         return DescriptionError(f"{self.path}: {text}")
 
+    @property
+    def entries(self) -> dict[str, list[str]]:
+        """What the headers of an output share, but for those of tiles."""
+        of_step = ("timeStepNumber", "timeInterval")
+        return {key: words for key, words in self.items.items() if key not in of_step}
+
     @cached_property
     def ranges(self) -> tuple[tuple[int, int, int], ...]:
         """Length of each axis of the whole array, and first and last position in this file."""

@@ -163,6 +163,8 @@ def read_output(
 
 def _check_alike(header: Meta, first: Meta) -> None:
     """Refuse a header that does not go with the first one of its prefix."""
+    if header.entries == first.entries and header is not first:
+        return
     header.check_map()
     for key in ("whole_shape", "dtype", "nrecords", "fields", "missing_value"):
         here, there = getattr(header, key), getattr(first, key)
