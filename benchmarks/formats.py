@@ -1,37 +1,20 @@
-"""Formats with headers: rawmmap beside each format's own reader, on the same files.
-
-Each format is a function that writes a cube of floats into a folder and returns how each contestant
-opens it. Register it by `@format_named`; nothing else is needed::
-
-    @format_named("NumPy .npy")
-    def npy(folder, cube):
-        np.save(folder / "u.npy", cube)
-        return {"rawmmap": lambda chunks: engine(folder / "u.npy", "data", chunks), "np.load": ...}
-
-An opener takes the length of the chunks along the first axis, or None for an array without Dask,
-and returns something with a shape that can be indexed, its axes in the order of the cube. It raises
-`NotImplementedError` where its reader has no such way.
-"""
+"""Formats with headers: rawmmap beside each format's own reader, on the same files."""
 
 from __future__ import annotations
 
 import argparse
 import gc
-import importlib
 import statistics
 import sys
 import tempfile
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import dask
-import dask.array as da
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
 if __name__ == "__main__":
@@ -39,174 +22,9 @@ if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from benchmarks import cache
-
-Cube = npt.NDArray[np.float32]
-Opener = Callable[[int | None], Any]
+from benchmarks.format_readers import FORMATS, Cube, Opener
 
 THREADS = 2
-FORMATS: dict[str, Callable[[Path, Cube], dict[str, Opener]]] = {}
-
-
-def format_named(name: str) -> Callable[[Any], Any]:
-    """Return a decorator that adds a format to the table."""
-
-    def add(function: Callable[[Path, Cube], dict[str, Opener]]) -> Any:
-        FORMATS[name] = function
-        return function
-
-    return add
-
-
-def engine(path: Path, variable: str, chunks: int | None, **keywords: Any) -> xr.DataArray:
-    """Open a variable by our engine, in chunks along its first axis or without Dask."""
-    ds = xr.open_dataset(path, engine="rawmmap", **keywords)
-    array = ds[variable]
-    return array if chunks is None else ds.chunk({array.dims[0]: chunks})[variable]
-
-
-def through_dask(array: Any, chunks: int) -> da.Array:
-    """Return what Dask makes of an array-like without any support of its own."""
-    return da.from_array(array, chunks=(chunks, *array.shape[1:]))
-
-
-@dataclass(frozen=True)
-class Whole:
-    """An array of which a reader can read all or nothing; each selection reads it again."""
-
-    read: Callable[[], npt.NDArray[Any]]
-    shape: tuple[int, ...]
-
-    def __getitem__(self, key: Any) -> Any:
-        return self.read()[key]
-
-    def open(self, chunks: int | None) -> Any:
-        """Return the array, or what Dask makes of it: one task reads it, and others cut it."""
-        if chunks is None:
-            return self
-        lazy = da.from_delayed(dask.delayed(self.read, pure=False)(), self.shape, np.float32)
-        return lazy.rechunk({0: chunks})
-
-
-@format_named("NumPy .npy")
-def npy(folder: Path, cube: Cube) -> dict[str, Opener]:
-    """NumPy maps the file, and Dask takes the map."""
-    path = folder / "u.npy"
-    np.save(path, cube)
-
-    def numpy(chunks: int | None) -> Any:
-        mapped = np.load(path, mmap_mode="r")
-        return mapped if chunks is None else through_dask(mapped, chunks)
-
-    return {"rawmmap": lambda chunks: engine(path, "data", chunks), "np.load": numpy}
-
-
-@format_named("GrADS")
-def grads(folder: Path, cube: Cube) -> dict[str, Opener]:
-    """A descriptor beside a file of one variable; xgrads reads it through Dask only."""
-    cube.tofile(folder / "u.dat")
-    frames, rows, columns = cube.shape
-    ctl = folder / "u.ctl"
-    ctl.write_text(
-        "DSET ^u.dat\nTITLE cube\nUNDEF -9.99e33\nOPTIONS little_endian\n"
-        f"XDEF {columns} LINEAR 0 0.1\nYDEF {rows} LINEAR -50 0.1\nZDEF 1 LINEAR 1 1\n"
-        f"TDEF {frames} LINEAR 00z01jan2000 1hr\nVARS 1\nu 0 99 cube\nENDVARS\n"
-    )
-
-    def xgrads(chunks: int | None) -> Any:
-        if chunks is None:
-            raise NotImplementedError("opens Dask arrays only")
-        opened = importlib.import_module("xgrads").open_CtlDataset(str(ctl))
-        return opened["u"].squeeze()
-
-    def ours(chunks: int | None) -> Any:
-        return engine(ctl, "u", chunks, mask_and_scale=False)
-
-    return {"rawmmap": ours, "xgrads": xgrads}
-
-
-@format_named("NumPy .npz")
-def npz(folder: Path, cube: Cube) -> dict[str, Opener]:
-    """NumPy reads a member as a whole."""
-    path = folder / "u.npz"
-    np.savez(path, u=cube)
-
-    def numpy() -> Any:
-        with np.load(path) as archive:
-            return archive["u"]
-
-    whole = Whole(numpy, cube.shape)
-    return {"rawmmap": lambda chunks: engine(path, "u", chunks), "np.load": whole.open}
-
-
-@format_named("Fortran sequential")
-def fortran(folder: Path, cube: Cube) -> dict[str, Opener]:
-    """One record for each frame; SciPy reads them one after another."""
-    path = folder / "u.dat"
-    scipy_file = importlib.import_module("scipy.io").FortranFile
-    with scipy_file(path, "w") as file:
-        for frame in cube:
-            file.write_record(frame)
-    shape = cube.shape[1:]
-
-    def scipy() -> Any:
-        with scipy_file(path) as file:
-            return np.stack([file.read_reals("f4").reshape(shape) for _ in range(len(cube))])
-
-    def ours(chunks: int | None) -> Any:
-        return engine(path, "data", chunks, format="fortran", dtype="f4", shape=shape)
-
-    return {"rawmmap": ours, "FortranFile": Whole(scipy, cube.shape).open}
-
-
-@format_named("MITgcm, one file of levels")
-def mitgcm_levels(folder: Path, cube: Cube) -> dict[str, Opener]:
-    """A variable of three dimensions at one iteration."""
-    mds = importlib.import_module("MITgcmutils")
-    _write_grid(mds, folder, cube.shape)
-    mds.wrmds(str(folder / "T"), cube, 0)
-    return {
-        "rawmmap": lambda chunks: engine(folder / "T.0000000000.data", "T", chunks),
-        "xmitgcm": lambda chunks: _open_xmitgcm(folder, "T", [0], "k", chunks),
-        "rdmds": Whole(lambda: _read_by_mitgcmutils(mds, folder / "T", 0), cube.shape).open,
-    }
-
-
-@format_named("MITgcm, many iterations")
-def mitgcm_iterations(folder: Path, cube: Cube) -> dict[str, Opener]:
-    """A variable of two dimensions, one file for each frame."""
-    mds = importlib.import_module("MITgcmutils")
-    _write_grid(mds, folder, (1, *cube.shape[1:]))
-    for number, frame in enumerate(cube):
-        mds.wrmds(str(folder / "Eta"), frame, number, ndims=2)
-    numbers = list(range(len(cube)))
-    return {
-        "rawmmap": lambda chunks: engine(folder / "Eta", "Eta", chunks),
-        "xmitgcm": lambda chunks: _open_xmitgcm(folder, "Eta", numbers, "time", chunks),
-        "rdmds": Whole(lambda: _read_by_mitgcmutils(mds, folder / "Eta", np.nan), cube.shape).open,
-    }
-
-
-def _write_grid(mds: Any, folder: Path, shape: tuple[int, ...]) -> None:
-    """Write the arrays by which xmitgcm knows the size of the model."""
-    mds.wrmds(str(folder / "RC"), np.zeros((shape[0], 1, 1)))
-    mds.wrmds(str(folder / "XC"), np.zeros(shape[1:]))
-
-
-def _open_xmitgcm(folder: Path, name: str, numbers: Any, dim: str, chunks: int | None) -> Any:
-    if chunks is None:
-        raise NotImplementedError("opens Dask arrays only")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        ds = importlib.import_module("xmitgcm").open_mdsdataset(
-            str(folder), iters=numbers, prefix=[name], read_grid=False, ignore_unknown_vars=True
-        )
-    return ds[name].squeeze().chunk({dim: chunks})
-
-
-def _read_by_mitgcmutils(mds: Any, prefix: Path, step: Any) -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        return mds.rdmds(str(prefix), step, astype=None)
 
 
 @dataclass(frozen=True)
