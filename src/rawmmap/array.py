@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rawmmap import access as accessing
+from rawmmap.description.keyword_types import as_integer, as_shape
 from rawmmap.description.template import LayoutTemplate
 from rawmmap.errors import ShortFileError, name_file
 from rawmmap.formats.series import arrange_series
@@ -19,7 +20,6 @@ from rawmmap.layout import (
     Arrangement,
     BasicKey,
     Layout,
-    as_shape,
     check_shape,
     dtype_state,
 )
@@ -486,10 +486,11 @@ def _as_template(
     packing: Packing | None = None,
 ) -> LayoutTemplate:
     """Return the layout that the arguments of `RawArray` describe, checked without the file."""
-    steps = None if strides is None else as_shape(strides)
-    counts = check_shape(shape, order, steps if packing is None else None)
+    steps = as_shape("", "strides", strides)
+    counts = check_shape(as_shape("", "shape", shape), order, None if packing else steps)
     if packing is not None:
         check_packed_strides(packing, len(counts), steps)
-    template = LayoutTemplate(dtype, counts, operator.index(offset), order, steps, packing)
+    start = as_integer("", "offset", offset)
+    template = LayoutTemplate(dtype, counts, start, order, steps, packing)
     template.check()
     return template

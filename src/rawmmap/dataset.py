@@ -11,7 +11,7 @@ import errno
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ from rawmmap.description import Variable as DescribedVariable
 from rawmmap.description.keyword_types import suggest
 from rawmmap.description.patterns import Pattern
 from rawmmap.description.series import Series
+from rawmmap.errors import name_file
 from rawmmap.formats.compression import HEAD_BYTES, check_uncompressed, may_be_compressed
 from rawmmap.formats.registry import find
 from rawmmap.formats.series import find_series, names_series, read_series
@@ -31,7 +32,7 @@ from rawmmap.layout.cells import required_sizes
 from rawmmap.layout.overlap import find_uncovered
 from rawmmap.sources import Access, Files, Source, name_of, open_source
 
-__all__ = ["RawDataset", "Variable", "open", "open_described", "values_of"]
+__all__ = ["RawDataset", "Variable", "format_path", "open", "open_described", "values_of"]
 
 # A file may be replaced while it is opened, but hardly so often in a row.
 _TRIES = 100
@@ -342,7 +343,7 @@ def open(  # noqa: A001 - as the builtin, it opens a file
     described = Keywords.take_from(keywords)
     if keywords:
         known = (*Keywords.names(), "format", "access", "storage_options", "missing", "fill_value")
-        raise TypeError(f"{_format_path(path)}: {suggest(next(iter(keywords)), known)}")
+        raise TypeError(f"{format_path(path)}: {suggest(next(iter(keywords)), known)}")
     return open_described(
         path, described, format, access, storage_options, None, missing, fill_value
     )
@@ -368,6 +369,8 @@ def open_described(
             f"a path or URL is needed, not {type(path).__name__}: only files have bytes at "
             "positions that can be read later and elsewhere"
         )
+    with name_file(format_path(path)):
+        _check_types(access, drop_variables, missing)
     name, storage_options = name_of(os.fsdecode(path), storage_options)
     dropped = frozenset(
         [drop_variables] if isinstance(drop_variables, str) else drop_variables or ()
@@ -402,13 +405,23 @@ def open_described(
     )
 
 
+def _check_types(access: Any, drop_variables: Any, missing: Any) -> None:
+    """Refuse options of a type or value that they cannot have."""
+    if access not in get_args(Access):
+        raise ValueError(f"access must be one of {get_args(Access)}, not {access!r}")
+    if missing not in ("raise", "fill"):
+        raise ValueError(f"missing must be 'raise' or 'fill', not {missing!r}")
+    if drop_variables is not None and not isinstance(drop_variables, str | Iterable):
+        raise TypeError(f"drop_variables must be a name or several, not {drop_variables!r}")
+
+
 def read_head(source: Source) -> bytes:
     """Return the first bytes of a file, by which compressed ones are known."""
     head = Layout.dense("u1", min(HEAD_BYTES, source.identity.size))
     return bytes(np.asarray(RawArray.of(Files.single(source), head)))
 
 
-def _format_path(path: Any) -> str:
+def format_path(path: Any) -> str:
     """Return a path as errors show it, without credentials."""
     if not isinstance(path, str | bytes | os.PathLike):
         return repr(path)

@@ -221,3 +221,19 @@ def test_near_spellings_are_suggested() -> None:
         resolve(240, dtype="int16be")
     with pytest.raises(TypeError, match="did you mean shape="):
         resolve(240, variables={"u": {"dtype": "u1", "shap": 3}})
+
+
+@pytest.mark.parametrize(
+    ("keywords", "error", "what"),
+    [
+        ({"overlap": "yes", "dtype": "u1"}, TypeError, "overlap='yes' must be True or False"),
+        ({"variables": {"v": {"dtype": "u1", "record": "no"}}}, TypeError, "record='no' must be"),
+        ({"variables": {}}, DescriptionError, "names none"),
+        ({"dtype": "int24"}, TypeError, "write '<i3'"),
+    ],
+)
+def test_words_of_other_types_are_refused(
+    keywords: dict[str, Any], error: type[Exception], what: str
+) -> None:
+    with pytest.raises(error, match=rf"^a\.bin: .*{what}"):
+        resolve(10, **keywords)

@@ -84,3 +84,69 @@ def test_guessing_looks_at_a_file_once(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(Probe, "open", count)
     assert not RawmmapEntrypoint().guess_can_open(path)
     assert looked == [str(path)]
+
+
+OPENERS: dict[str, Any] = {
+    "open_dataset": lambda path, **words: xr.open_dataset(path, engine="rawmmap", **words),
+    "open": rawmmap.open,
+    "describe": rawmmap.describe,
+    "map_dataset": rawmmap.map_dataset,
+    "RawArray": rawmmap.RawArray,
+    "from_raw": rawmmap.from_raw,
+    "mmap": rawmmap.mmap,
+}
+ARRAYS = ("RawArray", "from_raw", "mmap")
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"shape": "60,10"}, "shape"),
+    ({"shape": (60.0, 10)}, "shape"),
+    ({"shape": {"t": 60}}, "shape"),
+    ({"offset": "64"}, "offset"),
+    ({"offset": 64.0}, "offset"),
+    ({"dtype": "int16be"}, "dtype.*write '>i2'"),
+    ({"dtype": ["<i2"]}, "dtype"),
+    ({"order": "c"}, "order"),
+    ({"strides": "20,2"}, "strides"),
+    ({"strides": (20.0, 2)}, "strides"),
+    ({"dims": "time,ch"}, "dims"),
+    ({"ofset": 3}, "did you mean offset="),
+    ({"coords": [1]}, "coords"),
+    ({"coords": {"t": [1, 2]}}, "coords=.* length 2 .* 60"),
+    ({"drop_variables": 3}, "drop_variables"),
+    ({"access": "fast"}, "access"),
+    ({"storage_options": "x"}, "storage_options"),
+    ({"missing": "skip"}, "missing"),
+    ({"decode_time": False}, "did you mean decode_times="),
+]
+
+
+ACCEPTED: dict[str, set[str]] = {
+    "open_dataset": set().union(*(words for words, _ in WRONG)),
+    "open": {"access", "storage_options", "missing"},
+    "describe": {"coords", "storage_options", "missing"},
+    "map_dataset": {"coords", "drop_variables"},
+    "RawArray": {"strides", "access", "storage_options"},
+    "from_raw": {"strides", "access", "storage_options"},
+    "mmap": set(),
+}
+ALWAYS = {"shape", "offset", "dtype", "order"}
+CALLS = [
+    pytest.param(opener, words, what, id=f"{opener} {words}")
+    for opener, accepted in ACCEPTED.items()
+    for words, what in WRONG
+    if set(words)
+    <= ALWAYS | accepted | (set() if opener in ARRAYS else {"strides", "dims", "ofset"})
+]
+
+
+@pytest.mark.parametrize(("opener", "words", "what"), CALLS)
+def test_errors_name_file_and_keyword(
+    tmp_path: Path, opener: str, words: dict[str, Any], what: str
+) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(bytes(1200))
+    described: dict[str, Any] = {"dtype": "<i2", "shape": (60, 10)}
+    if opener not in ARRAYS:
+        described["dims"] = ("t", "c")
+    with pytest.raises((TypeError, ValueError), match=rf"a\.bin: .*{what}") as error:
+        OPENERS[opener](path, **{**described, **words})
+    assert "'data'" not in str(error.value)

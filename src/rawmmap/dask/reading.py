@@ -21,7 +21,7 @@ from dask.layers import ArraySliceDep
 from dask.utils import parse_bytes
 
 from rawmmap.array import RawArray, Url
-from rawmmap.dataset import RawDataset, open_described
+from rawmmap.dataset import RawDataset, format_path, open_described
 from rawmmap.description import Keywords
 from rawmmap.formats.series import names_series
 from rawmmap.layout import Arrangement, Layout
@@ -175,7 +175,9 @@ def _open_variable(
     """Return a variable of a described file."""
     for key, value in keywords.items():
         if value is not None:
-            raise TypeError(f"{key}={value!r} came without dtype=; give both, or neither")
+            raise TypeError(
+                f"{format_path(url)}: {key}={value!r} came without dtype=; give both, or neither"
+            )
     return _choose_variable(
         open_described(url, Keywords(), None, access, storage_options), variable
     )

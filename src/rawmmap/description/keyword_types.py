@@ -13,9 +13,10 @@ from rawmmap.description.checks import convert_fill_value
 from rawmmap.description.model import field_dtype
 from rawmmap.errors import DescriptionError
 from rawmmap.layout.bits import Packing
-from rawmmap.layout.samples import Samples, parse_dtype
+from rawmmap.layout.samples import Samples, nearest_dtype, parse_dtype
 
 __all__ = [
+    "as_bool",
     "as_dims",
     "as_dtype",
     "as_integer",
@@ -25,10 +26,6 @@ __all__ = [
     "split_attrs",
     "suggest",
 ]
-
-# Common spellings of types that NumPy does not know, and NumPy's codes for them.
-_KINDS = {"int": "i", "uint": "u", "float": "f", "complex": "c"}
-_ENDINGS = {"be": ">", "le": "<", "_be": ">", "_le": "<"}
 
 
 def suggest(keyword: str, known: Iterable[str]) -> str:
@@ -44,26 +41,11 @@ def as_dtype(subject: str, dtype: Any) -> tuple[np.dtype[Any], Samples | None]:
     try:
         return parse_dtype(dtype)
     except TypeError as error:
-        near = _nearest_dtype(dtype)
-        if near is None:
-            raise TypeError(f"{subject}dtype={dtype!r}: {error}") from error
-        raise TypeError(f"{subject}dtype={dtype!r} is not a NumPy dtype; write {near!r}") from error
+        near = nearest_dtype(dtype)
+        text = error if near is None else f"not a NumPy dtype; write {near!r}"
+        raise TypeError(f"{subject}dtype={dtype!r}: {text}") from error
     except (ValueError, SyntaxError) as error:
         raise DescriptionError(f"{subject}dtype={dtype!r}: {error}") from error
-
-
-def _nearest_dtype(dtype: Any) -> str | None:
-    """Return NumPy's spelling of a type such as ``int16be``, or None."""
-    if not isinstance(dtype, str):
-        return None
-    text = dtype.lower().replace(" ", "").replace("-", "")
-    order = next((code for ending, code in _ENDINGS.items() if text.endswith(ending)), "<")
-    text = text.rstrip("_").removesuffix("be").removesuffix("le").rstrip("_")
-    kind = text.rstrip("0123456789")
-    bits = text[len(kind) :]
-    if kind not in _KINDS or not bits or int(bits) % 8:
-        return None
-    return f"{order}{_KINDS[kind]}{int(bits) // 8}"
 
 
 def as_packing(subject: str, dtype: np.dtype[Any], bits: Any, bit_order: Any) -> Packing | None:
@@ -109,6 +91,13 @@ def as_integer(subject: str, key: str, value: Any) -> int:
     return number
 
 
+def as_bool(subject: str, key: str, value: Any) -> bool:
+    """Return True or False."""
+    if not isinstance(value, bool | np.bool_):
+        refuse_type(subject, key, value, "True or False")
+    return bool(value)
+
+
 def as_dims(subject: str, dims: Any) -> tuple[str, ...] | None:
     """Return one name or several as a tuple; None for a keyword that was left out."""
     if dims is None:
@@ -127,7 +116,9 @@ def as_dims(subject: str, dims: Any) -> tuple[str, ...] | None:
 
 def refuse_type(subject: str, key: str, value: Any, wanted: str) -> NoReturn:
     """Raise the error for a keyword of the wrong type."""
-    raise TypeError(f"{subject}{key}={value!r} must be {wanted}")
+    items = value if isinstance(value, list | tuple) else [value]
+    item = next((n for n in items if not isinstance(n, str | int | np.integer)), value)
+    raise TypeError(f"{subject}{key}={value!r} must be {wanted}, not {type(item).__name__}")
 
 
 def split_attrs(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any, Self
 
-from rawmmap.description.keyword_types import as_integer
+from rawmmap.description.keyword_types import as_bool, as_integer
 from rawmmap.description.model import Description
 from rawmmap.description.variable_keywords import (
     ONE_VARIABLE,
@@ -177,6 +177,12 @@ def _check_types(path: str, keywords: Keywords) -> None:
         value = getattr(keywords, key)
         if value is not None and not isinstance(value, types):
             raise TypeError(f"{path}: {key}= must be {what}, not {value!r}")
+    if keywords.overlap is not None:
+        as_bool(f"{path}: ", "overlap", keywords.overlap)
+    if keywords.variables is not None and not keywords.variables:
+        raise DescriptionError(
+            f"{path}: variables={keywords.variables!r} is for several variables, and names none"
+        )
     for key in ("offset", "record_nbytes"):
         if getattr(keywords, key) is not None:
             as_integer(f"{path}: ", key, getattr(keywords, key))

@@ -11,6 +11,7 @@ import numpy as np
 
 from rawmmap.description.checks import name_subject
 from rawmmap.description.keyword_types import (
+    as_bool,
     as_dims,
     as_dtype,
     as_integer,
@@ -111,7 +112,7 @@ class VariableKeywords:
             strides,
             attrs,
             of_fields,
-            bool(keywords.get("record", True)),
+            as_bool(subject, "record", keywords.get("record", True)),
             samples,
             packing,
         )

@@ -62,6 +62,11 @@ def name_of(
 ) -> tuple[str, dict[str, Any]]:
     """Return the path of a local file, or a URL without credentials; and the options with them."""
     path = local_path(url)
+    if storage_options is not None and not isinstance(storage_options, Mapping):
+        name = hide_credentials(os.fsdecode(url), None)[0] if path is None else path
+        raise TypeError(
+            f"{name}: storage_options must be a mapping of options, not {storage_options!r}"
+        )
     if path is not None:
         return path, dict(storage_options or {})
     return hide_credentials(os.fsdecode(url), storage_options)

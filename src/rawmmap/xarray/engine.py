@@ -13,10 +13,10 @@ from xarray.backends.store import StoreBackendEntrypoint
 
 from rawmmap.array import RawArray
 from rawmmap.dask import chunk_shape
-from rawmmap.dataset import RawDataset, open_described, values_of
+from rawmmap.dataset import RawDataset, format_path, open_described, values_of
 from rawmmap.description import Keywords
 from rawmmap.description import Variable as DescribedVariable
-from rawmmap.description.keyword_types import suggest
+from rawmmap.description.keyword_types import refuse_type, suggest
 from rawmmap.description.patterns import Pattern
 from rawmmap.errors import name_file
 from rawmmap.formats.probe import Probe
@@ -129,6 +129,8 @@ def make_coords(coords: Mapping[Any, Any], raw: RawDataset) -> Dataset:
     ValueError
         If one has the name of a variable of the file, or a dimension that no variable has.
     """
+    if not isinstance(coords, Mapping):
+        refuse_type("", "coords", coords, "a mapping of coordinates, as xarray.Dataset takes them")
     result = Dataset(coords=coords)
     repeated = sorted(str(name) for name in result.variables if name in raw)
     if repeated:
@@ -140,6 +142,11 @@ def make_coords(coords: Mapping[Any, Any], raw: RawDataset) -> Dataset:
                 raise ValueError(
                     f"coords= has {name!r} along {dim!r}, which is not a dimension of any variable "
                     f"of the file: {sorted(sizes)}"
+                )
+            if variable.sizes[dim] != sizes[str(dim)]:
+                raise ValueError(
+                    f"conflicting sizes: coords= has {name!r} of length {variable.sizes[dim]} "
+                    f"along {dim!r}, which has length {sizes[str(dim)]} in the file"
                 )
     return result
 
@@ -202,8 +209,8 @@ class RawmmapEntrypoint(BackendEntrypoint):
         description_keywords = Keywords.take_from(keywords)
         decoding = {key: keywords.pop(key) for key in DECODING if key in keywords}
         if keywords:
-            allowed = [name for name in self.open_dataset_parameters if name not in DECODING]
-            raise TypeError(suggest(next(iter(keywords)), allowed))
+            hint = suggest(next(iter(keywords)), self.open_dataset_parameters[1:])
+            raise TypeError(f"{format_path(filename_or_obj)}: {hint}")
         raw = open_described(
             filename_or_obj,
             description_keywords,

@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
-from rawmmap.layout.samples.coded import NAMES, Coded, mappable_dtype, parse_dtype
+from rawmmap.layout.samples.coded import (
+    NAMES,
+    Coded,
+    mappable_dtype,
+    nearest_dtype,
+    parse_dtype,
+)
 from rawmmap.layout.samples.protocol import ByteOrder, Samples, native
 
-__all__ = ["NAMES", "ByteOrder", "Coded", "Samples", "mappable_dtype", "native", "parse_dtype"]
+__all__ = [
+    "NAMES",
+    "ByteOrder",
+    "Coded",
+    "Samples",
+    "mappable_dtype",
+    "native",
+    "nearest_dtype",
+    "parse_dtype",
+]

@@ -14,7 +14,7 @@ from rawmmap.layout.samples import floats, integers
 from rawmmap.layout.samples.protocol import Samples
 from rawmmap.layout.shapes import plain_dtype
 
-__all__ = ["NAMES", "Coded", "mappable_dtype", "parse_dtype"]
+__all__ = ["NAMES", "Coded", "mappable_dtype", "nearest_dtype", "parse_dtype"]
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -65,6 +65,10 @@ _CODES = {
 
 #: Names of the types, without the byte order in front.
 NAMES = tuple(_CODES)
+
+# Common spellings of types that NumPy does not know, and NumPy's codes for them.
+_KINDS = {"int": "i", "uint": "u", "float": "f", "complex": "c"}
+_ENDINGS = {"be": ">", "le": "<", "_be": ">", "_le": "<"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +170,29 @@ def parse_dtype(dtype: npt.DTypeLike) -> tuple[np.dtype[Any], Samples | None]:
             return samples.stored, samples
         if dtype in _CODES:
             raise TypeError(f"dtype {dtype!r} lacks its byte order; write '<{dtype}' or '>{dtype}'")
-    return plain_dtype(dtype), None
+    try:
+        return plain_dtype(dtype), None
+    except TypeError as error:
+        near = nearest_dtype(dtype)
+        if near is not None:
+            raise TypeError(f"dtype {dtype!r} is not a NumPy dtype; write {near!r}") from error
+        if "dtype" in str(error):
+            raise
+        raise TypeError(f"dtype {dtype!r}: {error}") from error
+
+
+def nearest_dtype(dtype: Any) -> str | None:
+    """Return NumPy's spelling of a type such as ``int16be``, or None."""
+    if not isinstance(dtype, str):
+        return None
+    text = dtype.lower().replace(" ", "").replace("-", "")
+    order = next((code for ending, code in _ENDINGS.items() if text.endswith(ending)), "<")
+    text = text.rstrip("_").removesuffix("be").removesuffix("le").rstrip("_")
+    kind = text.rstrip("0123456789")
+    bits = text[len(kind) :]
+    if kind not in _KINDS or not bits or int(bits) % 8:
+        return None
+    return f"{order}{_KINDS[kind]}{int(bits) // 8}"
 
 
 def mappable_dtype(dtype: npt.DTypeLike) -> np.dtype[Any]:
