@@ -58,15 +58,13 @@ def _parse_dtype(ctx: click.Context, param: click.Parameter, value: str | None) 
     """Parse a dtype: ``>f4``, ``<i3``, ``u1,<f8``, or a list of fields as in Python."""
     if value is None:
         return None
-    import numpy as np
-
-    from rawmmap.layout.samples import NAMES
+    from rawmmap.layout.samples import NAMES, parse_dtype
 
     text = value.strip()
     if text[:1] in ("<", ">") and text[1:] in NAMES:
         return text
     try:
-        return np.dtype(ast.literal_eval(text) if text.startswith("[") else text)
+        return parse_dtype(ast.literal_eval(text) if text.startswith("[") else text)[0]
     except (SyntaxError, TypeError, ValueError) as error:
         raise click.BadParameter(f"{value!r} is not a NumPy dtype such as >f4: {error}") from None
 
