@@ -9,6 +9,7 @@ import os
 import pkgutil
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,19 @@ def test_the_example_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.Monk
         exec(block, names)
     assert dict(names["ds"].sizes) == {"time": 2, "y": 3, "x": 4}
     assert names["ds"].chunks
+
+
+def test_the_page_on_formats_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    page = (ROOT / "docs" / "adding-a-format.md").read_text()
+    code = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    (tmp_path / "test_scope.py").write_text("\n".join(code))
+    options = ["-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path)]
+    command = [sys.executable, "-m", "pytest", *options, "test_scope.py"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout
+    assert " passed" in result.stdout
+    assert len(code[0].splitlines()) <= 40
 
 
 def test_the_files_that_the_readme_names_are_there() -> None:
