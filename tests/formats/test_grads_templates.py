@@ -125,6 +125,14 @@ def test_too_many_files_are_refused() -> None:
         names_by_us("%n2", TimeAxis(MOST_TIMES + 1, start, 0, 1))
 
 
+def test_too_many_files_of_all_members(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr("rawmmap.formats.grads.reader.MOST_FILES", 50)
+    grid = Grid(nt=10, ne=6, options=("template",))
+    (tmp_path / "g.ctl").write_text(grid.text("^g%e_%t2"))
+    with pytest.raises(ValueError, match="more than 50 files"):
+        rawmmap.open(tmp_path / "g.ctl")
+
+
 def test_strings_by_time() -> None:
     axis = TimeAxis(6, parse_date("00z01jan2000"), 0, 720)
     strings = [Substitution(3, 10**18, "b%d2"), Substitution(1, 2, "a")]

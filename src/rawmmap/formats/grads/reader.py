@@ -16,7 +16,7 @@ from rawmmap.formats.grads.descriptor import Descriptor, parse_descriptor
 from rawmmap.formats.grads.grids import FileGrids
 from rawmmap.formats.grads.lines import LONGEST, is_descriptor, read_lines
 from rawmmap.formats.grads.pieces import arrange_members, arrange_times, with_times
-from rawmmap.formats.grads.templates import MOST_TIMES, Member, Run, list_runs
+from rawmmap.formats.grads.templates import MOST_FILES, MOST_TIMES, Member, Run, list_runs
 from rawmmap.formats.header_files import SELF_DESCRIBED, locate_data
 from rawmmap.formats.probe import Probe
 from rawmmap.layout import Arrangement, Layout
@@ -159,9 +159,13 @@ def _list_all_runs(
     if total > MOST_TIMES:
         raise ValueError(f"{total} times are too many for a template: at most {MOST_TIMES}")
     folder = _locate(header, "x")[:-1]
-    result = []
+    result: list[list[Run]] = []
+    count = 0
     for member in members:
         runs = list_runs(descriptor.dset, descriptor.time, member, descriptor.substitutions)
+        count += len(runs)
+        if count > MOST_FILES:
+            raise ValueError(f"the template names more than {MOST_FILES} files")
         result.append([run._replace(name=_join(header, folder, run.name)) for run in runs])
     return result
 

@@ -14,10 +14,10 @@ import numpy.typing as npt
 from rawmmap.formats.grads.lines import shorten
 from rawmmap.formats.grads.times import MONTHS, TimeAxis
 
-__all__ = ["MOST_TIMES", "Member", "Run", "Substitution", "list_runs"]
+__all__ = ["MOST_FILES", "MOST_TIMES", "Member", "Run", "Substitution", "list_runs"]
 
-# More files than a century of hours are a mistake, and listing their names takes seconds.
-_MOST_FILES = 1_000_000
+#: More files than a century of hours are a mistake, and listing their names takes seconds.
+MOST_FILES = 1_000_000
 #: Times of a template, of all members together.
 MOST_TIMES = 4_000_000
 
@@ -179,8 +179,8 @@ def list_runs(
                 runs[-1] = runs[-1]._replace(stop=run.stop)
             else:
                 runs.append(run)
-        if len(runs) > _MOST_FILES:
-            raise ValueError(f"the template names more than {_MOST_FILES} files")
+        if len(runs) > MOST_FILES:
+            raise ValueError(f"the template names more than {MOST_FILES} files")
     return runs
 
 
@@ -231,8 +231,8 @@ def _iterate_runs(
     for column in columns.values():
         changes |= column[1:] != column[:-1]
     starts = np.concatenate([[0], np.flatnonzero(changes) + 1])
-    if len(starts) > _MOST_FILES:
-        raise ValueError(f"the template names more than {_MOST_FILES} files")
+    if len(starts) > MOST_FILES:
+        raise ValueError(f"the template names more than {MOST_FILES} files")
     stops = [*starts[1:].tolist(), stop - first]
     values = {name: column[starts].tolist() for name, column in columns.items()}
     for i, (start, end) in enumerate(zip(starts.tolist(), stops, strict=True)):
