@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import io
 import pickle
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,8 @@ import rawmmap
 from rawmmap import RawArray, from_raw
 from rawmmap.cli import main
 from rawmmap.sources import Files, open_source
+from rawmmap.sources.answers import Fetch
+from rawmmap.sources.fetching import fetch
 from rawmmap.sources.tuning import TUNING
 from tests.servers import HttpServer
 
@@ -83,6 +87,19 @@ def no_gaps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Join no ranges that do not touch."""
     monkeypatch.setattr("rawmmap.sources.remote.TUNING", replace(TUNING, remote_gap=0))
     monkeypatch.setattr("rawmmap.sources.remote.RemoteFile.gap", 0)
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return the number of ranges of each request, as they are made."""
+    numbers: list[int] = []
+
+    def fetch_counted(fs: Any, fetches: Sequence[Fetch]) -> None:
+        numbers.append(len(fetches))
+        fetch(fs, fetches)
+
+    monkeypatch.setattr("rawmmap.sources.remote.fetch", fetch_counted)
+    return numbers
 
 
 @pytest.mark.usefixtures("no_gaps")
@@ -213,6 +230,66 @@ def test_fetched_bytes_of_a_crop(server: HttpServer) -> None:
     assert ranges == [(start + i * ny * nx * 2, start + i * ny * nx * 2 + length) for i in range(6)]
 
 
+def _open_cube(way: str, url: str, shape: tuple[int, ...]) -> Any:
+    """Return an array of a cube, or of files that are its frames, opened in one of several ways."""
+    keywords: Any = {"dtype": "<u2", "shape": shape, "dims": ("t", "y", "x"), "offset": 12}
+    frame: Any = {**keywords, "shape": shape[1:], "dims": ("y", "x")}
+    pattern = url.replace("cube.raw", "frames/{t:02d}.raw")
+    if way == "RawArray":
+        return RawArray(url, "<u2", shape, offset=12)
+    if way == "open":
+        return rawmmap.open(url, **keywords)["data"].data
+    if way == "from_raw":
+        return from_raw(url, "<u2", shape, offset=12, chunks=(2, -1, -1))
+    if way in ("engine", "engine, chunked"):
+        chunks = {"t": 2} if way == "engine, chunked" else None
+        return xr.open_dataset(url, engine="rawmmap", chunks=chunks, **keywords)["data"]
+    if way == "list":
+        urls = [pattern.format(t=t) for t in range(shape[0])]
+        return from_raw(urls, "<u2", shape[1:], offset=12, chunks=(3, -1, -1))
+    chunks = {"t": 3} if way == "series, chunked" else None
+    return xr.open_dataset(pattern, engine="rawmmap", chunks=chunks, **frame)["data"]
+
+
+WAYS = {"RawArray": 1, "open": 1, "engine": 1, "series": 1, "from_raw": 3, "engine, chunked": 3}
+
+
+@pytest.mark.parametrize(("way", "requests"), [*WAYS.items(), ("series, chunked", 2), ("list", 2)])
+@pytest.mark.parametrize(
+    ("key", "needed", "gaps", "gets"),
+    [
+        (np.s_[:, 10:110, 20:60], 6 * 100 * 40 * 2, 6 * 99 * (700 - 40) * 2, 6),
+        (np.s_[:, 500, 600], 6 * 2, 0, 6),
+        (np.s_[2], 520 * 700 * 2, 0, 1),
+        (np.s_[:, 5:10], 6 * 5 * 700 * 2, 0, 6),
+    ],
+)
+def test_what_is_fetched_every_way(
+    server: HttpServer,
+    calls: list[int],
+    way: str,
+    requests: int,
+    key: Any,
+    needed: int,
+    gaps: int,
+    gets: int,
+) -> None:
+    cube = np.random.default_rng(0).integers(0, 2**16, (6, 520, 700), "<u2")
+    server.files["/cube.raw"] = b"h" * 12 + cube.tobytes()
+    for t, frame in enumerate(cube):
+        server.files[f"/frames/{t:02d}.raw"] = b"h" * 12 + frame.tobytes()
+    array = _open_cube(way, f"{server.url}/cube.raw", cube.shape)
+    calls.clear()
+    server.requests.clear()
+    selected = array[key]
+    if hasattr(selected, "compute"):
+        selected = selected.compute(scheduler="sync")
+    np.testing.assert_array_equal(selected, cube[key])
+    assert sum(b - a for a, b in server.ranges()) <= 1.2 * needed + gaps
+    assert (server.count("GET"), server.count("HEAD")) == (gets, 0)
+    assert len(calls) == min(requests, gets)
+
+
 def test_far_rows_are_not_joined(server: HttpServer) -> None:
     row = TUNING.remote_gap + 4096
     server.files["/wide.raw"] = bytes(20 * row)
@@ -223,17 +300,9 @@ def test_far_rows_are_not_joined(server: HttpServer) -> None:
 
 @pytest.mark.usefixtures("no_gaps")
 def test_a_chunk_through_dask_asks_for_its_ranges_in_one_request(
-    server: HttpServer, monkeypatch: pytest.MonkeyPatch
+    server: HttpServer, calls: list[int]
 ) -> None:
     server.files["/a.raw"] = DATA
-    calls: list[int] = []
-    fetch = rawmmap.sources.remote.fetch  # type: ignore[attr-defined]
-
-    def counted(fs: Any, fetches: Any) -> None:
-        calls.append(len(fetches))
-        fetch(fs, fetches)
-
-    monkeypatch.setattr("rawmmap.sources.remote.fetch", counted)
     url = f"{server.url}/a.raw"
     x = from_raw(url, "u1", (1024, 1024), chunks=(256, -1))
     np.testing.assert_array_equal(x[::8, 5].compute(scheduler="sync"), ARRAY[::8, 5])
@@ -419,6 +488,17 @@ def test_credentials_are_not_in_errors_of_descriptions(server: HttpServer, priva
         with pytest.raises((OSError, TypeError, ValueError)) as caught:
             refusal()
         assert_hidden(f"{caught.value} {caught.value!r} {caught.value.args}")
+
+
+def test_credentials_are_not_in_what_is_written(
+    server: HttpServer, private: str, tmp_path: Path
+) -> None:
+    ds = xr.open_dataset(private, engine="rawmmap", chunks={}, **KEYWORDS)
+    rawmmap.to_raw(ds, tmp_path / "a.raw")
+    assert_hidden((tmp_path / "a.raw.json").read_text())
+    references = rawmmap.to_kerchunk(private, **KEYWORDS)
+    assert f"{server.url}/a.raw?n=1" in repr(references)
+    assert_hidden(repr(references))
 
 
 def test_users_of_lists_must_be_the_same(server: HttpServer, private: str) -> None:
