@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import Any
 
 import numpy as np
@@ -126,3 +127,29 @@ def test_a_grid_that_is_nearly_empty_is_refused() -> None:
     _, axes = Pattern("{a}-{b}").parse([f"{i}-{i}" for i in range(2000)])
     with pytest.raises(DescriptionError, match="2000 files make hardly a grid"):
         Grid.of(axes)
+
+
+FIELDS = ["{a}", "{b:d}", "{c:x}", "{d:.1f}", "{t:%m}", "{e:s}", "-", "x", "1", "."]
+
+
+@given(
+    parts=st.lists(st.sampled_from(FIELDS), min_size=3, max_size=7),
+    name=st.text("0a1-x.", max_size=12),
+)
+def test_names_match_as_by_the_expression_alone(parts: list[str], name: str) -> None:
+    pattern = Pattern("".join(parts) + "{n}")
+    (level,) = pattern.levels
+    expected = re.fullmatch(level.pattern, name)
+    match = level.fullmatch(name)
+    if match is None or expected is None:
+        assert match is expected
+    else:
+        assert match.groups() == expected.groups()
+
+
+def test_many_fields_take_no_time_on_long_names() -> None:
+    # All ways to divide these names would be thousands of millions.
+    pattern = Pattern("{a}{b}-{c}{d}{e}.x")
+    names = ["a" * 250 + ".y", "-" * 250 + "y", "a" * 250 + ".x"]
+    assert pattern.parse(names)[0] == []
+    assert pattern.parse(["a" * 100 + "-" + "b" * 100 + ".x"])[0] == [0]

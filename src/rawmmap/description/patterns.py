@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rawmmap.description.matching import Guarded, Level, Step
 from rawmmap.description.name_times import DIRECTIVES, read_times, time_regex
 from rawmmap.errors import DescriptionError
 
@@ -32,6 +33,9 @@ _FLOAT = r"[-+ ]*(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 
 # So many of the combinations that are missing are named in an error.
 _LISTED = 5
+
+# Patterns with as many fields of any length are matched with care.
+_MANY_FIELDS = 3
 
 # A name has no more bytes on any common system.
 _WIDEST = 255
@@ -182,9 +186,22 @@ class Pattern:
         return len(self.levels) > 1
 
     @cached_property
-    def levels(self) -> tuple[re.Pattern[str], ...]:
+    def levels(self) -> tuple[Level, ...]:
         """What the names look like at each level of folders below `folder`."""
-        return tuple(re.compile(text) for text in self._expression.split("/"))
+        levels = [re.compile(text) for text in self._expression.split("/")]
+        if len(levels) > 1 or self.variable_width < _MANY_FIELDS:
+            return tuple(levels)
+        steps = [Step(literal, *self._look_of(field)) for literal, field in self._pieces]
+        steps[0] = steps[0]._replace(literal=steps[0].literal[len(self.folder) :])
+        return (Guarded(levels[0], tuple(steps)),)
+
+    @staticmethod
+    def _look_of(field: Field | None) -> tuple[str, str]:
+        """Return the kind of a field, and what its text looks like."""
+        if field is None:
+            return "", ""
+        digit = _DIGITS.get(field.spec[-1:], _DIGITS["d"])
+        return field.kind, digit if field.kind == "int" else field.regex(0)
 
     @cached_property
     def _expression(self) -> str:
@@ -220,7 +237,7 @@ class Pattern:
         list of Axis
             For each field the values of those names, not sorted.
         """
-        whole = re.compile(self._expression)
+        whole = self.levels[0] if len(self.levels) == 1 else re.compile(self._expression)
         matches = {i: m for i, name in enumerate(names) if (m := whole.fullmatch(name))}
         columns = [self._read_field(name, list(matches.values())) for name in self.names]
         kept = self._belonging(columns, [names[i] for i in matches])

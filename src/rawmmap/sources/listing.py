@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from rawmmap.description.matching import Level
 from rawmmap.description.patterns import Pattern
 from rawmmap.errors import DescriptionError
 from rawmmap.sources.credentials import hide_credentials
@@ -169,19 +169,19 @@ def _check_confined(folder: str, name: str) -> None:
         )
 
 
-def _matches(levels: Sequence[re.Pattern[str]], name: str) -> bool:
+def _matches(levels: Sequence[Level], name: str) -> bool:
     parts = name.split("/")
     return len(parts) == len(levels) and all(map(_belongs, levels, parts))
 
 
-def _belongs(level: re.Pattern[str], name: str) -> bool:
+def _belongs(level: Level, name: str) -> bool:
     """Return whether a name fits; hidden ones only where the pattern begins with a period."""
     hidden = name.startswith(".") and not level.pattern.startswith(r"\.")
     return not hidden and level.fullmatch(name) is not None
 
 
 def _walk(
-    folder: str, prefix: str, levels: Sequence[re.Pattern[str]]
+    folder: str, prefix: str, levels: Sequence[Level]
 ) -> Iterator[tuple[str, int, tuple[int, int]]]:
     """Yield name, size and state of the files whose folders and names match."""
     level, *below = levels
