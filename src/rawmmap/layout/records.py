@@ -214,7 +214,9 @@ class JoinedRecords:
     @property
     def _cuts(self) -> tuple[Positions, Positions]:
         """Where cuts lie between the elements of a record, in bytes, and which piece that is."""
-        cuts = np.setdiff1d(np.asarray(self.stream.parts.starts), np.asarray(self.records.starts))
+        starts = np.asarray(self.stream.parts.starts)
+        number = self.records.find_all(starts)
+        cuts = starts[starts != self.records.start_all(number)]
         number = self.records.find_all(cuts)
         piece, rest = np.divmod(number - self.numbers.start, self.numbers.step)
         chosen = (rest == 0) & (piece >= 0) & (piece < len(self.numbers))
@@ -291,5 +293,7 @@ def _find_positions(layout: Layout, cuts: Positions) -> list[Positions]:
 
 def _steps(found: Positions, length: int, starts: npt.ArrayLike = (0,)) -> Positions:
     """Return where pieces begin so that each position of `found` is alone along its axis."""
-    steps = np.unique(np.concatenate([np.asarray(starts, np.int64), found, found + 1]))
-    return steps[steps < max(length, 1)]
+    steps = np.sort(np.concatenate([np.asarray(starts, np.int64), found, found + 1]))
+    repeated = np.zeros(steps.size, bool)
+    repeated[1:] = steps[1:] == steps[:-1]
+    return steps[~repeated & (steps < max(length, 1))]
