@@ -18,16 +18,18 @@ copy
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from rawmmap.layout import Layout, Part, Runs
+from rawmmap.layout import Arrangement, Layout, Part, Runs
 from rawmmap.layout.bits import BitLayout
 from rawmmap.layout.mosaic import Mosaic
 from rawmmap.layout.parts import filling_of, full_index
+from rawmmap.layout.ranges import find_ranges
 from rawmmap.layout.samples import Samples
 from rawmmap.mapping import PAGE, descriptors_in_maps
 from rawmmap.sources import Access, Files, Range, Source
@@ -41,8 +43,10 @@ __all__ = [
     "plan",
     "read",
     "read_layout",
+    "read_mosaic",
     "read_point_parts",
     "read_points",
+    "read_ranges",
     "write",
     "write_layout",
     "write_point_parts",
@@ -202,6 +206,47 @@ def read_bits(
         return rows.unpack(read_layout(source, rows.layout, access))
     windows, chosen, shift = data.windows(data.positions(points))
     return data.unpack(read_points(source, windows, (chosen,), access), shift)
+
+
+def read_mosaic(
+    files: Files, data: Arrangement, access: Access, samples: Samples | None = None
+) -> npt.NDArray[Any]:
+    """Return the elements of an arrangement in several pieces; see `read`."""
+    ranges = find_ranges(data)
+    if ranges is not None:
+        buffer = read_ranges(files[0], ranges.starts, ranges.lengths)
+        shape = [data.shape[axis] for axis in ranges.axes]
+        stored = np.ndarray(shape, data.dtype, buffer)
+        order = np.argsort(ranges.axes).tolist()
+        return _decoder(samples)(stored.transpose(order))
+    fill = data.fill_value if isinstance(data, Mosaic) else None
+    return read(files, data.parts(), data.shape, data.dtype, access, fill, samples)
+
+
+def read_ranges(
+    source: Source, starts: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]
+) -> Any:
+    """Return the bytes of many ranges, end to end, in writable memory.
+
+    Ranges of a local file that lie near each other are read together with what is between them.
+    """
+    span = int(starts[-1] + lengths[-1] - starts[0])
+    if not source.maps or span > PAGE * starts.size + int(lengths.sum()):
+        return source.read(starts, lengths)
+    result = np.empty(int(lengths.sum()), np.uint8)
+    slabs = np.searchsorted(starts, np.arange(int(starts[0]), int(starts[-1]) + 1, TUNING.slab))
+    at = 0
+    for first, last in itertools.pairwise([*np.unique(slabs).tolist(), starts.size]):
+        start, stop = int(starts[first]), int(starts[last - 1] + lengths[last - 1])
+        # One where a range begins, and minus one where it ends: the sum is one within.
+        marks = np.zeros(stop - start + 1, np.int8)
+        marks[starts[first:last] - start] += 1
+        marks[starts[first:last] + lengths[first:last] - start] -= 1
+        wanted = np.cumsum(marks[:-1], dtype=np.int8).view(bool)
+        block = np.frombuffer(source.read((start,), stop - start), np.uint8)[wanted]
+        result[at : at + block.size] = block
+        at += block.size
+    return result
 
 
 def read(

@@ -26,7 +26,6 @@ from rawmmap.layout import (
 from rawmmap.layout.bits import BitLayout, Packing, check_packed_strides
 from rawmmap.layout.cells import required_sizes
 from rawmmap.layout.indexing import select
-from rawmmap.layout.mosaic import Mosaic
 from rawmmap.layout.samples import Samples, parse_dtype
 from rawmmap.sources import Access, Files, name_of, open_source
 
@@ -353,10 +352,7 @@ class RawArray:
         if isinstance(data, Layout):
             stored = accessing.read_layout(self._files[0], data, self._access)
             return stored if samples is None else samples.decode(stored)
-        fill = data.fill_value if isinstance(data, Mosaic) else None
-        return accessing.read(
-            self._files, data.parts(), data.shape, data.dtype, self._access, fill, samples
-        )
+        return accessing.read_mosaic(self._files, data, self._access, samples)
 
     def load(self) -> npt.NDArray[Any]:
         """Return all elements; see `__getitem__`."""

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 import rawmmap
 from rawmmap.formats.probe import Probe
 from rawmmap.formats.registry import recognise
+from rawmmap.layout.ranges import find_ranges
 from tests.formats.fortran_files import (
     COUNTS,
     FIELDS,
@@ -456,3 +457,46 @@ def test_damaged_files(tmp_path: Path, start: int, stop: int, new: bytes) -> Non
             assert raw["data"].data[...].size <= path.stat().st_size
         except (ValueError, OSError):
             pass
+
+
+@pytest.mark.parametrize("how", [(4, "little"), (8, "big", 37), (4, "big", 6)], ids=str)
+@pytest.mark.parametrize("order", "CF")
+def test_many_short_records(tmp_path: Path, how: Any, order: Any) -> None:
+    """Which are not looked at one by one."""
+    rng = np.random.default_rng(7)
+    byteorder = "<" if how[1] == "little" else ">"
+    counts = rng.integers(0, 9, 500)
+    rows = [rng.integers(0, 999, (n, 3)).astype(f"{byteorder}f8") for n in counts]
+    numbers = counts.astype(f"{byteorder}i2")
+    payloads = [
+        part
+        for i, row in enumerate(rows)
+        for part in (b"x" * (i % 5) + numbers[i : i + 1].tobytes(), row.tobytes())
+    ]
+    path = store(tmp_path / "a", payloads, *how)
+    shape, dims = ((-1, 3), ("p", "c")) if order == "C" else ((3, -1), ("c", "p"))
+    variables = {
+        "n": {"dtype": "u1", "shape": -1, "dims": "byte"},
+        "x": {"dtype": "f8", "shape": shape, "dims": dims, "order": order, "offset": 0},
+    }
+    raw = open_records(path, variables=variables)
+    expected = np.concatenate(rows)
+    assert find_ranges(raw.arrangement("x")) is not None
+    x: Any = raw["x"].data
+    x = x if order == "C" else x.transpose((1, 0))
+    for part in (slice(None), slice(17, 1900), slice(1, 1500, 3), slice(1000, 1001)):
+        np.testing.assert_array_equal(x[part], expected[part])
+        np.testing.assert_array_equal(x[part, 1:], expected[part, 1:])
+        np.testing.assert_array_equal(x[part][::-1], expected[part][::-1])
+    assert x[...].flags.writeable
+    assert raw["n"].data[...].tobytes() == b"".join(payloads[::2])
+
+
+def test_short_records_far_apart(tmp_path: Path) -> None:
+    counts = np.random.default_rng(3).integers(0, 20_000, 200).astype("<i4")
+    payloads = [part for n in counts for part in (n.tobytes(), bytes(int(n)))]
+    path = store(tmp_path / "a", payloads)
+    variables = {"n": {"dtype": "i4"}, "x": {"dtype": "u1", "shape": -1, "dims": "p"}}
+    raw = open_records(path, variables=variables)
+    np.testing.assert_array_equal(raw["n"].data[...], counts)
+    np.testing.assert_array_equal(raw["n"].data[30:170], counts[30:170])

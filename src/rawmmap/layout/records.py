@@ -61,15 +61,15 @@ class Stream:
         """Return how many bytes further on a part lies in the file than in the stream."""
         return self.start + number * self.gap
 
-    def runs(self, positions: Positions, nbytes: int) -> tuple[Positions, Positions]:
+    def runs(self, positions: Positions, nbytes: int | Positions) -> tuple[Positions, Positions]:
         """Return the byte ranges of the file that hold pieces of the stream.
 
         Parameters
         ----------
         positions : array of int
             Where each piece begins in the stream.
-        nbytes : int
-            Bytes of each of them.
+        nbytes : int or array of int
+            Bytes of all of them or of each, at least one.
 
         Returns
         -------
@@ -83,7 +83,7 @@ class Stream:
         part = first[piece] + inside
         starts = np.maximum(self.parts.start_all(part), positions[piece])
         begins = np.append(np.asarray(self.parts.starts), self.parts.length)
-        stops = np.minimum(begins[part + 1], positions[piece] + nbytes)
+        stops = np.minimum(begins[part + 1], (positions + nbytes)[piece])
         ranges = starts + self.start + part * self.gap, stops - starts
         return ranges[0][stops > starts], ranges[1][stops > starts]
 
@@ -210,6 +210,31 @@ class JoinedRecords:
         edges[self.axis] = Edges(_steps(found[self.axis], length, starts), length)
         rule = UnequalRecords(self, tuple(edges), divided)
         return Mosaic(self.layout.dtype, tuple(edges), rule)
+
+    def find_ranges(self, start: int, stop: int) -> tuple[Positions, Positions]:
+        """Return the byte ranges of the file that hold some positions along the axis, and all else.
+
+        Parameters
+        ----------
+        start, stop : int
+            First position along the axis, and past the last one; at least one in between.
+
+        Returns
+        -------
+        starts, lengths : array of int
+            In the order of the file, divided elements included.
+        """
+        first, last = self.lengths.find(start), self.lengths.find(stop - 1)
+        begins = np.asarray(self.lengths.starts)[first : last + 1]
+        counts = self.lengths.lengths[first : last + 1].copy()
+        skipped = np.maximum(start - begins, 0)
+        counts -= skipped
+        counts[-1] = stop - max(int(begins[-1]), start)
+        row = math.prod(n for i, n in enumerate(self.layout.shape) if i != self.axis)
+        row *= self.layout.dtype.itemsize
+        numbers = np.asarray(self.numbers[first : last + 1], np.int64)
+        positions = self.records.start_all(numbers) + self.layout.offset + skipped * row
+        return self.stream.runs(positions[counts > 0], counts[counts > 0] * row)
 
     @property
     def _cuts(self) -> tuple[Positions, Positions]:
