@@ -171,13 +171,12 @@ def test_a_server_that_is_gone_is_an_os_error(server: HttpServer, raw: RawArray)
     assert not isinstance(caught.value, FileNotFoundError)
 
 
-def test_a_server_that_does_not_answer_is_an_os_error(server: HttpServer) -> None:
-    server.files["/a.raw"] = DATA
+def test_a_server_that_does_not_answer_is_an_os_error(server: HttpServer, url: str) -> None:
+    source: Any = open_source(url)
     options = {"client_kwargs": {"timeout": aiohttp.ClientTimeout(total=0.2)}}
-    raw = RawArray(f"{server.url}/a.raw", "u1", (1024, 1024), storage_options=options)
     server.fail("hang")
     with pytest.raises(TimeoutError, match=r"TimeoutError.*a\.raw"):
-        raw[0]
+        replace(source, options=options).read((0,), 10)
 
 
 def test_errors_when_a_file_is_opened(server: HttpServer) -> None:
