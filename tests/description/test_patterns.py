@@ -153,3 +153,31 @@ def test_many_fields_take_no_time_on_long_names() -> None:
     names = ["a" * 250 + ".y", "-" * 250 + "y", "a" * 250 + ".x"]
     assert pattern.parse(names)[0] == []
     assert pattern.parse(["a" * 100 + "-" + "b" * 100 + ".x"])[0] == [0]
+
+
+@pytest.mark.parametrize("spec", ["%Y%m%d", "%Y%j", "%H%M%S", "%Y%m%d%H%M%S%f", "%m%d", "%Y%m%d%j"])
+@given(data=st.data())
+def test_digits_are_the_times_of_strptime(spec: str, data: Any) -> None:
+    # Mostly near valid times, so that there are some.
+    time = data.draw(st.datetimes().filter(lambda t: t.year >= 1000))
+    digits = list(time.strftime(spec))
+    for _ in range(data.draw(st.integers(0, 2))):
+        digits[data.draw(st.integers(0, len(digits) - 1))] = data.draw(
+            st.sampled_from("0123456789")
+        )
+    name = "".join(digits)
+    expected = []
+    try:
+        # Without a year strptime takes 1900, which is not a leap year; we take 1970.
+        text, format_ = (name, spec) if "%Y" in spec else (f"1970{name}", f"%Y{spec}")
+        found = dt.datetime.strptime(text, format_)  # noqa: DTZ007
+        if found.year >= 1000 and found.strftime(format_) == text:
+            expected = [np.datetime64(found, "us")]
+    except ValueError:
+        pass
+    _, (axis,) = Pattern(f"{{t:{spec}}}").parse([name])
+    assert axis.values.astype("M8[us]").tolist() == [value.item() for value in expected]
+
+
+def test_years_of_fewer_digits_and_other_digits_do_not_belong() -> None:
+    assert parsed("{t:%Y}", "0999", "١٩٧٠", "1000", "12345") == {"t": [dt.datetime(1000, 1, 1)]}  # noqa: DTZ001

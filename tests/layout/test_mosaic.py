@@ -190,17 +190,18 @@ def test_bad_keys(key: Any) -> None:
 RECORD = np.dtype([("t", ">f8"), ("v", "<i2", (2,))], align=False)
 
 
-@pytest.mark.parametrize("kind", ["stack", "listed", "known"])
+@pytest.mark.parametrize("kind", ["stack", "listed", "known", "joined", "nested"])
 def test_fields(kind: str) -> None:
     array = np.frombuffer(np.random.default_rng(0).bytes(6 * RECORD.itemsize), RECORD)
     array = array.reshape(2, 3)
     layout = Layout.dense(RECORD, 3)
     known = Cell(Values(array[1:]) if kind == "known" else layout[None], 1)
-    mosaic = (
-        Mosaic.stack(layout, (2,))
-        if kind == "stack"
-        else Mosaic.concatenate([Cell(layout[None], 0), known])
-    )
+    inner = Mosaic.join(layout[None], [1])
+    mosaic = {
+        "stack": Mosaic.stack(layout, (2,)),
+        "joined": Mosaic.join(layout[None], [1, 1]),
+        "nested": Mosaic.concatenate([Cell(inner, 0), Cell(inner, 1)]),
+    }.get(kind, Mosaic.concatenate([Cell(layout[None], 0), known]))
     files = [row.tobytes() for row in array]
     for key in ("t", "v"):
         field = select(mosaic, key).layout  # type: ignore[arg-type]
