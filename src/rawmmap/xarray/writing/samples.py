@@ -47,12 +47,16 @@ def take_samples(
         If the name of a type lacks its byte order.
     """
     prepared = ds.copy(deep=False)
-    passed = {name: dict(words) for name, words in encoding.items()}
+    # What is not a mapping is for xarray to refuse.
+    passed: dict[Any, Any] = {
+        name: dict(words) if isinstance(words, Mapping) else words
+        for name, words in encoding.items()
+    }
     stored: dict[str, Samples] = {}
     for name, variable in prepared.variables.items():
         if name in passed and _names_samples(variable.encoding):
             del variable.encoding["dtype"]
-        words: dict[Any, Any] = passed.get(name, variable.encoding)
+        words = passed.get(name, variable.encoding)
         if _names_samples(words):
             dtype = words["dtype"]
             samples = parse_dtype(dtype)[1]
@@ -62,8 +66,8 @@ def take_samples(
     return prepared, passed, stored
 
 
-def _names_samples(encoding: Mapping[Any, Any]) -> bool:
-    dtype = encoding.get("dtype")
+def _names_samples(encoding: Any) -> bool:
+    dtype = encoding.get("dtype") if isinstance(encoding, Mapping) else None
     return isinstance(dtype, str) and dtype.lstrip("<>") in NAMES
 
 
