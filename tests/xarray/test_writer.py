@@ -468,3 +468,32 @@ def test_the_only_variable_of_the_record_axis_can_leave_it(tmp_path: Path, new: 
         xr.testing.assert_equal(ds, old.drop_vars("v").assign(new))
         assert not ds.encoding.get("unlimited_dims")
     assert "records" not in json.loads(Path(f"{path}.json").read_text())
+
+
+@pytest.mark.parametrize("mode", ["w", "a"])
+@pytest.mark.parametrize("chunks", [None, {"x": 1}])
+@pytest.mark.parametrize("passed", [True, False])
+@pytest.mark.parametrize(
+    ("values", "encoding"),
+    [
+        (np.array([1.0, 70_000]), {"dtype": "i2", "_FillValue": -1}),
+        (np.array([1.0, np.nan, 1e6]), {"dtype": "i2", "scale_factor": 0.5, "_FillValue": -1}),
+        (np.array([1, 70_000]), {"dtype": "i2"}),
+        (np.array([-1, 3], "i2"), {"dtype": "u1"}),
+        (np.array([0, 2**32], "M8[s]"), {"dtype": "i4", "units": "seconds since 1970-01-01"}),
+        (np.array([0, 2**20], "m8[s]"), {"dtype": "i2", "units": "seconds"}),
+    ],
+)
+def test_new_values_that_their_encoding_cannot_hold_are_refused(
+    tmp_path: Path, values: Any, encoding: Any, passed: bool, chunks: Any, mode: Any
+) -> None:
+    path = tmp_path / "a.bin"
+    xr.Dataset({"k": ("z", [1])}).rawmmap.to_raw(path)
+    before = path.read_bytes()
+    ds = xr.Dataset({"u": ("x", values)})
+    ds = ds if chunks is None else ds.chunk(chunks)
+    if not passed:
+        ds["u"].encoding = encoding
+    with pytest.raises(ValueError, match=r"'u': 1 .* do not fit"):
+        ds.rawmmap.to_raw(path, mode=mode, encoding={"u": encoding} if passed else None)
+    assert path.read_bytes() == before

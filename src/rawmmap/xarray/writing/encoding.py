@@ -12,6 +12,7 @@ from xarray.backends.common import WritableCFDataStore
 from xarray.coding.strings import CharacterArrayCoder, EncodedStringCoder
 
 from rawmmap.dask.store import check_unmasked, refuse_masked
+from rawmmap.xarray.writing.packing import check_packable
 from rawmmap.xarray.writing.samples import encode_samples, take_samples
 from rawmmap.xarray.writing.times import CF_UNITS, as_times, count_times
 
@@ -190,8 +191,11 @@ def _prepared(ds: Dataset, explicit: Mapping[Any, Mapping[str, Any]]) -> Dataset
     """Return a shallow copy whose variables can be encoded without loss, and piece by piece."""
     prepared = ds.copy(deep=False)
     for name, variable in prepared.variables.items():
-        if variable.chunks is not None:
-            _refuse_masks(variable, explicit.get(name, variable.encoding))
+        encoding = explicit.get(name, variable.encoding)
+        if isinstance(encoding, Mapping):  # xarray refuses others
+            if variable.chunks is not None:
+                _refuse_masks(variable, encoding)
+            _check_packed(variable, encoding, f"variable {name!r}")
         if name not in explicit and variable.dtype.kind in "OSUT":
             _forget_width(variable)
         if np.dtype(variable.encoding.get("dtype") or "f8").kind in "mM":
@@ -201,6 +205,16 @@ def _prepared(ds: Dataset, explicit: Mapping[Any, Mapping[str, Any]]) -> Dataset
         if _is_large(variable):
             prepared[name] = chunk_if_large(variable)
     return prepared
+
+
+def _check_packed(variable: Variable, encoding: Mapping[str, Any], what: str) -> None:
+    """Refuse values past the ends of the integers of an encoding, where xarray would wrap them."""
+    if np.dtype(encoding.get("dtype") or "f8").kind in "iu" and variable.dtype.kind in "fiumM":
+        trial = variable.copy(deep=False)
+        trial.encoding = dict(encoding)
+        checked = check_packable(trial, what, strict=False)
+        if variable.chunks is not None:
+            variable.data = checked.data
 
 
 def _refuse_masks(variable: Variable, encoding: Mapping[str, Any]) -> None:

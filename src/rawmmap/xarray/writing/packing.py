@@ -15,8 +15,10 @@ from xarray.coding.times import encode_cf_datetime, encode_cf_timedelta
 
 __all__ = ["check_packable"]
 
+_FILL = ("_FillValue", "missing_value")
 
-def check_packable(variable: Variable, what: str) -> Variable:
+
+def check_packable(variable: Variable, what: str, strict: bool = True) -> Variable:
     """Return a variable whose values are refused where the integers of its encoding end.
 
     Parameters
@@ -26,15 +28,18 @@ def check_packable(variable: Variable, what: str) -> Variable:
         computed.
     what : str
         What errors are about.
+    strict : bool
+        Whether missing values without a fill value are refused, too; xarray only warns of them.
     """
     encoding = variable.encoding
     dtype = np.dtype(encoding.get("dtype") or variable.dtype)
     if dtype.kind in "iu" and variable.dtype.kind in "MmO" and "units" in encoding:
-        return _check_times(variable, what, dtype)
-    if dtype.kind not in "iu" or variable.dtype.kind != "f" or "_Unsigned" in encoding:
+        return _check_times(variable, what, dtype, strict)
+    packed = variable.dtype.kind == "f" or (variable.dtype.kind in "iu" and dtype != variable.dtype)
+    if dtype.kind not in "iu" or not packed or "_Unsigned" in encoding:
         return variable
     factors = encoding.get("scale_factor", 1), encoding.get("add_offset", 0)
-    filled = any(encoding.get(word) is not None for word in ("_FillValue", "missing_value"))
+    filled = not strict or any(encoding.get(word) is not None for word in _FILL)
     check = functools.partial(_check, what=what, dtype=dtype, factors=factors, filled=filled)
     data: Any = variable.data
     if isinstance(data, da.Array):
@@ -58,11 +63,11 @@ def _check(
     return block
 
 
-def _check_times(variable: Variable, what: str, dtype: np.dtype[Any]) -> Variable:
+def _check_times(variable: Variable, what: str, dtype: np.dtype[Any], strict: bool) -> Variable:
     """Return times, or durations, that are refused where the integers of their encoding end."""
     encoding = variable.encoding
     words: dict[str, Any] = {word: encoding.get(word) for word in ("units", "calendar")}
-    filled = any(encoding.get(word) is not None for word in ("_FillValue", "missing_value"))
+    filled = not strict or any(encoding.get(word) is not None for word in _FILL)
     check: Any = functools.partial(
         _check_block_of_times, what=what, dtype=dtype, filled=filled, **words
     )
