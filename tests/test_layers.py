@@ -16,19 +16,21 @@ ROOT = Path(rawmmap.__file__).parent
 LAYERS: list[set[str]] = [
     {"errors"},
     {"layout"},
+    {"drawing"},
     {"files"},
     {"description"},
     {"mapping"},
     {"sources"},
     {"formats"},
     {"access"},
+    {"bars"},
     {"array"},
     {"writing"},
     {"dataset"},
-    {"guess", "drawing", "testing", "exports"},
+    {"guess", "testing", "exports"},
     {"dask"},
     {"xarray"},
-    {"output", "cli", "demo", "__main__"},
+    {"output", "pictures", "cli", "demo", "__main__"},
 ]
 
 #: The top-level package: it holds no code of its own and loads the layers by name, late.

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         resident,
     )
     from rawmmap.output import to_raw
+    from rawmmap.pictures import show
     from rawmmap.xarray.describe import describe
     from rawmmap.xarray.live import map_dataset
     from rawmmap.xarray.refresh import refresh
@@ -54,6 +55,7 @@ __all__ = [
     "open",
     "refresh",
     "resident",
+    "show",
     "to_envi",
     "to_hdf5",
     "to_kerchunk",
@@ -83,6 +85,7 @@ _HOMES = {
     "open": "dataset",
     "refresh": "xarray.refresh",
     "resident": "mapping",
+    "show": "pictures",
     "to_envi": "exports",
     "to_hdf5": "exports",
     "to_kerchunk": "exports",

@@ -6,14 +6,17 @@ import operator
 import os
 import pickle
 from collections.abc import Iterator, Mapping, Sequence
+from html import escape
 from typing import Any, Literal, Self, SupportsIndex, TypeVar, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from rawmmap import access as accessing
+from rawmmap.bars import draw_files
 from rawmmap.description.keyword_types import as_integer, as_shape
 from rawmmap.description.template import LayoutTemplate
+from rawmmap.drawing import Drawing
 from rawmmap.errors import ShortFileError, name_file
 from rawmmap.formats.series import arrange_series
 from rawmmap.layout import (
@@ -420,6 +423,13 @@ class RawArray:
         values = self.load()
         # A view of a map follows the file until it is written to; a copy must not.
         return values.astype(self.dtype if dtype is None else dtype, copy=bool(copy))
+
+    def draw(self) -> Drawing:
+        """Return a picture of the files: where the elements lie, and what is in memory."""
+        return draw_files(self._files, {"array": self._data})
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(repr(self))}</pre>{self.draw()._repr_html_()}"
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.url} {self._data!r}>"

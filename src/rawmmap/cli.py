@@ -159,6 +159,13 @@ _DESCRIPTION_OPTIONS = (
         "--overlap", is_flag=True, default=None, help="Allow variables to share bytes of the file."
     ),
     click.option("--format", metavar="FORMAT", help="Format of the description: sidecar, npy, ..."),
+    click.option("--group", metavar="NAME", help="Group of an HDF5 or netCDF-4 file."),
+    click.option(
+        "--index",
+        is_flag=True,
+        default=None,
+        help="Keep the index of a Fortran file's records beside it.",
+    ),
     click.option(
         "--missing",
         type=click.Choice(["raise", "fill"]),
@@ -313,6 +320,19 @@ def _format_size(nbytes: float) -> str:
             return f"{nbytes:.4g} {unit}"
         nbytes /= 1024
     return f"{nbytes:.4g} TiB"
+
+
+@main.command(short_help="Draw what lies where in a file.")
+@click.argument("path")
+@_add_description_options
+def show(path: str, **options: Any) -> None:
+    """Draw the file PATH as a bar: header, variables, gaps, and what of it is in memory.
+
+    Without options the file is described by its sidecar or header.
+    """
+    keywords = {name: value for name, value in options.items() if value is not None}
+    with _report_errors():
+        click.echo(str(rawmmap.show(path, **keywords)))
 
 
 @main.command(short_help="Write a sidecar that describes a file.")

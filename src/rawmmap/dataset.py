@@ -11,17 +11,20 @@ import errno
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from rawmmap.array import RawArray
+from rawmmap.bars import draw_files
 from rawmmap.description import Description, Keywords
 from rawmmap.description import Variable as DescribedVariable
 from rawmmap.description.keyword_types import suggest
 from rawmmap.description.patterns import Pattern
 from rawmmap.description.series import Series
+from rawmmap.drawing import Drawing
 from rawmmap.errors import name_file
 from rawmmap.formats.compression import HEAD_BYTES, check_uncompressed, may_be_compressed
 from rawmmap.formats.registry import find
@@ -226,6 +229,14 @@ class RawDataset(Mapping[str, Variable]):
 
     def __len__(self) -> int:
         return len(self.description.variables)
+
+    def draw(self) -> Drawing:
+        """Return a picture of the files: what each variable covers, and what is in memory."""
+        variables = self.description.variables
+        return draw_files(self.opened, {name: variables[name].arrangement for name in self.arrays})
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(repr(self))}</pre>{self.draw()._repr_html_()}"
 
     def __repr__(self) -> str:
         size = f"{int(self.opened.sizes.sum())} bytes"

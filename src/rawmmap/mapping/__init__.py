@@ -12,6 +12,7 @@ from __future__ import annotations
 from rawmmap.mapping._advice import advise, flush, resident
 from rawmmap.mapping._mapping import Mapping, mapping_of
 from rawmmap.mapping._mmap import anonymous, mmap
+from rawmmap.mapping._page_cache import resident_shares
 from rawmmap.mapping._system import GRANULARITY, PAGE
 from rawmmap.mapping._window import advise_window, descriptors_in_maps, map_window
 
@@ -28,4 +29,5 @@ __all__ = [
     "mapping_of",
     "mmap",
     "resident",
+    "resident_shares",
 ]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import os
 import weakref
+from html import escape
 from typing import Any, NoReturn, SupportsIndex
 
 import numpy.typing as npt
 
+from rawmmap.drawing import Drawing, draw_file, make_edges
 from rawmmap.errors import add_file_name
 from rawmmap.files import grow
 from rawmmap.files.opening import File, absolute_path, open_again
@@ -22,6 +24,7 @@ from rawmmap.mapping._advice import (
     resident,
 )
 from rawmmap.mapping._mmap import Mode, Shape, bind, check_nbytes, empty_array
+from rawmmap.mapping._page_cache import resident_shares
 from rawmmap.mapping._system import GRANULARITY
 from rawmmap.mapping._window import (
     Grow,
@@ -286,6 +289,18 @@ class Mapping:
             f"{self._info.name}: a mapping can neither be copied nor pickled; copy its array, "
             "or map the file again where it is needed"
         )
+
+    def draw(self) -> Drawing:
+        """Return a picture of the file: the array, the window around it, and what is in memory."""
+        layouts, windows = {"array": [self.layout]}, {"window": [self.window]}
+        nbytes, memory = self.layout.extent[1], None
+        if self._absolute_path is not None:
+            nbytes = max(nbytes, os.path.getsize(self._absolute_path))
+            memory = resident_shares(self._absolute_path, make_edges(nbytes).tolist())
+        return Drawing((draw_file(self._info.name, nbytes, layouts, windows, memory),))
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(repr(self))}</pre>{self.draw()._repr_html_()}"
 
     def __repr__(self) -> str:
         state = "closed " if self._closed else ""
