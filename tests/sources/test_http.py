@@ -543,6 +543,13 @@ def test_few_requests_open_a_described_file(server: HttpServer) -> None:
     rawmmap.open(f"{server.url}/a.bin", dtype="<i2", shape=6)
     assert (server.count("HEAD"), server.count("GET")) == (1, 0)
     np.testing.assert_array_equal(raw["v"].data[:], values)
+    server.files["/b.bin"] = values.tobytes()
+    server.requests.clear()
+    with pytest.raises(ValueError, match=r"b\.bin: nothing says"):
+        rawmmap.open(f"{server.url}/b.bin")
+    asked = [r.path for r in server.requests if r.method == "HEAD"]
+    assert len(asked) == len(set(asked))
+    assert server.count("GET") == 1
 
 
 @pytest.mark.slow

@@ -32,6 +32,10 @@ __all__ = ["Fetch", "failure_of", "fetch", "is_http", "request_states"]
 
 T = TypeVar("T")
 
+_ABSENT = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
+# HTTP servers that have answered a HEAD request; that they know no file is believed then.
+_ANSWERING_HEAD: set[str] = set()
+
 
 def fetch(fs: Any, fetches: Sequence[Fetch]) -> None:
     """Fill the targets, and check that every file is in the state that is known of it.
@@ -175,7 +179,7 @@ def request_states(fs: Any, paths: Sequence[str], *, missing_ok: bool = False) -
 
     async def ask(path: str) -> None:
         try:
-            infos[path] = await fs._info(path)
+            infos[path] = await (_ask_http(fs, path) if is_http(fs) else fs._info(path))
         except absent as error:
             failure = failure_of(error)
             if failure is not None and getattr(failure, "status", None) not in hidden:
@@ -191,6 +195,27 @@ def request_states(fs: Any, paths: Sequence[str], *, missing_ok: bool = False) -
     return [infos.get(path) for path in paths]
 
 
+async def _ask_http(fs: Any, path: str) -> Any:
+    """Return what an HTTP server says of a file, by one request where it has answered HEAD before.
+
+    fsspec sends a GET request too, since some servers refuse HEAD, or know nothing of it.
+    """
+    from aiohttp import ClientResponseError
+    from fsspec.implementations.http import _file_info
+
+    server = path.split("/", 3)[2]
+    try:
+        info = await _file_info(fs.encode_url(path), await fs.set_session(), **fs.kwargs)
+    except ClientResponseError as error:
+        if server in _ANSWERING_HEAD and error.status in _ABSENT:
+            raise FileNotFoundError(path) from error
+        return await fs._info(path)
+    if info.get("size") is None:
+        return await fs._info(path)
+    _ANSWERING_HEAD.add(server)
+    return {"name": path, **info, "type": "file"}
+
+
 def failure_of(error: BaseException) -> BaseException | None:
     """Return why a file could not be looked for, or None if there just is no such file.
 
@@ -199,5 +224,4 @@ def failure_of(error: BaseException) -> BaseException | None:
     cause = error.__cause__
     if not isinstance(cause, OSError) and not type(cause).__module__.startswith("aiohttp"):
         return None
-    absent = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
-    return None if getattr(cause, "status", None) in absent else cause
+    return None if getattr(cause, "status", None) in _ABSENT else cause
