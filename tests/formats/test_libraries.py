@@ -77,7 +77,7 @@ class TestHdf5:
         else:
             ds = ds.drop_vars("place")
             ds.to_netcdf(path, engine=engine)
-        xr.testing.assert_identical(open_raw(path), xr.open_dataset(path, engine=engine).load())
+        xr.testing.assert_identical(open_raw(path), xr.load_dataset(path, engine=engine))
 
     def test_groups_scales_and_blocks_of_the_user(self, tmp_path: Path) -> None:
         h5py = pytest.importorskip("h5py")
@@ -173,7 +173,7 @@ class TestNetcdf3:
                 shape = (3, 5)[-len(dims) :]
                 variable[:] = values_of("i1", *shape).astype("S1" if code == "S1" else code)
         ds = open_raw(path, concat_characters=False)
-        expected = xr.open_dataset(path, engine="netcdf4", concat_characters=False).load()
+        expected = xr.load_dataset(path, engine="netcdf4", concat_characters=False)
         xr.testing.assert_equal(ds, expected)
         assert ds.attrs["title"] == "a test"
         assert ds.u.attrs == {"units": "K"}

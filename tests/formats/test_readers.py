@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import re
 import struct
+import time
 import wave
 from collections.abc import Callable
 from pathlib import Path
@@ -53,6 +57,35 @@ from tests.formats.remote_readers import ReaderTests
 VALUES = np.arange(12, dtype=">i2").reshape(3, 4)
 
 
+def mutate(content: bytes, rng: np.random.Generator) -> bytes:
+    """Return a file with one to three of the damages that headers suffer."""
+    for _ in range(rng.integers(1, 4)):
+        start = int(rng.integers(0, len(content) + 1))
+        stop = start + int(rng.integers(0, 20))
+        kind = rng.integers(0, 6)
+        if kind == 0:
+            content = content[:start] + rng.bytes(stop - start) + content[stop:]
+        elif kind == 1:
+            content = content[:start] + content[stop:]
+        elif kind == 2:
+            content = content[:stop] + content[start:]
+        elif kind == 3:
+            content = content[:start]
+        elif kind == 4:
+            flipped = bytes(
+                byte ^ (1 << int(rng.integers(8))) for byte in content[start : start + 1]
+            )
+            content = content[:start] + flipped + content[start + 1 :]
+        else:
+            numbers = list(re.finditer(rb"[0-9]+", content))
+            if numbers:
+                number = numbers[int(rng.integers(len(numbers)))]
+                new = [b"0", b"-1", b"1", b"65536", b"4294967296", b"9" * 30, b"1e400", b"nan"]
+                chosen = new[int(rng.integers(len(new)))]
+                content = content[: number.start()] + chosen + content[number.end() :]
+    return content
+
+
 class FormatTests(ReaderTests):
     """What holds for a reader of this package besides: every way in takes the same files."""
 
@@ -83,6 +116,30 @@ class FormatTests(ReaderTests):
         with xr.open_dataset(f"memory:/{folder}/{target.name}", engine="rawmmap") as ds:
             expected = xr.open_dataset(target, engine="rawmmap")
             xr.testing.assert_identical(ds.load(), expected.load())
+
+    def test_mutated_headers_are_refused_or_read(
+        self, reader: Reader, target: Path, header: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Set RAWMMAP_FUZZ to the number of files for a longer run, which prints what it did."""
+        content = header.read_bytes()
+        rng = np.random.default_rng(5)
+        count = int(os.environ.get("RAWMMAP_FUZZ", "50"))
+        opened, slowest = 0, 0.0
+        for _ in range(count):
+            header.write_bytes(mutate(content, rng))
+            start = time.perf_counter()
+            with contextlib.suppress(ValueError, OSError):
+                raw = rawmmap.open(target, format=reader.name)
+                for name in raw.arrays:
+                    if raw[name].data.nbytes <= 2**20:
+                        np.asarray(raw[name].data)
+                opened += 1
+            slowest = max(slowest, time.perf_counter() - start)
+        if "RAWMMAP_FUZZ" in os.environ:
+            with capsys.disabled():
+                print(
+                    f"\n{reader.name}: {count} files, {opened} read, {slowest * 1e3:.0f} ms at most"
+                )
 
     def test_describe_makes_a_sidecar_of_it(self, target: Path) -> None:
         expected = xr.open_dataset(target, engine="rawmmap").load()
