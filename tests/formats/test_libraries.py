@@ -452,6 +452,19 @@ class TestGeotiff:
         assert ds.data.dims == ("page", "y", "x")
         np.testing.assert_array_equal(ds.data, values)
 
+    def test_pages_that_lead_back_are_refused(self, tmp_path: Path) -> None:
+        tifffile = pytest.importorskip("tifffile")
+        path = tmp_path / "a.tif"
+        tifffile.imwrite(path, values_of("u2", 2, 6, 5), photometric="minisblack", byteorder="<")
+        with tifffile.TiffFile(path) as tiff:
+            first, second = (page.offset for page in tiff.pages)
+        content = path.read_bytes()
+        # The last page leads to none, by four zeros behind its entries of 12 bytes.
+        end = second + 2 + 12 * int.from_bytes(content[second : second + 2], "little")
+        path.write_bytes(content[:end] + first.to_bytes(4, "little") + content[end + 4 :])
+        with pytest.raises(ValueError, match=f"again that at byte {first}"):
+            open_raw(path)
+
     def test_points_and_turned_grids(self, tmp_path: Path) -> None:
         rasterio = pytest.importorskip("rasterio")
         pytest.importorskip("tifffile")

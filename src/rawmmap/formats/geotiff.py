@@ -68,8 +68,12 @@ class GeotiffReader:
 
 def _full_pages(tiff: Any) -> Any:
     """Yield the pages that are neither overviews nor masks."""
-    for number, page in enumerate(tiff.pages):
-        if number >= _MOST_PAGES:
+    offsets: set[int] = set()
+    for page in tiff.pages:
+        if page.offset in offsets:
+            raise ValueError(f"the page after another one is again that at byte {page.offset}")
+        offsets.add(page.offset)
+        if len(offsets) > _MOST_PAGES:
             raise ValueError(f"more than {_MOST_PAGES} pages")
         page = page.aspage() if hasattr(page, "aspage") else page
         if not page.subfiletype & 5:

@@ -249,7 +249,7 @@ def _labels(
 
 
 def _numbers(entries: Mapping[str, str], keys: Sequence[str], count: int) -> list[float]:
-    """Return the numbers of the first of some keywords that is there."""
+    """Return the numbers of the first keyword that the header has; none if it has none."""
     key = next((key for key in keys if key in entries), None)
     if key is None:
         return []
