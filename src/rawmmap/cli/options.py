@@ -1,0 +1,116 @@
+"""The options that describe a file, which the commands share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import click
+
+from rawmmap.cli.parsing import parse_dims, parse_dtype, parse_json, parse_number, parse_shape
+
+__all__ = ["add_description_options", "name_options", "take_keywords"]
+
+_DESCRIPTION_OPTIONS = (
+    click.option(
+        "--dtype",
+        callback=parse_dtype,
+        help="Type of one element with its byte order, such as '>f4'.",
+    ),
+    click.option(
+        "--shape",
+        callback=parse_shape,
+        metavar="N,N",
+        help="Element counts; one may be -1: -1,256,512.",
+    ),
+    click.option(
+        "--dims", callback=parse_dims, metavar="NAME,NAME", help="Names of the axes: time,y,x."
+    ),
+    click.option("--offset", type=int, metavar="BYTES", help="Bytes before the data."),
+    click.option(
+        "--order",
+        type=click.Choice(["C", "F"]),
+        help="C: the last axis is the fastest; F: the first.",
+    ),
+    click.option(
+        "--strides",
+        callback=parse_shape,
+        metavar="BYTES,BYTES",
+        help="Bytes from one element to the next, per axis.",
+    ),
+    click.option("--name", metavar="NAME", help="Name of the variable."),
+    click.option(
+        "--attrs", callback=parse_json, metavar="JSON", help="Attributes of the variable."
+    ),
+    click.option(
+        "--variables",
+        callback=parse_json,
+        metavar="JSON",
+        help='Several variables: \'{"u": {"dtype": ">f4", "shape": [3, 4]}}\'.',
+    ),
+    click.option("--record-dim", metavar="NAME", help="Dimension that counts records."),
+    click.option("--record-nbytes", type=int, metavar="BYTES", help="Bytes of one record."),
+    click.option(
+        "--fields",
+        callback=parse_json,
+        metavar="JSON",
+        help="Dims and attrs of fields of the dtype.",
+    ),
+    click.option("--bits", type=int, metavar="N", help="Bits of one packed sample."),
+    click.option(
+        "--bit-order", type=click.Choice(["msb", "lsb"]), help="Where in a byte the first one is."
+    ),
+    click.option(
+        "--overlap", is_flag=True, default=None, help="Allow variables to share bytes of the file."
+    ),
+    click.option("--format", metavar="FORMAT", help="Format of the description: sidecar, npy, ..."),
+    click.option("--group", metavar="NAME", help="Group of an HDF5 or netCDF-4 file."),
+    click.option(
+        "--index",
+        is_flag=True,
+        default=None,
+        help="Keep the index of a Fortran file's records beside it.",
+    ),
+    click.option(
+        "--missing",
+        type=click.Choice(["raise", "fill"]),
+        help="Of a series: what happens where files are missing.",
+    ),
+    click.option(
+        "--fill-value",
+        callback=parse_number,
+        metavar="NUMBER",
+        help="Of a series: what stands for the elements of missing files.",
+    ),
+)
+
+
+def add_description_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that describe a file."""
+    for option in reversed(_DESCRIPTION_OPTIONS):
+        command = option(command)
+    return command
+
+
+def name_options(message: str) -> str:
+    """Return an error text of the library with options of the command in place of keywords."""
+    message = message.replace("rawmmap.describe(path, dtype=..., ...)", "rawmmap describe PATH ...")
+    for name in _option_names():
+        option = "--" + name.replace("_", "-")
+        message = re.sub(rf"(?<![\w(.{{-]){name}=(?=[\s,;:.)]|$)", option, message)
+        message = re.sub(rf"(?<![\w(.{{-]){name}=", f"{option} ", message)
+    return message
+
+
+def _option_names() -> list[str]:
+    """Return the names of the options that describe a file."""
+    command = click.Command("options")
+    for option in _DESCRIPTION_OPTIONS:
+        option(command)
+    return [param.name for param in command.params if param.name]
+
+
+def take_keywords(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keywords of the library for the options that were passed."""
+    return {name: value for name, value in options.items() if value is not None}
