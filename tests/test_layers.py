@@ -14,7 +14,7 @@ ROOT = Path(rawmmap.__file__).parent
 
 #: From the lowest: a layer imports from its own and from earlier lines only.
 LAYERS: list[set[str]] = [
-    {"errors"},
+    {"errors", "libraries"},
     {"layout"},
     {"drawing"},
     {"files"},

@@ -64,7 +64,7 @@ __all__ = [
     "to_vrt",
 ]
 
-# The room of each public name.
+# The module of each public name.
 _HOMES = {
     "DescriptionError": "errors",
     "Layout": "layout",
@@ -98,7 +98,10 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'rawmmap' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"rawmmap.{_HOMES[name]}"), name)
+    from rawmmap.libraries import explain_missing
+
+    with explain_missing(f"rawmmap.{name} works"):
+        value = getattr(importlib.import_module(f"rawmmap.{_HOMES[name]}"), name)
     globals()[name] = value
     return value
 
@@ -107,5 +110,5 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-if "xarray" in sys.modules:
+if sys.modules.get("xarray") is not None:
     importlib.import_module("rawmmap.xarray")

@@ -10,9 +10,9 @@ import numpy as np
 
 from rawmmap.description.model import Description, Variable
 from rawmmap.errors import DescriptionError, ShortFileError
-from rawmmap.formats.libraries import load_library
 from rawmmap.formats.probe import Probe
 from rawmmap.layout import Layout
+from rawmmap.libraries import load_library
 
 __all__ = ["FitsReader"]
 

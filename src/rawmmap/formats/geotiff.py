@@ -14,11 +14,11 @@ from rawmmap.description.model import Description, Variable
 from rawmmap.errors import DescriptionError, ShortFileError
 from rawmmap.formats.fill_value import fill_value_attrs
 from rawmmap.formats.interleave import join_planes
-from rawmmap.formats.libraries import load_library
 from rawmmap.formats.map_grid import MapGrid, label_grid
 from rawmmap.formats.probe import Probe
 from rawmmap.layout import Layout, Mosaic
 from rawmmap.layout.mosaic import Cell, Tile
+from rawmmap.libraries import load_library
 
 __all__ = ["GeotiffReader"]
 

@@ -7,12 +7,18 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, NoReturn
 
-import fsspec
-
+from rawmmap.libraries import MissingLibraryError, explain_missing, load_library
 from rawmmap.sources.credentials import hide_in_text, reveal_credentials
 from rawmmap.sources.fetching import failure_of
 
-__all__ = ["connect", "connect_all", "raise_not_found", "raise_open_error", "raise_os_error"]
+__all__ = [
+    "connect",
+    "connect_all",
+    "copy_file",
+    "raise_not_found",
+    "raise_open_error",
+    "raise_os_error",
+]
 
 # Kinds of errors that stay what they are, and their numbers where a file system gives none.
 _NUMBERS: dict[type[OSError], int] = {
@@ -25,8 +31,20 @@ _NUMBERS: dict[type[OSError], int] = {
 def connect(url: str, options: Mapping[str, Any]) -> tuple[Any, str]:
     """Return the file system of a URL, and the file as it is called there."""
     target, kwargs = reveal_credentials(url, options)
-    fs, path = fsspec.url_to_fs(target, **kwargs)
+    with explain_missing(f"{url}: this protocol is read"):
+        fs, path = _load_fsspec().url_to_fs(target, **kwargs)
     return fs, path
+
+
+def copy_file(url: str, options: Mapping[str, Any]) -> Any:
+    """Return the path of the local copy of a file behind a cache; a list if it is a pattern."""
+    target, kwargs = reveal_credentials(url, options)
+    with explain_missing(f"{url}: this protocol is read"):
+        return _load_fsspec().open_local(target, **kwargs)
+
+
+def _load_fsspec() -> Any:
+    return load_library("fsspec", "Remote files are read")
 
 
 def connect_all(urls: Sequence[str], options: Mapping[str, Any]) -> list[tuple[Any, str]]:
@@ -56,6 +74,8 @@ def raise_os_error(error: BaseException, url: str, options: Mapping[str, Any]) -
 
 def raise_open_error(error: Exception, url: str, options: Mapping[str, Any]) -> NoReturn:
     """Raise the error of a file that could not be opened, or of a protocol that is not known."""
+    if isinstance(error, MissingLibraryError):
+        raise error
     if not isinstance(error, ValueError | ImportError):
         raise_os_error(error, url, options)
     text = hide_in_text(str(error), options)

@@ -15,8 +15,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, TypeVar
 
-from fsspec.asyn import sync
-
 from rawmmap.sources.answers import (
     Fetch,
     check_info,
@@ -56,7 +54,7 @@ def fetch(fs: Any, fetches: Sequence[Fetch]) -> None:
         _fetch_in_turn(fs, pieces, unchecked)
     else:
         fetch_one = _fetch_http if is_http(fs) else _fetch_s3 if _is_s3(fs) else _fetch_any
-        sync(fs.loop, _run, lambda piece: fetch_one(fs, piece, unchecked), pieces)
+        _run_all(fs, lambda piece: fetch_one(fs, piece, unchecked), pieces)
     _check_states(fs, unchecked)
 
 
@@ -77,6 +75,13 @@ def _is_s3(fs: Any) -> bool:
     """Return whether a file system is s3fs, with what `_fetch_s3` needs of it."""
     module = type(fs).__module__
     return module == "s3fs.core" and hasattr(sys.modules[module], "_error_wrapper")
+
+
+def _run_all(fs: Any, work: Callable[[T], Awaitable[None]], items: Sequence[T]) -> None:
+    """Do the work for all items on the loop of a file system, and wait for it."""
+    from fsspec.asyn import sync
+
+    sync(fs.loop, _run, work, items)
 
 
 async def _run(work: Callable[[T], Awaitable[None]], items: Sequence[T]) -> None:
@@ -187,7 +192,7 @@ def request_states(fs: Any, paths: Sequence[str], *, missing_ok: bool = False) -
 
     if _is_concurrent(fs):
         if paths:
-            sync(fs.loop, _run, ask, paths)
+            _run_all(fs, ask, paths)
         return [infos.get(path) for path in paths]
     for path in paths:
         with contextlib.suppress(*absent):

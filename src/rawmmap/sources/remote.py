@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, BinaryIO, ClassVar, Self, cast
 
-import fsspec
 import numpy as np
 import numpy.typing as npt
 
@@ -22,13 +21,13 @@ from rawmmap.sources.base import Expected, Identity, Lengths, Source, Starts
 from rawmmap.sources.connecting import (
     connect,
     connect_all,
+    copy_file,
     raise_not_found,
     raise_open_error,
     raise_os_error,
 )
 from rawmmap.sources.credentials import (
     hide_credentials,
-    reveal_credentials,
 )
 from rawmmap.sources.fetching import fetch, request_states
 from rawmmap.sources.local import LocalFile
@@ -59,13 +58,14 @@ def open_remote(url: str, storage_options: Mapping[str, Any]) -> Source:
         If the server does not answer, or answers with an error.
     ValueError
         If fsspec does not know the protocol.
+    ImportError
+        If fsspec, or what it needs for the protocol, is not installed.
     """
     url, options = hide_credentials(url, storage_options)
     if not is_cached(url):
         return open_remote_files([url], options)[0]
     try:
-        target, kwargs = reveal_credentials(url, options)
-        return _open_copy(fsspec.open_local(target, **kwargs), url, options)
+        return _open_copy(copy_file(url, options), url, options)
     except Exception as error:  # noqa: BLE001 - each file system has errors of its own
         raise_open_error(error, url, options)
 

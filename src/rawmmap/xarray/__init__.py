@@ -6,6 +6,9 @@ else; the rest loads when it is used.
 
 from __future__ import annotations
 
-from rawmmap.xarray.accessor import RawmmapAccessor
+from rawmmap.libraries import explain_missing
+
+with explain_missing("rawmmap.xarray works"):
+    from rawmmap.xarray.accessor import RawmmapAccessor
 
 __all__ = ["RawmmapAccessor"]

@@ -15,10 +15,10 @@ from rawmmap.description.model import Description, Variable
 from rawmmap.description.template import LayoutTemplate
 from rawmmap.errors import DescriptionError
 from rawmmap.formats.header_files import locate_data
-from rawmmap.formats.libraries import load_library
 from rawmmap.formats.probe import Probe
 from rawmmap.layout import Layout, Mosaic, Values
 from rawmmap.layout.mosaic import Cell
+from rawmmap.libraries import load_library
 
 __all__ = ["Hdf5Reader"]
 

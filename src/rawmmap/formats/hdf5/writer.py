@@ -10,7 +10,7 @@ from typing import Any
 from rawmmap.files.replace import replacing
 from rawmmap.formats.described_file import DescribedFile, relative, target_path
 from rawmmap.formats.hdf5.model import Plan, Planned, plan
-from rawmmap.formats.libraries import load_library
+from rawmmap.libraries import load_library
 
 __all__ = ["load_h5py", "write_hdf5"]
 
