@@ -20,7 +20,16 @@ import numpy.typing as npt
 
 from rawmmap.errors import RawmmapError
 
-__all__ = ["CODE", "PLOT_CODE", "DemoError", "compare", "mean_by_numpy", "run", "write_file"]
+__all__ = [
+    "CODE",
+    "PLOT_CODE",
+    "DemoError",
+    "WrongResultError",
+    "compare",
+    "mean_by_numpy",
+    "run",
+    "write_file",
+]
 
 NY, NX = 256, 512
 _STEP = 4 * NY * NX
@@ -62,6 +71,10 @@ fig.savefig({plot!r}, dpi=120)
 
 class DemoError(RawmmapError):
     """The demonstration cannot run as it was asked to, or its result is wrong."""
+
+
+class WrongResultError(DemoError):
+    """The result is wrong."""
 
 
 def run(path: Path, size: int, plot: Path | None, say: Callable[[str], Any]) -> None:
@@ -150,18 +163,20 @@ def compare(result: npt.NDArray[Any], expected: npt.NDArray[Any]) -> str:
 
     Raises
     ------
-    DemoError
+    WrongResultError
         If they differ by more than single precision explains.
     """
     if result.shape != expected.shape:
-        raise DemoError(f"FAIL: the shapes differ: {result.shape}, and {expected.shape} by NumPy")
+        raise WrongResultError(
+            f"FAIL: the shapes differ: {result.shape}, and {expected.shape} by NumPy"
+        )
     difference = float(np.abs(result - expected).max())
     line = (
         f"the means differ by at most {difference:.1e}; "
         f"they go from {expected.min():.2f} to {expected.max():.2f}"
     )
     if not difference < 1e-4:
-        raise DemoError(f"FAIL: {line}")
+        raise WrongResultError(f"FAIL: {line}")
     return f"PASS: {line}"
 
 

@@ -126,7 +126,7 @@ def test_malformed_words_are_usage_errors(raw: Path, words: tuple[str, ...], mes
 @pytest.mark.parametrize("command", ["info", "describe"])
 def test_what_the_library_refuses_is_one_line(raw: Path, command: str) -> None:
     result = run(command, raw, "--dtype", ">f4", "--shape", "3,3,4", "--offset", "20")
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert result.output.startswith("Error: ")
     assert result.output.count("\n") == 1
     assert "116" in result.output
@@ -135,14 +135,14 @@ def test_what_the_library_refuses_is_one_line(raw: Path, command: str) -> None:
 
 def test_info_without_any_description_lists_the_ways(raw: Path) -> None:
     result = run("info", raw)
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert "dtype" in result.output
     assert "sidecar" in result.output
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     result = run("info", tmp_path / "absent.bin", "--dtype", "u1")
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert "absent.bin" in result.output
 
 
@@ -191,7 +191,7 @@ def test_demo_without_matplotlib_says_so_at_once(
 
     monkeypatch.setattr(importlib.util, "find_spec", absent)
     result = run("demo", "--file", tmp_path / "d.bin", "--plot", tmp_path / "out.png")
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert "rawmmap[plot]" in result.output
     assert not list(tmp_path.iterdir())
 
@@ -199,13 +199,13 @@ def test_demo_without_matplotlib_says_so_at_once(
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (("--size", "1MB"), 1, "1000000 bytes holds 1 time steps of 524288 bytes"),
-        (("--size", "-5"), 1, "at least 2 are needed"),
+        (("--size", "1MB"), 3, "1000000 bytes holds 1 time steps of 524288 bytes"),
+        (("--size", "-5"), 3, "at least 2 are needed"),
         (("--size", "10 furlongs"), 2, "'10 furlongs' is not a size"),
-        (("--size", "999PB"), 1, "are free"),
-        (("--file", "."), 1, "is a directory"),
-        (("--file", "absent/d.bin"), 1, "there is no folder absent"),
-        (("--file", "precious.bin"), 1, "precious.bin already exists"),
+        (("--size", "999PB"), 3, "are free"),
+        (("--file", "."), 3, "is a directory"),
+        (("--file", "absent/d.bin"), 3, "there is no folder absent"),
+        (("--file", "precious.bin"), 3, "precious.bin already exists"),
         (("--plot", "absent/out.png"), 2, "there is no folder absent"),
         (("--plot", "out.docx"), 2, "does not end in .png"),
     ],
@@ -249,7 +249,7 @@ def test_a_failed_write_leaves_no_file(tmp_path: Path, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(demo, "_waves", broken)
     result = run("demo", "--size", "2MiB", "--file", tmp_path / "d.bin")
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert "No space left" in result.output
     assert not list(tmp_path.iterdir())
 
@@ -295,11 +295,11 @@ def test_errors_are_in_the_words_of_the_command(tmp_path: Path) -> None:
     path = tmp_path / "a.bin"
     path.write_bytes(bytes(240))
     result = run("info", path)
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert "--dtype, --shape and --dims" in result.output
     assert "dtype=," not in result.output
     result = run("info", path, "--dtype", "f4", "--shape", "2,3", "--dims", "x")
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert "2 axes of shape (2, 3)" in result.output
 
 

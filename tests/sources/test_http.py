@@ -610,6 +610,6 @@ def test_the_command_line_takes_urls(server: HttpServer, url: str) -> None:
     assert done.output.startswith(f"{url}: 1048576 bytes")
     server.fail("500")
     failed = CliRunner().invoke(main, ["info", private])
-    assert failed.exit_code == 1
+    assert failed.exit_code == 3
     assert "500" in failed.output
     assert_hidden(done.output + failed.output)

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from rawmmap.cli.parsing import parse_size
-from rawmmap.cli.reporting import report_errors
+from rawmmap.cli.reporting import AnswerIsNoError, RefusedError
 
 __all__ = ["command"]
 
@@ -29,16 +29,18 @@ def command(size: int, file: Path, plot: Path | None) -> None:
     """Write a raw file, average it over time out of core, and compare with plain NumPy."""
     if plot is not None:
         _check_plot(plot)
-    with report_errors():
-        from rawmmap.demo import run
+    from rawmmap.demo import WrongResultError, run
 
+    try:
         run(file, size, plot, click.echo)
+    except WrongResultError as error:
+        raise AnswerIsNoError(str(error)) from error
 
 
 def _check_plot(plot: Path) -> None:
     """Refuse a plot that could not be drawn, before the work starts."""
     if importlib.util.find_spec("matplotlib") is None:
-        raise click.ClickException(
+        raise RefusedError(
             "--plot draws with matplotlib, which is not installed: pip install 'rawmmap[plot]'"
         )
     if not plot.resolve().parent.is_dir():

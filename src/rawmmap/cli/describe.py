@@ -8,7 +8,6 @@ import click
 
 import rawmmap
 from rawmmap.cli.options import add_description_options, take_keywords
-from rawmmap.cli.reporting import report_errors
 
 __all__ = ["command"]
 
@@ -24,5 +23,4 @@ def command(path: str, **options: Any) -> None:
 
     After that, xarray opens the file without any keywords.
     """
-    with report_errors():
-        click.echo(rawmmap.describe(path, **take_keywords(options)))
+    click.echo(rawmmap.describe(path, **take_keywords(options)))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
+from typing import Any
 
 import click
 
 import rawmmap
+from rawmmap.cli.reporting import report_errors
 
 __all__ = ["COMMANDS", "LazyGroup", "main"]
 
@@ -33,6 +35,22 @@ class LazyGroup(click.Group):
             return None
         command: click.Command = importlib.import_module(f"rawmmap.cli.{cmd_name}").command
         return command
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        """Parse the options before the command; `--help` writes its text here."""
+        with report_errors():
+            return super().make_context(info_name, args, parent, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        with report_errors():
+            return super().invoke(ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands, without importing any."""

@@ -10,7 +10,6 @@ import click
 
 import rawmmap
 from rawmmap.cli.options import add_description_options, take_keywords
-from rawmmap.cli.reporting import report_errors
 from rawmmap.drawing import format_size
 
 if TYPE_CHECKING:
@@ -33,22 +32,21 @@ def command(path: str, **options: Any) -> None:
     Without options the file is described by its sidecar or header.
     """
     keywords = take_keywords(options)
-    with report_errors():
-        import xarray as xr
+    import xarray as xr
 
-        raw = rawmmap.open(path, **keywords)
-        lines = [_format_files(raw)]
-        for name, variable in raw.description.variables.items():
-            if variable.in_file:
-                lines.append(_format_variable(name, variable))
-            else:
-                lines.append(
-                    f"  {name}: {variable.data.dtype} {variable.dims}, values in the description"
-                )
-        lines += _format_coverage(raw.coverage, int(raw.opened.sizes[0]), len(raw.files))
-        with xr.open_dataset(path, engine="rawmmap", **keywords) as ds:
-            lines += ["", str(ds), "", "With chunks={}:", *_format_chunks(ds)]
-        click.echo("\n".join(lines))
+    raw = rawmmap.open(path, **keywords)
+    lines = [_format_files(raw)]
+    for name, variable in raw.description.variables.items():
+        if variable.in_file:
+            lines.append(_format_variable(name, variable))
+        else:
+            lines.append(
+                f"  {name}: {variable.data.dtype} {variable.dims}, values in the description"
+            )
+    lines += _format_coverage(raw.coverage, int(raw.opened.sizes[0]), len(raw.files))
+    with xr.open_dataset(path, engine="rawmmap", **keywords) as ds:
+        lines += ["", str(ds), "", "With chunks={}:", *_format_chunks(ds)]
+    click.echo("\n".join(lines))
 
 
 def _format_files(raw: rawmmap.RawDataset) -> str:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 import click
 
 from rawmmap.cli.parsing import parse_dims, parse_dtype, parse_json, parse_number, parse_shape
 
-__all__ = ["add_description_options", "name_options", "take_keywords"]
+__all__ = ["add_description_options", "option_names", "take_keywords"]
 
 _DESCRIPTION_OPTIONS = (
     click.option(
@@ -93,22 +93,13 @@ def add_description_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def name_options(message: str) -> str:
-    """Return an error text of the library with options of the command in place of keywords."""
-    message = message.replace("rawmmap.describe(path, dtype=..., ...)", "rawmmap describe PATH ...")
-    for name in _option_names():
-        option = "--" + name.replace("_", "-")
-        message = re.sub(rf"(?<![\w(.{{-]){name}=(?=[\s,;:.)]|$)", option, message)
-        message = re.sub(rf"(?<![\w(.{{-]){name}=", f"{option} ", message)
-    return message
-
-
-def _option_names() -> list[str]:
+@cache
+def option_names() -> tuple[str, ...]:
     """Return the names of the options that describe a file."""
     command = click.Command("options")
     for option in _DESCRIPTION_OPTIONS:
         option(command)
-    return [param.name for param in command.params if param.name]
+    return tuple(param.name for param in command.params if param.name)
 
 
 def take_keywords(options: Mapping[str, Any]) -> dict[str, Any]:

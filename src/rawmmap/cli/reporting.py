@@ -1,26 +1,71 @@
-"""Errors of the library in the words of the command line."""
+"""How a command ends: errors as one line, an interrupt as one word, a closed pipe quietly."""
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
 
-from rawmmap.cli.options import name_options
+from rawmmap.cli.exit_codes import ExitCode
+from rawmmap.cli.options import option_names
+from rawmmap.cli.wording import name_options
 from rawmmap.errors import RawmmapError
 
-__all__ = ["report_errors"]
+__all__ = ["AnswerIsNoError", "RefusedError", "report_errors"]
+
+# What the library, Dask, xarray and the system raise about files, descriptions and data; anything
+# else is a mistake in this program, of which the traceback is wanted.
+_REPORTED = (
+    RawmmapError,
+    BufferError,
+    ImportError,
+    MemoryError,
+    NotImplementedError,
+    OSError,
+    OverflowError,
+    TypeError,
+    ValueError,
+)
+
+
+class AnswerIsNoError(click.ClickException):
+    """The command ran, and what it was to confirm is not so."""
+
+    exit_code = int(ExitCode.NO)
+
+
+class RefusedError(click.ClickException):
+    """What was asked for cannot be done."""
+
+    exit_code = int(ExitCode.REFUSED)
 
 
 @contextmanager
 def report_errors() -> Iterator[None]:
-    """Report errors of the library as a message of one line, with exit code 1."""
+    """End the command with a message of one line, and an exit code, where it raises an error.
+
+    With ``RAWMMAP_TRACEBACK`` in the environment errors are raised as they are.
+    """
     try:
         yield
-    except (RawmmapError, OSError, TypeError, ValueError) as error:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _discard_output()
+        raise click.exceptions.Exit(ExitCode.BROKEN_PIPE) from None
+    except KeyboardInterrupt:
+        click.echo("Interrupted.", err=True)
+        raise click.exceptions.Exit(ExitCode.INTERRUPTED) from None
+    except _REPORTED as error:
         if os.environ.get("RAWMMAP_TRACEBACK"):
             raise
-        message = name_options(" ".join(str(error).split()))
-        raise click.ClickException(message or type(error).__name__) from error
+        message = name_options(" ".join(str(error).split()), option_names())
+        raise RefusedError(message or type(error).__name__) from error
+
+
+def _discard_output() -> None:
+    """Send what is still buffered nowhere, so that closing the stream at exit does not fail."""
+    with open(os.devnull, "wb") as devnull:
+        os.dup2(devnull.fileno(), sys.stdout.fileno())

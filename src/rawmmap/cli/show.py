@@ -8,7 +8,6 @@ import click
 
 import rawmmap
 from rawmmap.cli.options import add_description_options, take_keywords
-from rawmmap.cli.reporting import report_errors
 
 __all__ = ["command"]
 
@@ -21,5 +20,4 @@ def command(path: str, **options: Any) -> None:
 
     Without options the file is described by its sidecar or header.
     """
-    with report_errors():
-        click.echo(str(rawmmap.show(path, **take_keywords(options))))
+    click.echo(str(rawmmap.show(path, **take_keywords(options))))
