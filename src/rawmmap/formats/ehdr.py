@@ -16,7 +16,7 @@ import numpy as np
 from rawmmap.description.model import Description, Variable
 from rawmmap.errors import DescriptionError, ShortFileError
 from rawmmap.formats.fill_value import fill_value_attrs
-from rawmmap.formats.header_files import find_data, find_header
+from rawmmap.formats.header_files import HeaderFiles
 from rawmmap.formats.interleave import INTERLEAVED_DIMS
 from rawmmap.formats.map_grid import MapGrid, is_geographic, label_grid
 from rawmmap.formats.numbers import parse_count, parse_number
@@ -54,6 +54,9 @@ def _is_header(head: bytes) -> bool:
     return _ROWS.search(head) is not None and _COLUMNS.search(head) is not None
 
 
+_FILES = HeaderFiles("an ESRI header", _is_header, (".hdr", ".HDR"), _SUFFIXES)
+
+
 class EhdrReader:
     """Reads an ESRI header; the probe may be of the header or of the data file."""
 
@@ -61,7 +64,7 @@ class EhdrReader:
 
     def recognises(self, probe: Probe) -> bool:
         """Return whether the file is an ESRI header, or has one beside it, by its content."""
-        return _is_header(probe.head) or find_header(probe, _is_header) is not None
+        return _FILES.find_header(probe) is not None
 
     def read(self, probe: Probe) -> Description:
         """Return the description of the raster, a variable named ``data``, and of its labels.
@@ -73,13 +76,7 @@ class EhdrReader:
         ShortFileError
             If the data file is too short for it.
         """
-        if _is_header(probe.head):
-            header, data = probe, find_data(probe, _SUFFIXES)
-        else:
-            found = find_header(probe, _is_header)
-            if found is None:
-                raise DescriptionError(f"{probe.name}: there is no ESRI header beside it")
-            header, data = found, probe
+        header, data = _FILES.pair(probe)
         entries = _parse(header)
         try:
             dims, layout = _layout_of(entries, data.size)

@@ -14,7 +14,7 @@ import numpy as np
 
 from rawmmap.description.model import Description, Variable
 from rawmmap.errors import DescriptionError, ShortFileError
-from rawmmap.formats.header_files import locate_data
+from rawmmap.formats.header_files import HeaderFiles, locate_data
 from rawmmap.formats.interleave import arrange_raster
 from rawmmap.formats.map_grid import MapGrid, label_grid
 from rawmmap.formats.numbers import parse_count, parse_number
@@ -42,6 +42,13 @@ _TYPES = {
 }
 
 
+def _is_header(head: bytes) -> bool:
+    return _MARK in head
+
+
+_FILES = HeaderFiles("a header of ISCE", _is_header, (_SUFFIX,), ("",), replace=False)
+
+
 class IsceReader:
     """Reads the header of an image of ISCE; the probe may be of the header or of the data file."""
 
@@ -49,7 +56,7 @@ class IsceReader:
 
     def recognises(self, probe: Probe) -> bool:
         """Return whether the file is such a header, or has one beside it, by its content."""
-        return _MARK in probe.head or _header_beside(probe) is not None
+        return _FILES.find_header(probe) is not None
 
     def read(self, probe: Probe) -> Description:
         """Return the description of the image, a variable named ``data``, and of its labels.
@@ -63,7 +70,7 @@ class IsceReader:
         ShortFileError
             If the data file is too short.
         """
-        header = probe if _MARK in probe.head else _header_beside(probe)
+        header = _FILES.find_header(probe)
         if header is None:
             raise DescriptionError(f"{probe.name}: there is no header of ISCE beside it")
         top = parse_xml(header)
@@ -77,11 +84,6 @@ class IsceReader:
             raise
         except (ValueError, KeyError) as error:
             raise DescriptionError(f"{header.name}: {error}") from error
-
-
-def _header_beside(probe: Probe) -> Probe | None:
-    header = probe.sibling(_SUFFIX)
-    return header if header is not None and _MARK in header.head else None
 
 
 def _find_data(header: Probe, properties: Mapping[str, str]) -> Probe:

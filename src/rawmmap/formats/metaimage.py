@@ -6,7 +6,6 @@ centre of the first element.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ import numpy as np
 
 from rawmmap.description.model import Description, Variable
 from rawmmap.errors import DescriptionError, ShortFileError
+from rawmmap.formats.header_files import HeaderFiles, is_named_in
 from rawmmap.formats.numbers import parse_count, parse_integer, parse_number
 from rawmmap.formats.probe import Probe
 from rawmmap.formats.volumes import (
@@ -76,6 +76,9 @@ def _is_header(head: bytes) -> bool:
     return start in known and b"NDims" in lines and (b"ElementType" in head or b"DimSize" in head)
 
 
+_FILES = HeaderFiles("a header of MetaImage", _is_header, (".mhd",))
+
+
 class MetaImageReader:
     """Reads the header of a MetaImage; the probe is of the header, or of the data beside it."""
 
@@ -83,7 +86,7 @@ class MetaImageReader:
 
     def recognises(self, probe: Probe) -> bool:
         """Return whether the file starts as a MetaImage, or a header beside it names the file."""
-        return _is_header(probe.head) or _header_of(probe) is not None
+        return _find_header(probe) is not None
 
     def read(self, probe: Probe) -> Description:
         """Return the description of the image, a variable named ``data``, and of its axes.
@@ -97,7 +100,7 @@ class MetaImageReader:
         ShortFileError
             If a data file is too short.
         """
-        header = probe if _is_header(probe.head) else _header_of(probe) or probe
+        header = _find_header(probe) or probe
         try:
             entries, names, nbytes = _parse(header)
             return _describe(header, entries, names, nbytes)
@@ -107,14 +110,11 @@ class MetaImageReader:
             raise DescriptionError(f"{header.name}: {error}") from error
 
 
-def _header_of(probe: Probe) -> Probe | None:
-    """Return the header ``.mhd`` that is named after a data file and names it."""
-    for replace in (False, True):
-        header = probe.sibling(".mhd", replace=replace)
-        if header is not None and _is_header(header.head):
-            name = os.path.basename(probe.name).encode(errors="surrogateescape")
-            return header if name in header.head else None
-    return None
+def _find_header(probe: Probe) -> Probe | None:
+    """Return the file itself if it is a header, else one that is named after it and names it."""
+    if _is_header(probe.head):
+        return probe
+    return _FILES.find_beside(probe, lambda head: _is_header(head) and is_named_in(probe, head))
 
 
 def _parse(header: Probe) -> tuple[dict[str, str], list[str], int]:

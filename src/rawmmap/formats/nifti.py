@@ -10,10 +10,12 @@ import numpy as np
 
 from rawmmap.description.model import Description, Variable
 from rawmmap.errors import DescriptionError, ShortFileError
+from rawmmap.formats.header_files import HeaderFiles
 from rawmmap.formats.probe import Probe
 from rawmmap.formats.volumes import name_axes
 from rawmmap.layout import Layout, Values
 from rawmmap.libraries import load_library
+from rawmmap.sources import split_chain
 
 __all__ = ["NiftiReader"]
 
@@ -43,6 +45,11 @@ def _is_header(head: bytes) -> bool:
     return 1 <= dimensions <= 7
 
 
+_FILES = HeaderFiles(
+    "a header of NIfTI or Analyze", _is_header, (".hdr", ".HDR"), (".img",), append=False
+)
+
+
 class NiftiReader:
     """Reads the header of an image; the probe is of ``.nii``, or of ``.hdr`` or ``.img``."""
 
@@ -51,7 +58,7 @@ class NiftiReader:
 
     def recognises(self, probe: Probe) -> bool:
         """Return whether the file has such a header, or one of its name beside it."""
-        return _is_header(probe.head) or _header_of(probe) is not None
+        return _find_header(probe) is not None
 
     def read(self, probe: Probe) -> Description:
         """Return the description of the image, a variable named ``data``, and of its axes.
@@ -68,12 +75,13 @@ class NiftiReader:
             If the data file is too short.
         """
         nibabel = load_library("nibabel", "NIfTI and Analyze headers are read")
-        header = probe if _is_header(probe.head) else _header_of(probe)
+        header = _find_header(probe)
         if header is None:
             raise DescriptionError(f"{probe.name}: it has no header of NIfTI or Analyze")
         try:
             parsed = _parse(nibabel, header.head)
-            data = _find_data(header, parsed) if header is probe else probe
+            single = getattr(parsed, "is_single", False)
+            data = _FILES.find_data(header) if header is probe and not single else probe
             return _describe(data, parsed)
         except (ShortFileError, OSError):
             raise
@@ -82,9 +90,9 @@ class NiftiReader:
             raise DescriptionError(f"{header.name}: {error}") from error
 
 
-def _header_of(probe: Probe) -> Probe | None:
-    header = probe.sibling(".hdr", replace=True) if probe.name.lower().endswith(".img") else None
-    return header if header is not None and _is_header(header.head) else None
+def _find_header(probe: Probe) -> Probe | None:
+    image = os.path.splitext(split_chain(probe.name)[0])[1].lower() == ".img"
+    return _FILES.find_header(probe) if image or _is_header(probe.head) else None
 
 
 def _parse(nibabel: Any, head: bytes) -> Any:
@@ -100,17 +108,6 @@ def _parse(nibabel: Any, head: bytes) -> Any:
         warnings.simplefilter("ignore")
         # Extensions, which follow the header, say nothing about the data.
         return kind(head[:size], check=False)
-
-
-def _find_data(header: Probe, parsed: Any) -> Probe:
-    if getattr(parsed, "is_single", False):
-        return header
-    stem = os.path.splitext(header.name)[0]
-    for suffix in (".img", ".IMG"):
-        data = header.neighbour(stem + suffix)
-        if data is not None:
-            return data
-    raise FileNotFoundError(2, f"there is no data file of {header.name}", f"{stem}.img")
 
 
 def _describe(data: Probe, header: Any) -> Description:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from rawmmap.description.model import Description, Variable
 from rawmmap.errors import DescriptionError, ShortFileError
+from rawmmap.formats.header_files import HeaderFiles
 from rawmmap.formats.numbers import parse_count, parse_number
 from rawmmap.formats.probe import Probe
 from rawmmap.layout import Layout, Values
@@ -46,6 +46,9 @@ def _is_header(head: bytes) -> bool:
     return keys.issuperset(_REQUIRED)
 
 
+_FILES = HeaderFiles("a header of Ripple", _is_header, (".rpl",), (".raw",), append=False)
+
+
 class RippleReader:
     """Reads a ``.rpl``; the probe may be of it or of the ``.raw`` of its name."""
 
@@ -53,7 +56,7 @@ class RippleReader:
 
     def recognises(self, probe: Probe) -> bool:
         """Return whether the file is such a header, or has one of its name, by its content."""
-        return _is_header(probe.head) or _header_of(probe) is not None
+        return _FILES.find_header(probe) is not None
 
     def read(self, probe: Probe) -> Description:
         """Return the description of the data, a variable named ``data``, and of its axes.
@@ -67,29 +70,13 @@ class RippleReader:
         ShortFileError
             If the data file is too short.
         """
-        header = probe if _is_header(probe.head) else _header_of(probe)
-        if header is None:
-            raise DescriptionError(f"{probe.name}: there is no .rpl of its name")
-        data = probe if header is not probe else _find_data(header)
+        header, data = _FILES.pair(probe)
         try:
             return _describe(data, _parse(header))
         except ShortFileError:
             raise
         except ValueError as error:
             raise DescriptionError(f"{header.name}: {error}") from error
-
-
-def _header_of(probe: Probe) -> Probe | None:
-    header = probe.sibling(".rpl", replace=True)
-    return header if header is not None and _is_header(header.head) else None
-
-
-def _find_data(header: Probe) -> Probe:
-    path = os.path.splitext(header.name)[0] + ".raw"
-    data = header.neighbour(path)
-    if data is None:
-        raise FileNotFoundError(2, f"there is no data file of {header.name}", path)
-    return data
 
 
 def _parse(header: Probe) -> dict[str, str]:

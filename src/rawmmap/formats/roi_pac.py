@@ -9,10 +9,12 @@ from typing import Any, NamedTuple
 
 from rawmmap.description.model import Description, Variable
 from rawmmap.errors import DescriptionError, ShortFileError
+from rawmmap.formats.header_files import HeaderFiles
 from rawmmap.formats.interleave import arrange_raster
 from rawmmap.formats.map_grid import MapGrid, label_grid
 from rawmmap.formats.numbers import parse_count, parse_number
 from rawmmap.formats.probe import Probe
+from rawmmap.sources import split_chain
 
 __all__ = ["RoiPacReader"]
 
@@ -49,6 +51,9 @@ def _is_header(head: bytes) -> bool:
     return b"\0" not in head and bool(_WIDTH.search(head)) and bool(_LENGTH.search(head))
 
 
+_FILES = HeaderFiles("a header of ROI_PAC", _is_header, (_SUFFIX,), ("",), replace=False)
+
+
 class RoiPacReader:
     """Reads a header of ROI_PAC; the probe may be of the header or of the data file."""
 
@@ -56,9 +61,8 @@ class RoiPacReader:
 
     def recognises(self, probe: Probe) -> bool:
         """Return whether the file is such a header, or has one beside it, by its content."""
-        if probe.name.lower().endswith(_SUFFIX) and _is_header(probe.head):
-            return True
-        return _header_beside(probe) is not None
+        named = os.path.splitext(split_chain(probe.name)[0])[1].lower() == _SUFFIX
+        return (named and _is_header(probe.head)) or _FILES.find_beside(probe) is not None
 
     def read(self, probe: Probe) -> Description:
         """Return the description of the raster, a variable named ``data``, and of its labels.
@@ -72,7 +76,7 @@ class RoiPacReader:
         ShortFileError
             If the data file is too short.
         """
-        header, data = _pair(probe)
+        header, data = _FILES.pair(probe)
         entries = _parse(header)
         try:
             return _describe(data, entries)
@@ -80,25 +84,6 @@ class RoiPacReader:
             raise
         except ValueError as error:
             raise DescriptionError(f"{header.name}: {error}") from error
-
-
-def _header_beside(probe: Probe) -> Probe | None:
-    header = probe.sibling(_SUFFIX)
-    return header if header is not None and _is_header(header.head) else None
-
-
-def _pair(probe: Probe) -> tuple[Probe, Probe]:
-    """Return the header and its data file."""
-    header = _header_beside(probe)
-    if header is not None:
-        return header, probe
-    stem, suffix = os.path.splitext(probe.name)
-    if suffix.lower() != _SUFFIX:
-        raise DescriptionError(f"{probe.name}: there is no header {probe.name}{_SUFFIX}")
-    data = probe.neighbour(stem)
-    if data is None:
-        raise FileNotFoundError(2, f"there is no data file of {probe.name}", stem)
-    return probe, data
 
 
 def _parse(header: Probe) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import configparser
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 from rawmmap.description.model import Description, Variable
 from rawmmap.errors import DescriptionError, ShortFileError
 from rawmmap.formats.fill_value import fill_value_attrs
+from rawmmap.formats.header_files import HeaderFiles
 from rawmmap.formats.interleave import arrange_raster
 from rawmmap.formats.map_grid import MapGrid, is_geographic, label_grid
 from rawmmap.formats.numbers import parse_count, parse_number
@@ -41,6 +41,11 @@ def _is_header(head: bytes) -> bool:
     return b"[georeference]" in lower and b"[data]" in lower and b"nrows" in lower
 
 
+_FILES = HeaderFiles(
+    "a header of R's raster", _is_header, (".grd", ".GRD"), (".gri",), append=False
+)
+
+
 class RrasterReader:
     """Reads a ``.grd``; the probe may be of it or of the ``.gri`` of its name."""
 
@@ -48,7 +53,7 @@ class RrasterReader:
 
     def recognises(self, probe: Probe) -> bool:
         """Return whether the file is such a header, or has one of its name, by its content."""
-        return _is_header(probe.head) or _header_of(probe) is not None
+        return _FILES.find_header(probe) is not None
 
     def read(self, probe: Probe) -> Description:
         """Return the description of the raster, a variable named ``data``, and of its labels.
@@ -62,32 +67,13 @@ class RrasterReader:
         ShortFileError
             If the data file is too short.
         """
-        header = probe if _is_header(probe.head) else _header_of(probe)
-        if header is None:
-            raise DescriptionError(f"{probe.name}: there is no .grd of its name")
-        data = probe if header is not probe else _find_data(header)
+        header, data = _FILES.pair(probe)
         try:
             return _describe(data, _parse(header))
         except ShortFileError:
             raise
         except ValueError as error:
             raise DescriptionError(f"{header.name}: {error}") from error
-
-
-def _header_of(probe: Probe) -> Probe | None:
-    for suffix in (".grd", ".GRD"):
-        header = probe.sibling(suffix, replace=True)
-        if header is not None and _is_header(header.head):
-            return header
-    return None
-
-
-def _find_data(header: Probe) -> Probe:
-    stem = os.path.splitext(header.name)[0]
-    data = header.neighbour(stem + ".gri") or header.neighbour(stem + ".GRI")
-    if data is None:
-        raise FileNotFoundError(2, f"there is no data file of {header.name}", stem + ".gri")
-    return data
 
 
 def _parse(header: Probe) -> dict[str, dict[str, str]]:

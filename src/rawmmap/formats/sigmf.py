@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,11 +13,12 @@ import numpy as np
 from rawmmap.description.model import Description, Variable
 from rawmmap.errors import DescriptionError
 from rawmmap.formats.frames import arrange_frames
-from rawmmap.formats.header_files import locate_data
+from rawmmap.formats.header_files import HeaderFiles, find_named
 from rawmmap.formats.probe import Probe
 from rawmmap.layout import Mosaic, Values
 from rawmmap.layout.mosaic import Cell
 from rawmmap.layout.samples import parse_dtype
+from rawmmap.sources import split_chain
 
 __all__ = ["SigmfReader"]
 
@@ -31,6 +31,14 @@ _REAL |= {"i8": "i1", "u8": "u1"}
 _COMPLEX = {"f64": "c16", "f32": "c8", "i32": "ci4", "i16": "ci2", "i8": "ci1"}
 # What became the layout.
 _USED = {"core:datatype", "core:num_channels", "core:dataset", "core:trailing_bytes"}
+
+
+def _is_metadata(head: bytes) -> bool:
+    # The type may lie behind many annotations, where the keys are in alphabetical order.
+    return b"{" in head and (b'"global"' in head or b'"annotations"' in head)
+
+
+_FILES = HeaderFiles("SigMF metadata", _is_metadata, (_META,), (_DATA,), append=False)
 
 
 class SigmfReader:
@@ -70,13 +78,10 @@ class SigmfReader:
 
 
 def _find_metadata(probe: Probe) -> Probe | None:
-    if _MARK in probe.head and probe.head.lstrip()[:1] == b"{":
+    named = split_chain(probe.name)[0].endswith(_META) and _is_metadata(probe.head)
+    if (named or _MARK in probe.head) and probe.head.lstrip()[:1] == b"{":
         return probe
-    meta = probe.sibling(_META, replace=True)
-    if meta is None or b"{" not in meta.head:
-        return None
-    # The type may lie behind many annotations, where the keys are in alphabetical order.
-    return meta if b'"global"' in meta.head or b'"annotations"' in meta.head else None
+    return _FILES.find_beside(probe)
 
 
 def _parse(meta: Probe) -> Any:
@@ -106,12 +111,7 @@ def _find_data(meta: Probe, header: Mapping[str, Any]) -> Probe:
     name = header.get("core:dataset")
     if header.get("core:metadata_only"):
         raise ValueError("core:metadata_only is true: there are no data")
-    stem = os.path.splitext(meta.name)[0]
-    path = stem + _DATA if name is None else locate_data(meta, str(name))
-    data = meta.neighbour(path)
-    if data is None:
-        raise FileNotFoundError(2, f"there is no data file of {meta.name}", path)
-    return data
+    return _FILES.find_data(meta) if name is None else find_named(meta, str(name))
 
 
 def _describe(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 from rawmmap.description.model import Description, Variable
 from rawmmap.errors import DescriptionError
 from rawmmap.formats.frames import arrange_frames
+from rawmmap.formats.header_files import HeaderFiles
 from rawmmap.formats.numbers import parse_count, parse_number
 from rawmmap.formats.probe import Probe
 from rawmmap.layout import Values
@@ -25,6 +25,9 @@ def _is_header(head: bytes) -> bool:
     return b"nSavedChans=" in head and b"fileSizeBytes=" in head and b"\0" not in head
 
 
+_FILES = HeaderFiles("metadata of SpikeGLX", _is_header, (".meta",), (".bin",), append=False)
+
+
 class SpikeglxReader:
     """Reads the ``.meta`` of a recording; the probe may be of it or of the ``.bin``."""
 
@@ -32,7 +35,7 @@ class SpikeglxReader:
 
     def recognises(self, probe: Probe) -> bool:
         """Return whether the file is such a header, or has one of its name, by its content."""
-        return _is_header(probe.head) or _header_of(probe) is not None
+        return _FILES.find_header(probe) is not None
 
     def read(self, probe: Probe) -> Description:
         """Return the description of the recording, a variable named ``data``, in counts.
@@ -44,27 +47,11 @@ class SpikeglxReader:
         FileNotFoundError
             If the data file is missing.
         """
-        header = probe if _is_header(probe.head) else _header_of(probe)
-        if header is None:
-            raise DescriptionError(f"{probe.name}: there is no .meta of SpikeGLX beside it")
-        data = probe if header is not probe else _find_data(header)
+        header, data = _FILES.pair(probe)
         try:
             return _describe(data, _parse(header))
         except ValueError as error:
             raise DescriptionError(f"{header.name}: {error}") from error
-
-
-def _header_of(probe: Probe) -> Probe | None:
-    header = probe.sibling(".meta", replace=True)
-    return header if header is not None and _is_header(header.head) else None
-
-
-def _find_data(header: Probe) -> Probe:
-    path = os.path.splitext(header.name)[0] + ".bin"
-    data = header.neighbour(path)
-    if data is None:
-        raise FileNotFoundError(2, f"there is no data file of {header.name}", path)
-    return data
 
 
 def _parse(header: Probe) -> dict[str, str]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from rawmmap.errors import ShortFileError
-from rawmmap.formats.header_files import locate_data
+from rawmmap.formats.header_files import find_named
 from rawmmap.formats.probe import Probe
 from rawmmap.layout import Layout, Mosaic
 from rawmmap.layout.mosaic import Cell
@@ -153,14 +153,7 @@ def find_data_files(header: Probe, names: Sequence[str]) -> list[Probe]:
     FileNotFoundError
         If a file is missing.
     """
-    paths = [locate_data(header, name) for name in names]
-    files = []
-    for path in paths:
-        file = header.neighbour(path)
-        if file is None:
-            raise FileNotFoundError(2, f"{header.name} names this data file", path)
-        files.append(file)
-    return files
+    return [find_named(header, name) for name in names]
 
 
 def skip_lines(file: Probe, count: int) -> int:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 
 from rawmmap.description.model import Description
-from rawmmap.errors import DescriptionError, ShortFileError
+from rawmmap.errors import ShortFileError
 from rawmmap.formats.envi.header import INTERLEAVES, TYPES, Header, is_header, read_header
 from rawmmap.formats.envi.labels import describe_raster
-from rawmmap.formats.header_files import find_data, find_header
+from rawmmap.formats.header_files import HeaderFiles
 from rawmmap.formats.probe import Probe
 from rawmmap.layout import Layout
 
@@ -21,6 +19,9 @@ _FILE_TYPES = {"envi", "envi standard", "envi classification", "standard", "clas
 _SUFFIXES = ("", ".img", ".dat", ".raw", ".bin", ".sli", ".hyspex", ".bsq", ".bil", ".bip")
 
 
+_FILES = HeaderFiles("an ENVI header", is_header, (".hdr", ".HDR"), _SUFFIXES)
+
+
 class EnviReader:
     """Reads the header of an ENVI raster; the probe may be of the header or of the data file."""
 
@@ -28,7 +29,7 @@ class EnviReader:
 
     def recognises(self, probe: Probe) -> bool:
         """Return whether the file is an ENVI header, or has one beside it, by its content."""
-        return is_header(probe.head) or find_header(probe, is_header) is not None
+        return _FILES.find_header(probe) is not None
 
     def read(self, probe: Probe) -> Description:
         """Return the description of the raster, a variable named ``data``, and of its labels.
@@ -40,27 +41,13 @@ class EnviReader:
         ShortFileError
             If the data file is too short for it.
         """
-        if is_header(probe.head):
-            header, data = probe, find_data(probe, _SUFFIXES)
-        else:
-            header, data = _require_header(probe), probe
+        header, data = _FILES.pair(probe)
         parsed = read_header(header)
         layout = layout_of(parsed)
         # Before coordinates are made, whose lengths a damaged header may give as anything.
         if layout.extent[1] > data.size:
             raise ShortFileError(data.name, layout.extent[1], data.size)
         return describe_raster(parsed, layout, data.name)
-
-
-def _require_header(probe: Probe) -> Probe:
-    header = find_header(probe, is_header)
-    if header is None:
-        stem = os.path.splitext(probe.name)[0]
-        raise DescriptionError(
-            f"{probe.name}: neither {probe.name}.hdr nor {stem}.hdr is an ENVI header, whose "
-            "first line is 'ENVI'"
-        )
-    return header
 
 
 def layout_of(header: Header) -> Layout:

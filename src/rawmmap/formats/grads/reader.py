@@ -17,9 +17,10 @@ from rawmmap.formats.grads.grids import FileGrids
 from rawmmap.formats.grads.lines import LONGEST, is_descriptor, read_lines
 from rawmmap.formats.grads.pieces import arrange_members, arrange_times, with_times
 from rawmmap.formats.grads.templates import MOST_FILES, MOST_TIMES, Member, Run, list_runs
-from rawmmap.formats.header_files import SELF_DESCRIBED, locate_data
+from rawmmap.formats.header_files import HeaderFiles, locate_data
 from rawmmap.formats.probe import Probe
 from rawmmap.layout import Arrangement, Layout
+from rawmmap.sources import split_chain
 
 __all__ = ["GradsReader"]
 
@@ -27,6 +28,9 @@ _DSET = re.compile(rb"(?im)^[ \t]*DSET[ \t]+\^?(?:\./)?([^ \t\r\n]+)")
 _MOST_MEMBERS = 10_000
 # Without any of these a name cannot lead out of a folder.
 _SUSPICIOUS = re.compile(r"^/|\\|\.\.|:|\0")
+
+
+_FILES = HeaderFiles("a GrADS descriptor file", is_descriptor, (".ctl",))
 
 
 class GradsReader:
@@ -68,16 +72,13 @@ class GradsReader:
 
 def _find_descriptor(probe: Probe) -> Probe | None:
     """Return the descriptor file that names a data file, or None."""
-    base = os.path.basename(probe.name).encode("utf-8", "surrogateescape")
-    if probe.head.startswith(SELF_DESCRIBED):
-        return None
-    for in_place in (True, False):
-        header = probe.sibling(".ctl", replace=in_place)
-        if header is not None and header.name != probe.name and is_descriptor(header.head):
-            match = _DSET.search(header.head)
-            if match is not None and match[1] == base:
-                return header
-    return None
+    base = os.path.basename(split_chain(probe.name)[0]).encode("utf-8", "surrogateescape")
+
+    def names_it(head: bytes) -> bool:
+        match = _DSET.search(head) if is_descriptor(head) else None
+        return match is not None and match[1] == base
+
+    return _FILES.find_beside(probe, names_it)
 
 
 def _require_descriptor(probe: Probe) -> Probe:

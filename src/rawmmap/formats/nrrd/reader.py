@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import Any
 
 from rawmmap.description.model import Description, Variable
 from rawmmap.errors import DescriptionError, ShortFileError
+from rawmmap.formats.header_files import HeaderFiles, is_named_in
 from rawmmap.formats.nrrd.axes import describe_axes
 from rawmmap.formats.nrrd.header import MAGIC, Header, read_header
 from rawmmap.formats.numbers import parse_count, parse_integer
@@ -52,6 +52,13 @@ _NOTES = {
 }
 
 
+def _is_header(head: bytes) -> bool:
+    return head.startswith(MAGIC)
+
+
+_FILES = HeaderFiles("a header of NRRD", _is_header, (".nhdr",))
+
+
 class NrrdReader:
     """Reads a NRRD header; the probe is of the header, whether the data follow it or not."""
 
@@ -59,7 +66,7 @@ class NrrdReader:
 
     def recognises(self, probe: Probe) -> bool:
         """Return whether the file starts as a NRRD header does, or one beside it names the file."""
-        return probe.head.startswith(MAGIC) or _header_of(probe) is not None
+        return _find_header(probe) is not None
 
     def read(self, probe: Probe) -> Description:
         """Return the description of the image, a variable named ``data``, and of its axes.
@@ -73,7 +80,7 @@ class NrrdReader:
         ShortFileError
             If a data file is too short.
         """
-        source = probe if probe.head.startswith(MAGIC) else _header_of(probe) or probe
+        source = _find_header(probe) or probe
         header = read_header(source)
         try:
             return _describe(source, header)
@@ -83,14 +90,11 @@ class NrrdReader:
             raise DescriptionError(f"{header.name}: {error}") from error
 
 
-def _header_of(probe: Probe) -> Probe | None:
-    """Return the header ``.nhdr`` that is named after a data file and names it."""
-    for replace in (False, True):
-        header = probe.sibling(".nhdr", replace=replace)
-        if header is not None and header.head.startswith(MAGIC):
-            name = os.path.basename(probe.name).encode(errors="surrogateescape")
-            return header if name in header.head else None
-    return None
+def _find_header(probe: Probe) -> Probe | None:
+    """Return the file itself if it is a header, else one that is named after it and names it."""
+    if _is_header(probe.head):
+        return probe
+    return _FILES.find_beside(probe, lambda head: _is_header(head) and is_named_in(probe, head))
 
 
 def _describe(source: Probe, header: Header) -> Description:

@@ -11,7 +11,7 @@ import numpy as np
 from rawmmap.description.model import Description, Variable
 from rawmmap.errors import DescriptionError, ShortFileError
 from rawmmap.formats.fill_value import fill_value_attrs
-from rawmmap.formats.header_files import locate_data
+from rawmmap.formats.header_files import find_named
 from rawmmap.formats.numbers import parse_count, parse_number
 from rawmmap.formats.probe import Probe
 from rawmmap.formats.volumes import check_dimension
@@ -81,12 +81,9 @@ def _describe(probe: Probe, top: ET.Element) -> Description:
     files: dict[str, Probe] = {}
     variables = {}
     for number, (name, element) in enumerate(arrays):
-        path = locate_data(probe, name)
-        if path not in files:
-            data = probe.neighbour(path)
-            if data is None:
-                raise FileNotFoundError(2, f"{probe.name} names this data file", path)
-            files[path] = data
+        data = find_named(probe, name)
+        path = data.name
+        files.setdefault(path, data)
         dims, layout = _arrange(element)
         if layout.extent[1] > files[path].size:
             raise ShortFileError(path, layout.extent[1], files[path].size)
