@@ -95,11 +95,47 @@ def test_the_reference_has_every_public_name() -> None:
     assert listed == {name for name in rawmmap.__all__ if not name.startswith("__")}
 
 
+def test_the_docs_have_every_notebook() -> None:
+    index = (ROOT / "docs" / "index.md").read_text()
+    tree = re.search(r"^:glob:\n(?::.*\n)*\n((?:.+\n)+)```", index, re.MULTILINE)
+    assert tree is not None
+    assert tree[1].split() == ["notebooks/*"]
+    assert [path.name[:2] for path in NOTEBOOKS] == [f"{i + 1:02}" for i in range(len(NOTEBOOKS))]
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
-def test_notebooks_are_kept_without_outputs(path: Path) -> None:
+def test_notebooks_are_kept_as_they_were_executed(path: Path) -> None:
+    notebook = json.loads(path.read_text())
+    assert notebook["metadata"] == {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+    for index, cell in enumerate(notebook["cells"]):
+        assert cell["id"] == f"cell-{index:02}"
+        assert not cell["metadata"]
+    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
+    outputs = [output for cell in code for output in cell["outputs"]]
+    assert {output["output_type"] for output in outputs} <= {
+        "display_data",
+        "execute_result",
+        "stream",
+    }
+    assert "stderr" not in {output.get("name") for output in outputs}
+    assert any("image/png" in output.get("data", {}) for output in outputs)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_notebooks_are_light_and_name_no_folders(path: Path) -> None:
+    assert path.stat().st_size < 300_000
     for cell in json.loads(path.read_text())["cells"]:
-        assert not cell.get("outputs")
-        assert cell.get("execution_count") is None
+        texts = [cell["source"]]
+        for output in cell.get("outputs", []):
+            kinds = output.get("data", {"text": output.get("text", "")})
+            texts += [text for kind, text in kinds.items() if not kind.startswith("image/")]
+        for lines in texts:
+            text = "".join(lines)
+            assert re.search(r"/(?:home|root|tmp|var|Users|work)/|[A-Z]:\\", text) is None
 
 
 def test_ci_can_be_executed() -> None:
