@@ -198,7 +198,11 @@ class RawDataset(Mapping[str, Variable]):
 
         Of several files they are those of the first one.
         """
-        return find_uncovered(_layouts(self._member), self.opened[0].identity.size)
+        size = self.opened[0].identity.size
+        member = self._member
+        if self.series is not None and not self.series.by_name:
+            member = self.template.resolve(size)  # the first file may be longer than others
+        return find_uncovered(_layouts(member), size)
 
     def dims(self, name: str) -> tuple[str, ...]:
         """Return the names of the axes of a variable."""

@@ -7,7 +7,9 @@ from typing import Any
 import click
 
 import rawmmap
+from rawmmap.cli.facts import variable_facts
 from rawmmap.cli.options import add_description_options, take_keywords
+from rawmmap.cli.output import add_json_option, write_json
 
 __all__ = ["command"]
 
@@ -15,7 +17,8 @@ __all__ = ["command"]
 @click.command("describe")
 @click.argument("path")
 @add_description_options
-def command(path: str, **options: Any) -> None:
+@add_json_option
+def command(path: str, as_json: bool, **options: Any) -> None:
     """Check a description against the file PATH and write it to the file's sidecar.
 
     A pattern such as 'run/ux-{step:04d}.bin' stands for a series of files, which get one sidecar
@@ -23,4 +26,16 @@ def command(path: str, **options: Any) -> None:
 
     After that, xarray opens the file without any keywords.
     """
-    click.echo(rawmmap.describe(path, **take_keywords(options)))
+    sidecar = rawmmap.describe(path, **take_keywords(options))
+    if not as_json:
+        click.echo(sidecar)
+        return
+    raw = rawmmap.open(sidecar)
+    variables = raw.description.variables.items()
+    write_json(
+        {
+            "path": raw.title,
+            "sidecar": str(sidecar),
+            "variables": {name: variable_facts(variable) for name, variable in variables},
+        }
+    )

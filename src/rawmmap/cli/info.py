@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import click
 
 import rawmmap
+from rawmmap.cli.facts import (
+    chunk_facts,
+    coverage_facts,
+    dataset_facts,
+    file_facts,
+    resident_share,
+    variable_facts,
+)
 from rawmmap.cli.options import add_description_options, take_keywords
+from rawmmap.cli.output import add_json_option, write_json
 from rawmmap.drawing import format_size
-
-if TYPE_CHECKING:
-    import xarray as xr
 
 __all__ = ["command"]
 
@@ -24,7 +29,8 @@ _MAX_RANGES = 10
 @click.command("info")
 @click.argument("path")
 @add_description_options
-def command(path: str, **options: Any) -> None:
+@add_json_option
+def command(path: str, as_json: bool, **options: Any) -> None:
     """Show which variables the file PATH holds, and how xarray opens it.
 
     A pattern such as 'run/ux-{step:04d}.bin' stands for a series of files.
@@ -35,74 +41,111 @@ def command(path: str, **options: Any) -> None:
     import xarray as xr
 
     raw = rawmmap.open(path, **keywords)
-    lines = [_format_files(raw)]
-    for name, variable in raw.description.variables.items():
-        if variable.in_file:
-            lines.append(_format_variable(name, variable))
-        else:
-            lines.append(
-                f"  {name}: {variable.data.dtype} {variable.dims}, values in the description"
-            )
-    lines += _format_coverage(raw.coverage, int(raw.opened.sizes[0]), len(raw.files))
     with xr.open_dataset(path, engine="rawmmap", **keywords) as ds:
-        lines += ["", str(ds), "", "With chunks={}:", *_format_chunks(ds)]
-    click.echo("\n".join(lines))
+        facts = _gather(raw, ds)
+        if as_json:
+            write_json(facts)
+            return
+        click.echo("\n".join([*_format_facts(facts), "", str(ds), "", *_format_chunks(facts)]))
 
 
-def _format_files(raw: rawmmap.RawDataset) -> str:
-    sizes = raw.opened.sizes
-    size = f"{sizes.sum()} bytes ({format_size(int(sizes.sum()))})"
-    if len(sizes) == 1:
-        return f"{raw.title}: {size}"
-    return f"{raw.title}: {size} in {len(sizes)} files of {sizes.min()} to {sizes.max()} bytes"
+def _gather(raw: rawmmap.RawDataset, ds: Any) -> dict[str, Any]:
+    """Return all that there is to say, as ``--json`` writes it."""
+    chunks = chunk_facts(ds)
+    return {
+        "path": raw.title,
+        "files": file_facts(raw),
+        "variables": {
+            name: {
+                **variable_facts(v),
+                **({"chunks": chunks[name]} if name in chunks else {}),
+            }
+            for name, v in raw.description.variables.items()
+        },
+        "coverage": coverage_facts(raw),
+        "resident": resident_share(raw),
+        "xarray": dataset_facts(ds),
+    }
 
 
-def _format_coverage(uncovered: list[tuple[int, int]], size: int, count: int) -> Iterator[str]:
+def _format_facts(facts: Mapping[str, Any]) -> Iterator[str]:
+    yield _format_files(facts["path"], facts["files"])
+    for name, variable in facts["variables"].items():
+        axes = _format_axes(variable, variable["shape"])
+        yield f"  {name}: {variable['dtype']} ({axes}), {_format_place(variable)}"
+        if "alignment" in variable:
+            yield f"    {_format_alignment(variable)}"
+    yield from _format_coverage(facts["coverage"], facts["files"]["count"])
+    if facts["resident"] is not None:
+        yield f"  in memory: {100 * facts['resident']:.3g} %"
+
+
+def _format_files(title: str, files: Mapping[str, Any]) -> str:
+    size = f"{files['nbytes']} bytes ({format_size(files['nbytes'])})"
+    if files["count"] == 1:
+        return f"{title}: {size}"
+    each = f"{files['smallest']} to {files['largest']} bytes"
+    return f"{title}: {size} in {files['count']} files of {each}"
+
+
+def _format_axes(variable: Mapping[str, Any], lengths: list[int]) -> str:
+    return ", ".join(f"{dim}: {n}" for dim, n in zip(variable["dims"], lengths, strict=True))
+
+
+def _format_place(variable: Mapping[str, Any]) -> str:
+    stored = variable["stored"]
+    if stored == "description":
+        return "values in the description"
+    if stored == "layout":
+        return _format_layout(variable)
+    if stored == "bits":
+        return f"{variable['bits']} bits each, {_format_layout(variable)}"
+    text = f"in {'many' if variable['pieces'] is None else variable['pieces']} pieces"
+    if variable["missing_pieces"]:
+        text += f", {variable['missing_pieces']} of them missing"
+    if "first_piece" not in variable:
+        return text
+    first = variable["first_piece"]
+    shape = " x ".join(map(str, first["shape"]))
+    return f"{text}; the first one, {shape} elements: {_format_layout(first)}"
+
+
+def _format_layout(place: Mapping[str, Any]) -> str:
+    start, stop = place["extent"]
+    strides = tuple(place["strides"])
+    return f"offset {place['offset']}, strides {strides}, in bytes {start} to {stop}"
+
+
+def _format_alignment(variable: Mapping[str, Any]) -> str:
+    alignment = variable["alignment"]
+    start = "start" if variable["stored"] == "layout" else "starts of pieces"
+    elements = "aligned" if alignment["elements"] else "not aligned"
+    pages = "on" if alignment["start"] else "not on"
+    unit = f"{alignment['element']} {'byte' if alignment['element'] == 1 else 'bytes'}"
+    return f"elements {elements} to {unit}, {start} {pages} a page of {alignment['page']} bytes"
+
+
+def _format_coverage(coverage: Mapping[str, Any], count: int) -> Iterator[str]:
     """Yield the share of a file that its variables cover, and the ranges that none covers.
 
     Of several files it is the first one.
     """
-    free = sum(stop - start for start, stop in uncovered)
-    share = 100 * (size - free) / size if size else 100
+    covered, size, uncovered = coverage["covered"], coverage["nbytes"], coverage["uncovered"]
+    share = 100 * covered / size if size else 100
     where = "" if count == 1 else " of the first file"
-    yield f"  covered: {size - free} of {size} bytes{where} ({share:.3g} %)"
+    yield f"  covered: {covered} of {size} bytes{where} ({share:.3g} %)"
     for start, stop in uncovered[:_MAX_RANGES]:
         yield f"  not covered: bytes {start} to {stop} ({stop - start} bytes)"
     if len(uncovered) > _MAX_RANGES:
         yield f"  not covered: {len(uncovered) - _MAX_RANGES} more ranges"
 
 
-def _format_variable(name: str, variable: Any) -> str:
-    from rawmmap.layout import Layout
-
-    data = variable.data
-    dtype = variable.samples or data.dtype.str
-    axes = ", ".join(f"{dim}: {n}" for dim, n in zip(variable.dims, data.shape, strict=True))
-    text = f"  {name}: {dtype} ({axes})"
-    if isinstance(data, Layout):
-        return f"{text}, {_format_place(data)}"
-    first = next((part.data for part in data.parts() if part.data is not None), None)
-    if not isinstance(first, Layout):
-        return text
-    shape = " x ".join(map(str, first.shape))
-    return f"{text}, in pieces; the first one, {shape} elements: {_format_place(first)}"
-
-
-def _format_place(layout: Any) -> str:
-    start, stop = layout.extent
-    return f"offset {layout.offset}, strides {layout.strides}, in bytes {start} to {stop}"
-
-
-def _format_chunks(ds: xr.Dataset) -> Iterator[str]:
+def _format_chunks(facts: Mapping[str, Any]) -> Iterator[str]:
     """Yield a line for every variable that ``chunks={}`` would chunk."""
-    for name, variable in ds.variables.items():
-        preferred = variable.encoding.get("preferred_chunks")
-        if not preferred or name in ds.xindexes:
-            continue
-        lengths = [int(preferred.get(dim, variable.sizes[dim])) for dim in variable.dims]
-        count = math.prod(
-            math.ceil(n / c) if c else 1 for n, c in zip(variable.shape, lengths, strict=True)
-        )
-        axes = ", ".join(f"{d}: {c}" for d, c in zip(variable.dims, lengths, strict=True))
-        size = format_size(math.prod(lengths) * variable.dtype.itemsize)
-        yield f"  {name}: {count} {'chunk' if count == 1 else 'chunks'} ({axes}) of {size}"
+    yield "With chunks={}:"
+    for name, variable in facts["variables"].items():
+        if "chunks" in variable:
+            chunks = variable["chunks"]
+            axes = _format_axes(variable, chunks["shape"])
+            count = f"{chunks['count']} {'chunk' if chunks['count'] == 1 else 'chunks'}"
+            yield f"  {name}: {count} ({axes}) of {format_size(chunks['nbytes'])}"

@@ -61,8 +61,15 @@ def report_errors() -> Iterator[None]:
     except _REPORTED as error:
         if os.environ.get("RAWMMAP_TRACEBACK"):
             raise
-        message = name_options(" ".join(str(error).split()), option_names())
+        message = name_options(" ".join(_describe(error).split()), option_names())
         raise RefusedError(message or type(error).__name__) from error
+
+
+def _describe(error: Exception) -> str:
+    """Return the text of an error; those of the system begin with the file, too."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{os.fsdecode(error.filename)}: {error.strerror}"
+    return str(error)
 
 
 def _discard_output() -> None:

@@ -8,6 +8,8 @@ import click
 
 import rawmmap
 from rawmmap.cli.options import add_description_options, take_keywords
+from rawmmap.cli.output import add_json_option, write_json
+from rawmmap.drawing import Bar
 
 __all__ = ["command"]
 
@@ -15,9 +17,23 @@ __all__ = ["command"]
 @click.command("show")
 @click.argument("path")
 @add_description_options
-def command(path: str, **options: Any) -> None:
+@add_json_option
+def command(path: str, as_json: bool, **options: Any) -> None:
     """Draw the file PATH as a bar: header, variables, gaps, and what of it is in memory.
 
     Without options the file is described by its sidecar or header.
     """
-    click.echo(str(rawmmap.show(path, **take_keywords(options))))
+    drawing = rawmmap.show(path, **take_keywords(options))
+    if as_json:
+        write_json({"files": [_bar_facts(bar) for bar in drawing.bars], "note": drawing.note})
+    else:
+        click.echo(str(drawing))
+
+
+def _bar_facts(bar: Bar) -> dict[str, Any]:
+    """Return the rows of a bar: how much of each of the equal parts of the file each fills."""
+    rows = [
+        {"label": row.label, "shares": [round(share, 4) for share in row.shares]}
+        for row in bar.rows
+    ]
+    return {"path": bar.title, "nbytes": bar.nbytes, "rows": rows}
