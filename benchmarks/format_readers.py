@@ -28,10 +28,15 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-__all__ = ["FORMATS", "Cube", "Opener"]
+import rawmmap
+
+__all__ = ["FORMATS", "READERS_OF_ARRAYS", "Cube", "Opener", "Whole"]
 
 Cube = npt.NDArray[np.float32]
 Opener = Callable[[int | None], Any]
+
+# Readers that give arrays without names: compared with `rawmmap.open`, the others with our engine.
+READERS_OF_ARRAYS = frozenset({"np.load", "spectral", "nibabel", "mrcfile", "astropy"})
 
 FORMATS: dict[str, Callable[[Path, Cube], dict[str, Opener]]] = {}
 
@@ -68,7 +73,7 @@ class Whole:
     def __getitem__(self, key: Any) -> Any:
         return self.read()[key]
 
-    def open(self, chunks: int | None) -> Any:
+    def __call__(self, chunks: int | None) -> Any:
         """Return the array, or what Dask makes of it: one task reads it, and others cut it."""
         if chunks is None:
             return self
@@ -86,7 +91,11 @@ def npy(folder: Path, cube: Cube) -> dict[str, Opener]:
         mapped = np.load(path, mmap_mode="r")
         return mapped if chunks is None else through_dask(mapped, chunks)
 
-    return {"rawmmap": lambda chunks: engine(path, "data", chunks), "np.load": numpy}
+    return {
+        "rawmmap": lambda chunks: engine(path, "data", chunks),
+        "rawmmap.open": ours_as_array(path),
+        "np.load": numpy,
+    }
 
 
 @format_named("GrADS")
@@ -124,7 +133,7 @@ def npz(folder: Path, cube: Cube) -> dict[str, Opener]:
             return archive["u"]
 
     whole = Whole(numpy, cube.shape)
-    return {"rawmmap": lambda chunks: engine(path, "u", chunks), "np.load": whole.open}
+    return {"rawmmap": lambda chunks: engine(path, "u", chunks), "np.load": whole}
 
 
 @format_named("Fortran sequential")
@@ -144,7 +153,7 @@ def fortran(folder: Path, cube: Cube) -> dict[str, Opener]:
     def ours(chunks: int | None) -> Any:
         return engine(path, "data", chunks, format="fortran", dtype="f4", shape=shape)
 
-    return {"rawmmap": ours, "FortranFile": Whole(scipy, cube.shape).open}
+    return {"rawmmap": ours, "FortranFile": Whole(scipy, cube.shape)}
 
 
 @format_named("MITgcm, one file of levels")
@@ -156,7 +165,7 @@ def mitgcm_levels(folder: Path, cube: Cube) -> dict[str, Opener]:
     return {
         "rawmmap": lambda chunks: engine(folder / "T.0000000000.data", "T", chunks),
         "xmitgcm": lambda chunks: _open_xmitgcm(folder, "T", [0], "k", chunks),
-        "rdmds": Whole(lambda: _read_by_mitgcmutils(mds, folder / "T", 0), cube.shape).open,
+        "rdmds": Whole(lambda: _read_by_mitgcmutils(mds, folder / "T", 0), cube.shape),
     }
 
 
@@ -171,7 +180,7 @@ def mitgcm_iterations(folder: Path, cube: Cube) -> dict[str, Opener]:
     return {
         "rawmmap": lambda chunks: engine(folder / "Eta", "Eta", chunks),
         "xmitgcm": lambda chunks: _open_xmitgcm(folder, "Eta", numbers, "time", chunks),
-        "rdmds": Whole(lambda: _read_by_mitgcmutils(mds, folder / "Eta", np.nan), cube.shape).open,
+        "rdmds": Whole(lambda: _read_by_mitgcmutils(mds, folder / "Eta", np.nan), cube.shape),
     }
 
 
@@ -218,6 +227,17 @@ def ours(path: Path, variable: str = "data", **keywords: Any) -> Opener:
     return opener
 
 
+def ours_as_array(path: Path, variable: str = "data") -> Opener:
+    """Return our opener of a lazy array without names, as readers of plain arrays give it."""
+
+    def opener(chunks: int | None) -> Any:
+        array = rawmmap.open(path)[variable].data
+        array = array[(0,) * (array.ndim - 3)] if array.ndim > 3 else array
+        return array if chunks is None else through_dask(array, chunks)
+
+    return opener
+
+
 def _rioxarray(path: Path) -> Opener:
     def opener(chunks: int | None) -> Any:
         rioxarray = importlib.import_module("rioxarray")
@@ -241,7 +261,12 @@ def envi(folder: Path, cube: Cube) -> dict[str, Opener]:
         opened = importlib.import_module("spectral").envi.open(str(folder / "u.hdr"), str(path))
         return opened.open_memmap(interleave="bsq")
 
-    return {"rawmmap": ours(path), "rioxarray": _rioxarray(path), "spectral": own_or_dask(spectral)}
+    return {
+        "rawmmap": ours(path),
+        "rawmmap.open": ours_as_array(path),
+        "rioxarray": _rioxarray(path),
+        "spectral": own_or_dask(spectral),
+    }
 
 
 @format_named("ESRI .bsq")
@@ -283,7 +308,7 @@ def nrrd(folder: Path, cube: Cube) -> dict[str, Opener]:
     package.write(str(path), cube, {"encoding": "raw"}, index_order="C")
 
     whole = Whole(lambda: package.read(str(path), index_order="C")[0], cube.shape)
-    return {"rawmmap": ours(path), "pynrrd": whole.open}
+    return {"rawmmap": ours(path), "pynrrd": whole}
 
 
 @format_named("MetaImage")
@@ -294,7 +319,7 @@ def metaimage(folder: Path, cube: Cube) -> dict[str, Opener]:
     package.WriteImage(package.GetImageFromArray(cube), str(path))
 
     whole = Whole(lambda: package.GetArrayFromImage(package.ReadImage(str(path))), cube.shape)
-    return {"rawmmap": ours(path), "SimpleITK": whole.open}
+    return {"rawmmap": ours(path), "SimpleITK": whole}
 
 
 @format_named("NIfTI")
@@ -308,7 +333,11 @@ def nifti(folder: Path, cube: Cube) -> dict[str, Opener]:
         # A proxy cannot be transposed, but maps the file where nothing is to be scaled.
         return np.asanyarray(package.load(path).dataobj).transpose()
 
-    return {"rawmmap": ours(path), "nibabel": own_or_dask(nibabel)}
+    return {
+        "rawmmap": ours(path),
+        "rawmmap.open": ours_as_array(path),
+        "nibabel": own_or_dask(nibabel),
+    }
 
 
 @format_named("MRC")
@@ -318,7 +347,11 @@ def mrc(folder: Path, cube: Cube) -> dict[str, Opener]:
     path = folder / "u.mrc"
     with package.new(path) as file:
         file.set_data(cube)
-    return {"rawmmap": ours(path), "mrcfile": own_or_dask(lambda: package.mmap(path).data)}
+    return {
+        "rawmmap": ours(path),
+        "rawmmap.open": ours_as_array(path),
+        "mrcfile": own_or_dask(lambda: package.mmap(path).data),
+    }
 
 
 @format_named("FITS")
@@ -331,7 +364,11 @@ def fits(folder: Path, cube: Cube) -> dict[str, Opener]:
     def astropy() -> Any:
         return package.open(path, memmap=True)[0].data
 
-    return {"rawmmap": ours(path), "astropy": own_or_dask(astropy)}
+    return {
+        "rawmmap": ours(path),
+        "rawmmap.open": ours_as_array(path),
+        "astropy": own_or_dask(astropy),
+    }
 
 
 @format_named("HDF5, contiguous")
@@ -389,5 +426,5 @@ def segy(folder: Path, cube: Cube) -> dict[str, Opener]:
 
     return {
         "rawmmap": ours_as_cube,
-        "segyio": Whole(lambda: package.tools.cube(str(path)), cube.shape).open,
+        "segyio": Whole(lambda: package.tools.cube(str(path)), cube.shape),
     }
