@@ -35,7 +35,15 @@ from rawmmap.layout.cells import required_sizes
 from rawmmap.layout.overlap import find_uncovered
 from rawmmap.sources import Access, Files, Source, name_of, open_source
 
-__all__ = ["RawDataset", "Variable", "format_path", "open", "open_described", "values_of"]
+__all__ = [
+    "RawDataset",
+    "Variable",
+    "format_path",
+    "open",
+    "open_described",
+    "required_bytes",
+    "values_of",
+]
 
 # A file may be replaced while it is opened, but hardly so often in a row.
 _TRIES = 100
@@ -118,10 +126,10 @@ class RawDataset(Mapping[str, Variable]):
             sizes = files.sizes.tolist()
             member = series.resolve_first(self.template, sizes).without(dropped)
             if not series.by_name:
-                files.check_sizes(int(np.max(_required_bytes(member, 1))))
+                files.check_sizes(int(np.max(required_bytes(member, 1))))
             self.description = series.resolve(self.template, sizes).without(dropped)
         self._member = member
-        self.opened.check_sizes(_required_bytes(self.description, len(files)))
+        self.opened.check_sizes(required_bytes(self.description, len(files)))
 
     @property
     def source(self) -> Source:
@@ -270,7 +278,7 @@ def _layouts(description: Description) -> Iterator[Layout]:
                 yield part.data.bytes_read
 
 
-def _required_bytes(description: Description, count: int) -> npt.NDArray[np.int64]:
+def required_bytes(description: Description, count: int) -> npt.NDArray[np.int64]:
     """Return how many bytes each of `count` files must have."""
     needed = np.zeros(count, np.int64)
     for variable in description.variables.values():

@@ -15,6 +15,7 @@ __all__ = ["COMMANDS", "LazyGroup", "main"]
 #: The commands: a module of this package each, which has the command as `command`, and what the
 #: list of commands says of it.
 COMMANDS = {
+    "check": "Check a file against its sidecar or header.",
     "demo": "Run a demonstration on a generated file.",
     "describe": "Write a sidecar that describes a file.",
     "info": "Show the contents of a file.",

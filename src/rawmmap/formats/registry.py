@@ -25,7 +25,7 @@ from rawmmap.formats.probe import Probe
 from rawmmap.formats.sidecar import SUFFIX
 from rawmmap.sources import local_path
 
-__all__ = ["Reader", "find", "has_own_engine", "recognise", "register"]
+__all__ = ["Reader", "find", "has_own_engine", "recognise", "recognise_header", "register"]
 
 # In the order in which they are asked; a reader is imported when it is first needed.
 _BUILT_IN = {
@@ -142,6 +142,12 @@ def _iterate_readers() -> Iterator[Reader]:
 def recognise(probe: Probe) -> Reader | None:
     """Return the reader that knows a file, or None."""
     return next((r for r in _iterate_readers() if r.recognises(probe)), None)
+
+
+def recognise_header(probe: Probe) -> Reader | None:
+    """Return the reader that knows a file by its header, whether or not it has a sidecar."""
+    headers = (reader for reader in _iterate_readers() if reader.name != "sidecar")
+    return next((reader for reader in headers if reader.recognises(probe)), None)
 
 
 def has_own_engine(reader: Reader) -> bool:
