@@ -8,6 +8,7 @@ import re
 __all__ = ["parse_count", "parse_integer", "parse_number"]
 
 _SHOWN = 80
+_INTEGER = re.compile("[+-]?[0-9]{1,18}", re.ASCII)
 
 
 def parse_count(key: str, text: str, least: int = 0) -> int:
@@ -32,7 +33,7 @@ def parse_integer(key: str, text: str) -> int:
     ValueError
         If the text is not a whole number of at most 18 digits.
     """
-    if not re.fullmatch("[+-]?[0-9]{1,18}", text.strip(), re.ASCII):
+    if not _INTEGER.fullmatch(text.strip()):
         raise ValueError(f"{key} = {text[:_SHOWN]!r} is not a whole number")
     return int(text)
 

@@ -7,8 +7,9 @@ The elements are those of GDAL's documentation, "GDAL Virtual Format", with band
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -32,7 +33,7 @@ _MARK = b"<VRTDataset"
 _DTYPES = {name: np.dtype(code) for code, name in TYPES.items() if code != "b1"}
 # What says nothing about the values of a band, or where they lie.
 _HARMLESS = {"ColorInterp", "ColorTable", "CategoryNames", "Histograms", "Metadata", "Overview"}
-_KNOWN = {
+_BAND = _HARMLESS | {
     "Description",
     "UnitType",
     "NoDataValue",
@@ -44,7 +45,16 @@ _KNOWN = {
     "LineOffset",
     "ByteOrder",
 }
-_TOP = {"SRS", "GeoTransform", "Metadata", "VRTRasterBand", "GCPList", "OverviewList", "BlockXSize"}
+_TOP = {
+    "SRS",
+    "GeoTransform",
+    "Metadata",
+    "VRTRasterBand",
+    "GCPList",
+    "OverviewList",
+    "BlockXSize",
+    "BlockYSize",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +119,7 @@ def _parse(probe: Probe) -> ET.Element:
             f"{probe.name}: subClass {top.get('subClass')!r} of VRTDataset is not implemented"
         )
     for element in top:
-        if element.tag not in _TOP | {"BlockYSize"}:
+        if element.tag not in _TOP:
             raise DescriptionError(f"{probe.name}: the element {element.tag} is not implemented")
     return top
 
@@ -118,18 +128,19 @@ def _bands(probe: Probe, top: ET.Element, rows: int, columns: int) -> list[_Band
     elements = top.findall("VRTRasterBand")
     if not elements:
         raise ValueError("there are no bands")
-    folder: dict[str, int | None] = {}
+    sizes: dict[str, int | None] = {}
+    locate = cache(partial(locate_data, probe))
     bands = []
     for number, element in enumerate(elements, 1):
         try:
-            band = _band(probe, element, rows, columns)
+            band = _band(element, rows, columns, locate)
         except (DescriptionError, ValueError) as error:
             text = str(error).removeprefix(f"{probe.name}: ")
             raise ValueError(f"band {number}: {text}") from error
-        if band.file not in folder:
+        if band.file not in sizes:
             data = probe.neighbour(band.file)
-            folder[band.file] = None if data is None else data.size
-        size = folder[band.file]
+            sizes[band.file] = None if data is None else data.size
+        size = sizes[band.file]
         if size is None:
             raise FileNotFoundError(2, f"{probe.name} names this data file", band.file)
         if band.layout.extent[1] > size:
@@ -138,12 +149,12 @@ def _bands(probe: Probe, top: ET.Element, rows: int, columns: int) -> list[_Band
     return bands
 
 
-def _band(probe: Probe, element: ET.Element, rows: int, columns: int) -> _Band:
+def _band(element: ET.Element, rows: int, columns: int, locate: Callable[[str], str]) -> _Band:
     if element.get("subClass") != "VRTRawRasterBand":
         kind = element.get("subClass", "sources of other files")
         raise ValueError(f"only raw bands are read, not {kind[:80]}; open the VRT with rioxarray")
     for child in element:
-        if child.tag not in _KNOWN | _HARMLESS:
+        if child.tag not in _BAND:
             raise ValueError(f"the element {child.tag[:80]} is not implemented")
     code = element.get("dataType", "Byte")
     if code not in _DTYPES:
@@ -154,7 +165,7 @@ def _band(probe: Probe, element: ET.Element, rows: int, columns: int) -> _Band:
     if source.get("relativeToVRT", source.get("relativetoVRT", "1")) != "1":
         raise ValueError("relativeToVRT must be 1: the data lie beside the VRT or below it")
     return _Band(
-        locate_data(probe, source.text),
+        locate(source.text),
         _layout(element, _DTYPES[code], rows, columns),
         element.findtext("Description", "").strip(),
         element.findtext("UnitType", "").strip(),
@@ -198,7 +209,8 @@ def _describe(
     probe: Probe, bands: Sequence[_Band], labels: dict[str, Variable], notes: dict[str, str]
 ) -> Description:
     files = tuple(dict.fromkeys(band.file for band in bands))
-    numbers = [files.index(band.file) for band in bands]
+    number_of = {file: number for number, file in enumerate(files)}
+    numbers = [number_of[band.file] for band in bands]
     if len({band.layout.dtype for band in bands}) == 1:
         data = join_planes([band.layout for band in bands], numbers)
         variables = {"data": Variable(("band", "y", "x"), data, _attrs(bands, labels))}
