@@ -249,6 +249,52 @@ def test_a_rotated_map_stays_an_attribute(tmp_path: Path) -> None:
     assert "rotation=10" in raw.attrs["map_info"]
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "UTM, 1, 1, 5e5, 4e6, 30, 30, 33, North, WGS-84, units=Meters",
+        "UTM, 3, 2, 5e5, 4e6, 20, 40, 33, South, WGS-84, units=Meters, rotation=30",
+        "UTM, 1, 1, 5e5, 4e6, 30, 30, 13, North, North America 1983",
+        "UTM, 1, 1, 5e5, 4e6, 30, 30, 13, North, North America 1927",
+        "UTM, 1, 1, 5e5, 4e6, 30, 30, 33, North, European 1950",
+        "Geographic Lat/Lon, 1, 1, 5, 40, .1, .1, WGS-84, units=Degrees",
+        "Geographic Lat/Lon, 1.5, 1.5, 5, 40, .1, .2, North America 1983, units=Degrees",
+        "Arbitrary, 1, 1, 5, 40, .1, .1, 0, units=Meters",
+    ],
+)
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
+def test_maps_without_a_coordinate_system_string_as_rasterio(tmp_path: Path, words: str) -> None:
+    rasterio = pytest.importorskip("rasterio")
+    pytest.importorskip("rioxarray")
+    path = store(tmp_path, values("<i2"), extra=f"map info = {{{words}}}\n")
+    with rasterio.open(path) as file:
+        crs, transform = file.crs, file.transform
+    ds = xr.open_dataset(path, engine="rawmmap", decode_coords="all")
+    expected = None if words.startswith("Arbitrary") else crs.to_epsg()
+    assert (ds.rio.crs and ds.rio.crs.to_epsg()) == expected
+    np.testing.assert_allclose(ds.rio.transform(), transform, rtol=1e-12)
+
+
+def test_map_words_that_name_no_reference_system(tmp_path: Path) -> None:
+    for words in ("UTM, 1, 1, 0, 0, 1, 1, 61, North, WGS-84", "Mercator, 1, 1, 0, 0, 1, 1, WGS-84"):
+        raw = rawmmap.open(store(tmp_path, values("<i2"), extra=f"map info = {{{words}}}\n"))
+        assert "spatial_ref" not in raw["spatial_ref"].attrs
+
+
+@pytest.mark.filterwarnings("ignore:Dataset has no geotransform")
+@pytest.mark.parametrize("suffix", ["img", "bsq", "bil", "bip", "BIP"])
+def test_without_interleave_the_suffix_says_it_as_in_rasterio(tmp_path: Path, suffix: str) -> None:
+    rasterio = pytest.importorskip("rasterio")
+    path = tmp_path / f"a.{suffix}"
+    path.write_bytes(values("<i2").tobytes())
+    (tmp_path / "a.hdr").write_text(header_text(interleave=None))
+    with rasterio.open(path) as file:
+        expected = file.read()
+    for name in (path.name, "a.hdr"):
+        ds = xr.open_dataset(tmp_path / name, engine="rawmmap")
+        np.testing.assert_array_equal(ds.data.transpose("band", "y", "x"), expected)
+
+
 def test_other_headers_and_files_are_left_alone(tmp_path: Path) -> None:
     engine = xr.backends.list_engines()["rawmmap"]
     path = store(tmp_path, values("<i2"))

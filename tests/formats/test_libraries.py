@@ -32,6 +32,13 @@ def values_of(dtype: Any, *shape: int) -> Any:
     return (np.arange(np.prod(shape)).reshape(shape) % 101).astype(dtype)
 
 
+def _external_prefix(h5py: Any, folder: Path) -> Any:
+    """Return how h5py is told where the files of a dataset lie."""
+    access = h5py.h5p.create(h5py.h5p.DATASET_ACCESS)
+    access.set_efile_prefix(str(folder).encode())
+    return access
+
+
 class TestHdf5:
     @pytest.mark.parametrize("dtype", ["u1", "<i2", ">i4", "<f4", ">f8", "<c8", "<f2", "S3", "?"])
     def test_contiguous_datasets(self, tmp_path: Path, dtype: str) -> None:
@@ -110,6 +117,53 @@ class TestHdf5:
         keywords: dict[str, Any] = {"dtype": ">f4", "shape": (3, 4), "dims": ("y", "x")}
         path = rawmmap.to_hdf5(tmp_path / "u.raw", offset=4, **keywords)
         np.testing.assert_array_equal(open_raw(path).data, values)
+
+    @pytest.mark.parametrize(
+        "pieces",
+        [
+            [("a", 4, 48)],
+            [("a", 4, 2**64 - 1)],
+            [("a", 0, 16), ("b", 8, 32)],
+            [("a", 20, 16), ("a", 4, 16), ("b", 0, 16)],
+            [("a", 4 + 20 * i, 16) for i in range(3)],
+            [("a", 100 - 20 * i, 16) for i in range(3)],
+            [("a", 4 + 9 * i, 4) for i in range(12)],
+            [("b", 4 + 40 * (i // 4) + 4 * (i % 4), 4) for i in range(12)],
+        ],
+    )
+    def test_external_files_as_h5py(self, tmp_path: Path, pieces: Any) -> None:
+        h5py = pytest.importorskip("h5py")
+        rng = np.random.default_rng(1)
+        for name in "ab":
+            (tmp_path / name).write_bytes(rng.integers(0, 100, 200, "u1").tobytes())
+        with h5py.File(tmp_path / "u.h5", "w") as file:
+            file.create_dataset("u", (3, 4), "<i4", external=pieces)
+        with h5py.File(tmp_path / "u.h5") as file:
+            stored = h5py.h5d.open(file.id, b"u", _external_prefix(h5py, tmp_path))
+            expected = h5py.Dataset(stored)[()]
+        ds = open_raw(tmp_path / "u.h5")
+        np.testing.assert_array_equal(ds.u, expected)
+
+    def test_external_files_that_do_not_hold_whole_rows(self, tmp_path: Path) -> None:
+        h5py = pytest.importorskip("h5py")
+        for pieces, match in (
+            ([("a", 0, 20), ("b", 0, 28)], "rows of 16 bytes"),
+            ([("../a", 0, 48)], "its own folder"),
+        ):
+            with h5py.File(tmp_path / "u.h5", "w") as file:
+                file.create_dataset("u", (3, 4), "<i4", external=pieces)
+            with pytest.raises(ValueError, match=match):
+                open_raw(tmp_path / "u.h5")
+
+    def test_exported_bands_are_read_back(self, tmp_path: Path) -> None:
+        pytest.importorskip("h5py")
+        values = values_of(">i2", 3, 2, 4)
+        (tmp_path / "u.raw").write_bytes(values.tobytes())
+        strides = (8, 16, 2)
+        path = rawmmap.to_hdf5(
+            tmp_path / "u.raw", dtype=">i2", shape=(2, 3, 4), dims=("b", "y", "x"), strides=strides
+        )
+        np.testing.assert_array_equal(open_raw(path).data, values.transpose(1, 0, 2))
 
     @pytest.mark.parametrize(
         ("options", "match"),
@@ -299,6 +353,29 @@ class TestMrc:
         assert ds.x.attrs == {"units": "angstrom"}
         assert "a test" in ds.attrs["labels"][-1]
 
+    @pytest.mark.parametrize("columns", [4, 5])
+    @pytest.mark.parametrize("order", "<>")
+    def test_modes_that_mrcfile_does_not_know(
+        self, tmp_path: Path, order: str, columns: int
+    ) -> None:
+        mrcfile = pytest.importorskip("mrcfile")
+        pairs = np.arange(12 * columns).reshape(2, 3, columns, 2) - 30
+        nibbles = (np.arange(6 * columns) * 7 % 16).astype("u1").reshape(2, 3, columns)
+        even = np.concatenate([nibbles, np.zeros((2, 3, columns % 2), "u1")], -1)
+        packed = even[..., ::2] | even[..., 1::2] << 4
+        with mrcfile.new(tmp_path / "a.mrc") as file:
+            file.set_data(values_of("i1", 2, 3, columns).astype(order + "i2"))
+        header = (tmp_path / "a.mrc").read_bytes()[:1024]
+        for mode, content, expected in (
+            (3, pairs.astype(order + "i2"), pairs[..., 0] + 1j * pairs[..., 1]),
+            (101, packed, nibbles),
+        ):
+            changed = header[:12] + np.array(mode, order + "i4").tobytes() + header[16:]
+            (tmp_path / "b.mrc").write_bytes(changed + content.tobytes())
+            ds = open_raw(tmp_path / "b.mrc")
+            np.testing.assert_array_equal(ds.data, expected)
+            np.testing.assert_array_equal(ds.data[1, ::2, 1:], expected[1, ::2, 1:])
+
     def test_stacks_of_volumes_and_turned_axes(self, tmp_path: Path) -> None:
         mrcfile = pytest.importorskip("mrcfile")
         values = values_of("f4", 2, 3, 4, 5)
@@ -430,19 +507,23 @@ class TestGeotiff:
         assert ds.rio.crs.to_epsg() == 32631
         assert ds.data.attrs.get("_FillValue") == (-9 if dtype == "int16" else None)
 
+    @pytest.mark.parametrize("interleave", ["pixel", "band"])
     @pytest.mark.parametrize("bands", [1, 3])
-    def test_tiles(self, tmp_path: Path, bands: int) -> None:
+    def test_tiles(self, tmp_path: Path, bands: int, interleave: str) -> None:
         rasterio = pytest.importorskip("rasterio")
         pytest.importorskip("tifffile")
         values = values_of("uint16", bands, 40, 50)
         profile = {"driver": "GTiff", "count": bands, "height": 40, "width": 50, "dtype": "uint16"}
-        profile |= {"tiled": True, "blockxsize": 16, "blockysize": 32, "interleave": "pixel"}
+        profile |= {"tiled": True, "blockxsize": 16, "blockysize": 32, "interleave": interleave}
         with rasterio.open(tmp_path / "a.tif", "w", **profile) as file:
             file.write(values)
         ds = open_raw(tmp_path / "a.tif")
-        expected = values[0] if bands == 1 else values.transpose(1, 2, 0)
-        np.testing.assert_array_equal(ds.data, expected)
-        np.testing.assert_array_equal(ds.data[30:35, 10:40:7], expected[30:35, 10:40:7])
+        if bands > 1:
+            ds = ds.transpose("band", "y", "x")
+        np.testing.assert_array_equal(ds.data, values.squeeze())
+        np.testing.assert_array_equal(
+            ds.data[..., 30:35, 10:40:7], values.squeeze()[..., 30:35, 10:40:7]
+        )
 
     def test_pages_of_tifffile(self, tmp_path: Path) -> None:
         tifffile = pytest.importorskip("tifffile")

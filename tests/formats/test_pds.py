@@ -77,13 +77,16 @@ class TestPds3:
         np.testing.assert_array_equal(ds.data, values)
 
     @pytest.mark.parametrize(("before", "after"), [(0, 0), (4, 0), (3, 5)])
-    @pytest.mark.parametrize("storage", ["BAND_SEQUENTIAL", "SAMPLE_INTERLEAVED"])
+    @pytest.mark.parametrize(
+        "storage", ["BAND_SEQUENTIAL", "LINE_INTERLEAVED", "SAMPLE_INTERLEAVED"]
+    )
     def test_bytes_around_lines(
         self, tmp_path: Path, storage: str, before: int, after: int
     ) -> None:
         values = np.arange(24, dtype=">i2")
-        shape = (2, 3, 4) if storage == "BAND_SEQUENTIAL" else (3, 4, 2)
-        lines = values.reshape(-1, 4 if storage == "BAND_SEQUENTIAL" else 8)
+        shapes = {"BAND_SEQUENTIAL": (2, 3, 4), "LINE_INTERLEAVED": (3, 2, 4)}
+        shape = shapes.get(storage, (3, 4, 2))
+        lines = values.reshape(-1, 4 if storage in shapes else 8)
         content = b"".join(b"<" * before + line.tobytes() + b">" * after for line in lines)
         keys: dict[str, Any] = {"LINE_PREFIX_BYTES": before, "LINE_SUFFIX_BYTES": after}
         (tmp_path / "a.img").write_bytes(label(BAND_STORAGE_TYPE=storage, **keys) + content)

@@ -62,7 +62,7 @@ class TestSigmf:
     def test_captures_and_notes(self, tmp_path: Path) -> None:
         captures = [
             {"core:sample_start": 10, "core:frequency": 1e9, "core:datetime": "2024-01-02T03:04Z"},
-            {"core:sample_start": 12, "core:frequency": 2e9},
+            {"core:sample_start": 12, "core:frequency": 2e9, "core:global_index": 2**40},
         ]
         values = np.arange(5, dtype="<i2")
         path = self.write(
@@ -79,6 +79,7 @@ class TestSigmf:
         np.testing.assert_array_equal(ds.data, values)
         assert ds.attrs == {"sample_rate": 1000.0, "offset": 10, "author": "somebody"}
         assert ds.capture_start.values.tolist() == [10, 12]
+        assert ds.capture_global_index.values.tolist() == [0, 2**40]
         assert ds.capture_frequency.values.tolist() == [1e9, 2e9]
         assert ds.capture_datetime.values.tolist() == ["2024-01-02T03:04Z", ""]
 

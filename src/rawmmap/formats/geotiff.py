@@ -201,7 +201,12 @@ def _tiles(
     if len(offsets) != down * across * planes:
         raise ValueError(f"{len(offsets)} tiles; {down * across * planes} are needed")
     if planes > 1:
-        raise ValueError("tiles of separate planes are not read; open the file with rasterio")
+        each = down * across
+        cells = [
+            Cell(_tiles(dtype, page, offsets[i : i + each], shape, 1, depth), 0)
+            for i in range(0, len(offsets), each)
+        ]
+        return Mosaic.concatenate(cells)
     tiles = []
     for number, offset in enumerate(offsets):
         y, x = height * (number // across), width * (number % across)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -11,12 +10,17 @@ from rawmmap.description.model import Description, Variable
 from rawmmap.errors import DescriptionError, ShortFileError
 from rawmmap.formats.probe import Probe
 from rawmmap.layout import Layout, Values
+from rawmmap.layout.bits import BitLayout, Packing
+from rawmmap.layout.samples import Samples, parse_dtype
 from rawmmap.libraries import load_library
 
 __all__ = ["MrcReader"]
 
 _NBYTES = 1024
 _MARK = b"MAP "
+_TYPES = {0: "i1", 1: "i2", 2: "f4", 3: "ci2", 4: "c8", 6: "u2", 12: "f2"}
+# Four bits, of which the lower ones of a byte come first, in rows of whole bytes: as IMOD has them.
+_NIBBLES = 101
 
 
 class MrcReader:
@@ -52,18 +56,16 @@ class MrcReader:
             raise DescriptionError(f"{probe.name}: {error}") from error
 
 
-def _parse(mrcfile: Any, head: bytes) -> tuple[Any, np.dtype[Any]]:
-    """Return the header, and the type of an element."""
+def _parse(mrcfile: Any, head: bytes) -> tuple[Any, str]:
+    """Return the header, and its byte order."""
     order = mrcfile.utils.byte_order_from_machine_stamp(np.frombuffer(head[212:216], "u1"))
     dtype = mrcfile.dtypes.HEADER_DTYPE.newbyteorder(order)
     header = np.frombuffer(head[:_NBYTES], dtype)[0]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return header, np.dtype(mrcfile.utils.dtype_from_mode(header["mode"])).newbyteorder(order)
+    return header, order
 
 
-def _describe(probe: Probe, parsed: tuple[Any, np.dtype[Any]]) -> Description:
-    header, dtype = parsed
+def _describe(probe: Probe, parsed: tuple[Any, str]) -> Description:
+    header, order = parsed
     columns, rows, sections, extended, planes = (
         int(header[key]) for key in ("nx", "ny", "nz", "nsymbt", "mz")
     )
@@ -77,15 +79,29 @@ def _describe(probe: Probe, parsed: tuple[Any, np.dtype[Any]]) -> Description:
     shape: tuple[int, ...] = (sections, rows, columns)
     if int(header["ispg"]) >= 401 and planes > 0 and sections % planes == 0:
         dims, shape = ("volume", *axes), (sections // planes, planes, rows, columns)
-    layout = Layout.dense(dtype, shape, offset=_NBYTES + extended)
+    layout, samples = _arrange(int(header["mode"]), order, shape, _NBYTES + extended)
     if layout.extent[1] > probe.size:
         raise ShortFileError(probe.name, layout.extent[1], probe.size)
     labels = _labels(header, dims, shape)
     count = min(max(int(header["nlabl"]), 0), 10)
     texts = [bytes(label).decode("latin-1").strip("\0 ") for label in header["label"][:count]]
     notes = {"labels": texts} if texts else {}
-    variables = {"data": Variable(dims, layout), **labels}
+    variables = {"data": Variable(dims, layout, samples=samples), **labels}
     return Description(probe.name, variables, frozenset(labels), notes)
+
+
+def _arrange(
+    mode: int, order: str, shape: tuple[int, ...], offset: int
+) -> tuple[Layout | BitLayout, Samples | None]:
+    """Return where the elements of a mode lie, and how they are stored."""
+    if mode == _NIBBLES:
+        rows = Layout.dense(np.uint8, (*shape[:-1], -(-shape[-1] // 2)), offset=offset)
+        strides = (*(8 * step for step in rows.strides[:-1]), 4)
+        return BitLayout(Packing(4, "lsb"), Layout(np.uint8, shape, strides, 8 * offset)), None
+    if mode not in _TYPES:
+        raise ValueError(f"the mode {mode} is none of {[*_TYPES, _NIBBLES]}")
+    dtype, samples = parse_dtype(order + _TYPES[mode])
+    return Layout.dense(dtype, shape, offset=offset), samples
 
 
 def _axes(header: Any) -> tuple[str, ...]:

@@ -196,15 +196,19 @@ def _label_captures(captures: Sequence[Mapping[str, Any]]) -> dict[str, Variable
     for key, name, kind in (
         ("core:sample_start", "capture_start", int),
         ("core:frequency", "capture_frequency", float),
+        ("core:global_index", "capture_global_index", int),
         ("core:datetime", "capture_datetime", str),
     ):
         values = [capture.get(key) for capture in captures]
         if any(value is not None for value in values):
-            filled = [_fill(kind) if value is None else kind(value) for value in values]
+            if kind is int:
+                filled: list[Any] = [_count(capture, key, 0) for capture in captures]
+            else:
+                filled = [_fill(kind) if value is None else kind(value) for value in values]
             attrs = {"units": "Hz"} if name == "capture_frequency" else {}
             labels[name] = Variable(("capture",), Values(np.array(filled)), attrs)
     return labels
 
 
 def _fill(kind: type) -> Any:
-    return {int: 0, float: np.nan, str: ""}[kind]
+    return {float: np.nan, str: ""}[kind]

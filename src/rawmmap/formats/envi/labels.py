@@ -9,8 +9,8 @@ import numpy as np
 
 from rawmmap.description.model import Description, Variable
 from rawmmap.formats.envi.header import INTERLEAVES, Header
+from rawmmap.formats.envi.maps import cf_units, describe_map
 from rawmmap.formats.fill_value import fill_value_attrs
-from rawmmap.formats.map_grid import MapGrid, label_grid
 from rawmmap.layout import Layout, Values
 
 __all__ = ["describe_raster"]
@@ -36,20 +36,9 @@ _USED = {
     "bbl",
     "coordinate system string",
 }
-_UNITS = {
-    "nanometers": "nm",
-    "micrometers": "um",
-    "millimeters": "mm",
-    "centimeters": "cm",
-    "meters": "m",
-    "wavenumber": "cm-1",
-    "ghz": "GHz",
-    "mhz": "MHz",
-    "degrees": "degrees",
-}
 
 
-def describe_raster(header: Header, layout: Layout, path: str) -> Description:
+def describe_raster(header: Header, interleave: str, layout: Layout, path: str) -> Description:
     """Return the description of the raster in the data file `path`.
 
     Raises
@@ -57,10 +46,10 @@ def describe_raster(header: Header, layout: Layout, path: str) -> Description:
     DescriptionError
         If a keyword is malformed.
     """
-    order = INTERLEAVES[header.text("interleave").lower()]
+    order = INTERLEAVES[interleave]
     dims = tuple(_AXES[axis] for axis in order)
     attrs, used = _value_attrs(header, layout)
-    labels = dict(_band_labels(header)) | _map_labels(header)
+    labels = dict(_band_labels(header)) | describe_map(header)
     if "map info" in header and "x" in labels:
         used.add("map info")
     if "spatial_ref" in labels:
@@ -105,7 +94,7 @@ def _fill_value(header: Header, dtype: np.dtype[Any]) -> dict[str, Any]:
 def _band_labels(header: Header) -> Iterator[tuple[str, Variable]]:
     bands = header.count("bands")
     unit = header.entries.get("wavelength units", "")
-    attrs = {} if unit.lower() in ("", "unknown", "index") else {"units": _cf_units(unit)}
+    attrs = {} if unit.lower() in ("", "unknown", "index") else {"units": cf_units(unit)}
     for key in ("wavelength", "fwhm"):
         values = header.numbers(key, bands)
         if values:
@@ -119,42 +108,3 @@ def _band_labels(header: Header) -> Iterator[tuple[str, Variable]]:
         raise header.error(f"band names has {len(names)} items; there are {bands} bands")
     if names:
         yield "band_name", Variable(("band",), Values(np.array(names)))
-
-
-def _cf_units(unit: str) -> str:
-    return _UNITS.get(unit.lower(), unit)
-
-
-def _map_labels(header: Header) -> dict[str, Variable]:
-    """Return the coordinates of pixel centres and the reference system, as far as known."""
-    wkt = header.entries.get("coordinate system string", "").strip()
-    return label_grid(header.count("lines"), header.count("samples"), _map_of(header), wkt)
-
-
-def _map_of(header: Header) -> MapGrid | None:
-    """Return the grid of `map info`; None where there is none, or a rotated one."""
-    items = header.items("map info")
-    if not items:
-        return None
-    words = [item for item in items if "=" not in item]
-    options = dict(_option(item) for item in items if "=" in item)
-    try:
-        column, row, east, north, width, height = map(float, words[1:7])
-        rotation = float(options.get("rotation", "0"))
-        left, top = east - (column - 1) * width, north + (row - 1) * height
-        geographic = words[0].lower().startswith("geographic")
-        units = _cf_units(options.get("units", ""))
-        grid = MapGrid(left, top, width, height, geographic, units)
-    except ValueError as error:
-        raise header.error(
-            "map info is not a projection, then the pixel (x, y), its position (x, y) and the "
-            f"size of pixels (x, y): {error}"
-        ) from error
-    if not np.isfinite(rotation):
-        raise header.error(f"map info has the rotation {rotation}, which is not finite")
-    return None if rotation else grid
-
-
-def _option(item: str) -> tuple[str, str]:
-    key, _, value = item.partition("=")
-    return key.strip().lower(), value.strip()

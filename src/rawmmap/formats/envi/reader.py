@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 
 from rawmmap.description.model import Description
@@ -11,6 +13,7 @@ from rawmmap.formats.envi.labels import describe_raster
 from rawmmap.formats.header_files import HeaderFiles
 from rawmmap.formats.probe import Probe
 from rawmmap.layout import Layout
+from rawmmap.sources import split_chain
 
 __all__ = ["EnviReader"]
 
@@ -43,14 +46,15 @@ class EnviReader:
         """
         header, data = _FILES.pair(probe)
         parsed = read_header(header)
-        layout = layout_of(parsed)
+        interleave = _interleave(parsed, data.name)
+        layout = _layout_of(parsed, interleave)
         # Before coordinates are made, whose lengths a damaged header may give as anything.
         if layout.extent[1] > data.size:
             raise ShortFileError(data.name, layout.extent[1], data.size)
-        return describe_raster(parsed, layout, data.name)
+        return describe_raster(parsed, interleave, layout, data.name)
 
 
-def layout_of(header: Header) -> Layout:
+def _layout_of(header: Header, interleave: str) -> Layout:
     """Return where the elements lie; the axes are in the order of the file.
 
     Raises
@@ -59,7 +63,7 @@ def layout_of(header: Header) -> Layout:
         If a keyword that says so is missing, malformed or not implemented.
     """
     _check_kind(header)
-    dtype, interleave = _dtype(header), _interleave(header)
+    dtype = _dtype(header)
     counts = [_positive(header, key) for key in ("bands", "lines", "samples")]
     bands, lines, samples = counts
     before, after = _frame(header, "major frame offsets")
@@ -109,8 +113,10 @@ def _dtype(header: Header) -> np.dtype[np.generic]:
     return dtype.newbyteorder("<" if order == "0" else ">")
 
 
-def _interleave(header: Header) -> str:
-    word = header.text("interleave").lower()
+def _interleave(header: Header, path: str) -> str:
+    """Return the interleaving; where none is given it is that of the suffix, as in GDAL."""
+    suffix = os.path.splitext(split_chain(path)[0])[1].lower()[1:]
+    word = header.text("interleave", suffix if suffix in INTERLEAVES else "bsq").lower()
     if word not in INTERLEAVES:
         raise header.error(f"interleave = {word[:80]!r} is none of {sorted(INTERLEAVES)}")
     return word

@@ -14,10 +14,9 @@ import numpy as np
 from rawmmap.description.model import Description, Variable
 from rawmmap.description.template import LayoutTemplate
 from rawmmap.errors import DescriptionError
-from rawmmap.formats.header_files import locate_data
+from rawmmap.formats.hdf5.external import arrange_external
 from rawmmap.formats.probe import Probe
 from rawmmap.layout import Layout, Mosaic, Values
-from rawmmap.layout.mosaic import Cell
 from rawmmap.libraries import load_library
 
 __all__ = ["Hdf5Reader"]
@@ -143,7 +142,7 @@ def _data(h5py: Any, probe: Probe, dataset: Any, files: list[str]) -> Any:
     layout = stored.get_layout()
     if dtype is not None and layout == h5py.h5d.CONTIGUOUS:
         if dataset.external:
-            return _external(probe, dataset, dtype, files)
+            return arrange_external(probe, dataset, dtype, files)
         # The offset of a dataset that has no space is not always None.
         if dataset.id.get_storage_size():
             return LayoutTemplate(dtype, dataset.shape, dataset.id.get_offset())
@@ -190,25 +189,6 @@ def _never_written(dataset: Any, dtype: np.dtype[Any]) -> Mosaic:
     """Return an array that has the fill value everywhere: no space was ever taken for it."""
     fill = dataset.fillvalue
     return Mosaic.stack(Layout.dense(dtype, dataset.shape), (), (-1,), fill)
-
-
-def _external(probe: Probe, dataset: Any, dtype: np.dtype[Any], files: list[str]) -> Any:
-    """Return a dataset that lies in other files, one piece after another."""
-    pieces = [
-        (name if isinstance(name, str) else name.decode(), start, size)
-        for name, start, size in dataset.external
-    ]
-    if len(pieces) > 1:
-        raise DescriptionError(
-            f"{probe.name}: dataset {dataset.name} lies in {len(pieces)} files; one is read"
-        )
-    path = locate_data(probe, pieces[0][0])
-    if path not in files:
-        files.append(path)
-    layout = Layout.dense(dtype, dataset.shape, offset=pieces[0][1])
-    if layout.ndim == 0:
-        return Mosaic.stack(layout, (), (files.index(path),))
-    return Mosaic.concatenate([Cell(layout, files.index(path))])
 
 
 def _attributes(h5py: Any, item: Any) -> Iterator[tuple[str, Any]]:

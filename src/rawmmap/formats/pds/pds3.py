@@ -232,8 +232,6 @@ def _arrange(
         parse_count(key, entries.get(key, "0"))
         for key in ("LINE_PREFIX_BYTES", "LINE_SUFFIX_BYTES")
     )
-    if (before or after) and storage == "LINE_INTERLEAVED" and bands > 1:
-        raise ValueError("LINE_PREFIX_BYTES of interleaved lines is not implemented")
     dims = INTERLEAVED_DIMS[_STORAGE[storage]]
     lengths = {"band": bands, "y": rows, "x": columns}
     inner = columns * dtype.itemsize
@@ -241,6 +239,7 @@ def _arrange(
         line = before + inner * bands + after
         strides = (line, bands * dtype.itemsize, dtype.itemsize)
     else:
+        # Of interleaved lines each has its own bytes before and after it, too.
         line = before + inner + after
         outer = lengths[dims[1]] * line
         strides = (outer, line, dtype.itemsize)

@@ -26,11 +26,15 @@ from rawmmap.formats.probe import Probe
 from rawmmap.formats.vrt.writer import TYPES
 from rawmmap.formats.xml import parse_xml
 from rawmmap.layout import Layout, Mosaic, Values
+from rawmmap.layout.samples import Samples, parse_dtype
 
 __all__ = ["VrtReader"]
 
 _MARK = b"<VRTDataset"
 _DTYPES = {name: np.dtype(code) for code, name in TYPES.items() if code != "b1"}
+_ORDERS = {"LSB": "<", "MSB": ">", "VAX": "<"}
+# Floats of a VAX by the IEEE floats that they become, as GDAL reads them.
+_VAX = {"f4": "vaxf4", "f8": "vaxd8"}
 # What says nothing about the values of a band, or where they lie.
 _HARMLESS = {"ColorInterp", "ColorTable", "CategoryNames", "Histograms", "Metadata", "Overview"}
 _BAND = _HARMLESS | {
@@ -63,6 +67,7 @@ class _Band:
 
     file: str
     layout: Layout
+    samples: Samples | None
     label: str
     units: str
     fill: float | None
@@ -166,7 +171,7 @@ def _band(element: ET.Element, rows: int, columns: int, locate: Callable[[str], 
         raise ValueError("relativeToVRT must be 1: the data lie beside the VRT or below it")
     return _Band(
         locate(source.text),
-        _layout(element, _DTYPES[code], rows, columns),
+        *_arrange(element, _DTYPES[code], rows, columns),
         element.findtext("Description", "").strip(),
         element.findtext("UnitType", "").strip(),
         _float(element, "NoDataValue"),
@@ -175,20 +180,30 @@ def _band(element: ET.Element, rows: int, columns: int, locate: Callable[[str], 
     )
 
 
-def _layout(element: ET.Element, dtype: np.dtype[Any], rows: int, columns: int) -> Layout:
-    order = element.findtext("ByteOrder", "").strip().upper()
-    if order not in ("LSB", "MSB", ""):
-        raise ValueError(f"ByteOrder {order[:80]!r} is not implemented; LSB and MSB are")
-    if not order and dtype.itemsize > 1:
-        raise ValueError("ByteOrder is missing: it is LSB or MSB")
+def _arrange(
+    element: ET.Element, dtype: np.dtype[Any], rows: int, columns: int
+) -> tuple[Layout, Samples | None]:
+    """Return where the pixels lie, and how they are stored."""
+    dtype, samples = _stored_type(element.findtext("ByteOrder", "").strip().upper(), dtype)
     offset = _integer(element, "ImageOffset", 0)
     pixel = _integer(element, "PixelOffset", dtype.itemsize)
     line = _integer(element, "LineOffset", pixel * columns)
     if offset < 0 or pixel <= 0:
         raise ValueError(f"ImageOffset {offset} must not be negative, PixelOffset {pixel} not 0")
-    return Layout(
-        dtype.newbyteorder(">" if order == "MSB" else "<"), (rows, columns), (line, pixel), offset
-    )
+    return Layout(dtype, (rows, columns), (line, pixel), offset), samples
+
+
+def _stored_type(order: str, dtype: np.dtype[Any]) -> tuple[np.dtype[Any], Samples | None]:
+    """Return the type of stored pixels in a byte order, and what makes them floats."""
+    if not order and dtype.itemsize > 1:
+        raise ValueError(f"ByteOrder is missing: it is one of {sorted(_ORDERS)}")
+    if order and order not in _ORDERS:
+        raise ValueError(f"ByteOrder {order[:80]!r} is none of {sorted(_ORDERS)}")
+    if order == "VAX" and dtype.kind not in "iu":
+        if dtype.str[1:] not in _VAX:
+            raise ValueError(f"ByteOrder VAX of {dtype} is not implemented; of {[*_VAX]} it is")
+        return parse_dtype("<" + _VAX[dtype.str[1:]])
+    return np.dtype(_ORDERS.get(order, "<") + dtype.str[1:]), None
 
 
 def _integer(element: ET.Element, key: str, default: int) -> int:
@@ -211,16 +226,20 @@ def _describe(
     files = tuple(dict.fromkeys(band.file for band in bands))
     number_of = {file: number for number, file in enumerate(files)}
     numbers = [number_of[band.file] for band in bands]
-    if len({band.layout.dtype for band in bands}) == 1:
+    if len({(band.layout.dtype, band.samples) for band in bands}) == 1:
         data = join_planes([band.layout for band in bands], numbers)
-        variables = {"data": Variable(("band", "y", "x"), data, _attrs(bands, labels))}
+        attrs, samples = _attrs(bands, labels), bands[0].samples
+        variables = {"data": Variable(("band", "y", "x"), data, attrs, samples=samples)}
         names = [band.label for band in bands]
         if any(names):
             labels = {**labels, "band_name": Variable(("band",), Values(np.array(names)))}
     else:
         variables = {
             f"band_{i}": Variable(
-                ("y", "x"), Mosaic.stack(band.layout, (), (number,)), _attrs([band], labels)
+                ("y", "x"),
+                Mosaic.stack(band.layout, (), (number,)),
+                _attrs([band], labels),
+                samples=band.samples,
             )
             for i, (band, number) in enumerate(zip(bands, numbers, strict=True), 1)
         }
@@ -232,7 +251,8 @@ def _describe(
 def _attrs(bands: Sequence[_Band], labels: dict[str, Variable]) -> dict[str, Any]:
     """Return the attributes of CF where all bands have the same; else lists, as rioxarray has."""
     attrs: dict[str, Any] = {"grid_mapping": "spatial_ref"} if "spatial_ref" in labels else {}
-    dtype = bands[0].layout.dtype
+    samples = bands[0].samples
+    dtype = bands[0].layout.dtype if samples is None else samples.dtype
     fills = {str(band.fill) for band in bands}
     if len(fills) == 1 and bands[0].fill is not None:
         attrs |= fill_value_attrs(bands[0].fill, dtype)
