@@ -45,6 +45,8 @@ myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 
 autosummary_generate = True
+# On some systems these two pages would have the same name.
+autosummary_filename_map = {"rawmmap.Guess": "rawmmap.Guess-class"}
 autodoc_typehints = "none"
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False

@@ -27,7 +27,7 @@ LAYERS: list[set[str]] = [
     {"array"},
     {"writing"},
     {"dataset"},
-    {"guess", "testing", "exports"},
+    {"guessing", "testing", "exports"},
     {"dask"},
     {"xarray"},
     {"output", "pictures", "cli", "demo", "__main__"},

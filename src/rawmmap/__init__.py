@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rawmmap.dataset import RawDataset, open
     from rawmmap.errors import DescriptionError, RawmmapError, ShortFileError, ShrunkFileError
     from rawmmap.exports import to_envi, to_hdf5, to_kerchunk, to_npy, to_vrt
+    from rawmmap.guessing import Guess, guess
     from rawmmap.layout import Layout
     from rawmmap.mapping import (
         Mapping,
@@ -36,6 +37,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "DescriptionError",
+    "Guess",
     "Layout",
     "Mapping",
     "RawArray",
@@ -49,6 +51,7 @@ __all__ = [
     "describe",
     "flush",
     "from_raw",
+    "guess",
     "map_dataset",
     "mapping_of",
     "mmap",
@@ -67,6 +70,7 @@ __all__ = [
 # The module of each public name.
 _HOMES = {
     "DescriptionError": "errors",
+    "Guess": "guessing",
     "Layout": "layout",
     "Mapping": "mapping",
     "RawArray": "array",
@@ -79,6 +83,7 @@ _HOMES = {
     "describe": "xarray.describe",
     "flush": "mapping",
     "from_raw": "dask",
+    "guess": "guessing",
     "map_dataset": "xarray.live",
     "mapping_of": "mapping",
     "mmap": "mapping",

@@ -86,6 +86,11 @@ class Probe:
         stem = os.path.splitext(name)[0] if replace else name
         return self.neighbour(stem + suffix + rest)
 
+    @property
+    def neighbours(self) -> tuple[str, ...]:
+        """Names of the other files that were looked for until now and exist."""
+        return tuple(name for name, probe in self._neighbours.items() if probe is not None)
+
     def neighbour(self, name: str) -> Probe | None:
         """Return another file of the same place, or None if there is none; looked for once.
 
