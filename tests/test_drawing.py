@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import mmap
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
+import dask.array as da
 import numpy as np
 import pytest
 import xarray as xr
@@ -16,8 +18,10 @@ from hypothesis import strategies as st
 
 import rawmmap
 from rawmmap.cli import main
+from rawmmap.description.model import Description, Variable
+from rawmmap.description.template import LayoutTemplate
 from rawmmap.drawing import Bar, Drawing, Row, draw_file, format_size, make_edges
-from rawmmap.layout import Layout
+from rawmmap.layout import Layout, Mosaic
 from rawmmap.layout.density import bytes_between, bytes_of_ranges
 
 
@@ -167,3 +171,71 @@ def test_the_command_shows_files(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["show", str(path)])
     assert result.exit_code == 0
     assert result.output.startswith("a.npy: 7.94 KiB")
+
+
+def marks(drawing: Drawing, label: str) -> list[float]:
+    """Return the bytes at which a row of the first file is marked."""
+    bar = drawing.bars[0]
+    (row,) = (row for row in bar.rows if row.label == label)
+    return [round(mark * bar.nbytes) for mark in row.marks]
+
+
+def note(drawing: Drawing, label: str) -> str:
+    (text,) = (row.note for row in drawing.bars[0].rows if row.label == label)
+    return text
+
+
+def test_windows_of_chunks_are_marked(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    unit = mmap.ALLOCATIONGRANULARITY
+    path.write_bytes(bytes(10 + 8 * unit))
+    keywords: dict[str, Any] = {"dtype": "u1", "shape": (8, unit), "offset": 10}
+    ds = xr.open_dataset(path, engine="rawmmap", dims=("t", "x"), chunks={"t": 3}, **keywords)
+    for x in (rawmmap.from_raw(path, **keywords, chunks=(3, -1)), ds, ds["data"]):
+        drawing = rawmmap.show(x)
+        label = "data" if isinstance(x, xr.Dataset) else "array"
+        # The first window starts with the file; the others at the multiples below their chunks.
+        assert marks(drawing, label) == [3 * unit, 6 * unit]
+        assert note(drawing, label).endswith("3 chunks")
+        assert "│" in str(drawing)
+        assert "<path" in drawing._repr_html_()
+    assert marks(rawmmap.show(ds.isel(t=slice(1, None))), "data") == []
+    assert marks(rawmmap.show(ds["data"].isel(t=slice(1, None))), "array") == []
+    lazy = xr.open_dataset(path, engine="rawmmap", dims=("t", "x"), **keywords)
+    assert marks(rawmmap.show(lazy["data"]), "array") == []
+    assert marks(rawmmap.show(rawmmap.from_raw(path, **keywords)[1:] + 1), "array") == []
+    with pytest.raises(ValueError, match="from_raw"):
+        rawmmap.show(da.zeros(3))
+
+
+def test_more_chunks_than_can_be_drawn_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(bytes(2000))
+    drawing = rawmmap.show(rawmmap.from_raw(path, "u1", 2000, chunks=2))
+    assert marks(drawing, "array") == []
+    assert note(drawing, "array") == "1.95 KiB, 1,000 chunks"
+
+
+def test_records_and_pages_are_marked(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    page = mmap.PAGESIZE
+    path.write_bytes(bytes(3 * page + 1))
+    keywords: dict[str, Any] = {"dtype": "u1", "shape": 100, "dims": "x", "record_dim": "t"}
+    drawing = rawmmap.show(path, offset=page, record_nbytes=page, **keywords)
+    assert marks(drawing, "records") == [page, 2 * page]
+    assert note(drawing, "records") == f"{format_size(2 * page)}, 2 records"
+    assert marks(drawing, "memory") == [page, 2 * page, 3 * page]
+    assert note(drawing, "memory").endswith("4 pages")
+    one = rawmmap.show(path, offset=page, record_nbytes=3 * page, **keywords)
+    assert note(one, "records").endswith("1 record")
+
+
+def test_a_description_is_drawn_without_its_files() -> None:
+    u = Variable(("x",), Layout.dense("<i2", 10, offset=8))
+    v = Variable(("x",), Mosaic.stack(Layout.dense("<i2", 10), (), (1,)))
+    drawing = Description("a/u.bin", {"u": u, "v": v}, files=("a/u.bin", "a/v.bin")).draw()
+    assert [(bar.title, bar.nbytes) for bar in drawing.bars] == [("u.bin", 28), ("v.bin", 20)]
+    assert labels(drawing) == ["header", "u"]
+    rest = Description("w.bin", {"w": Variable(("x",), LayoutTemplate(np.dtype("u1"), (-1,)))})
+    assert rest.draw().note == "to the end of the file: w"
+    assert "<svg" in rest._repr_html_()

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rawmmap import access as accessing
-from rawmmap.bars import draw_files
+from rawmmap.bars import Chunks, draw_files
 from rawmmap.description.keyword_types import as_integer, as_shape
 from rawmmap.description.template import LayoutTemplate
 from rawmmap.drawing import Drawing
@@ -424,9 +424,9 @@ class RawArray:
         # A view of a map follows the file until it is written to; a copy must not.
         return values.astype(self.dtype if dtype is None else dtype, copy=bool(copy))
 
-    def draw(self) -> Drawing:
+    def draw(self, chunks: Chunks | None = None) -> Drawing:
         """Return a picture of the files: where the elements lie, and what is in memory."""
-        return draw_files(self._files, {"array": self._data})
+        return draw_files(self._files, {"array": self._data}, {"array": chunks} if chunks else None)
 
     def _repr_html_(self) -> str:
         return f"<pre>{escape(repr(self))}</pre>{self.draw()._repr_html_()}"

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rawmmap.array import RawArray
-from rawmmap.bars import draw_files
+from rawmmap.bars import Chunks, draw_files
 from rawmmap.description import Description, Keywords
 from rawmmap.description import Variable as DescribedVariable
 from rawmmap.description.keyword_types import suggest
@@ -242,10 +242,17 @@ class RawDataset(Mapping[str, Variable]):
     def __len__(self) -> int:
         return len(self.description.variables)
 
-    def draw(self) -> Drawing:
-        """Return a picture of the files: what each variable covers, and what is in memory."""
+    def draw(self, chunks: Mapping[str, Chunks] | None = None) -> Drawing:
+        """Return a picture of the files: what each variable covers, and what is in memory.
+
+        Parameters
+        ----------
+        chunks : mapping of str to tuple, optional
+            The lengths of the chunks of variables along each axis: their windows are marked.
+        """
         variables = self.description.variables
-        return draw_files(self.opened, {name: variables[name].arrangement for name in self.arrays})
+        arrays = {name: variables[name].arrangement for name in self.arrays}
+        return draw_files(self.opened, arrays, chunks, self.description.records)
 
     def _repr_html_(self) -> str:
         return f"<pre>{escape(repr(self))}</pre>{self.draw()._repr_html_()}"

@@ -12,26 +12,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from html import escape
 
 import numpy as np
 import numpy.typing as npt
 
-from rawmmap.layout import Layout
+from rawmmap.layout import Arrangement, Layout
+from rawmmap.layout.bits import BitLayout
 from rawmmap.layout.density import bytes_between, bytes_of_ranges
 
-__all__ = ["COLUMNS", "Bar", "Drawing", "Row", "draw_file", "format_size", "make_edges"]
+__all__ = [
+    "COLUMNS",
+    "MOST_BARS",
+    "Bar",
+    "Boundaries",
+    "Drawing",
+    "Row",
+    "draw_file",
+    "format_size",
+    "make_edges",
+]
 
 #: Parts into which a file is cut.
 COLUMNS = 96
+#: Files that get a bar.
+MOST_BARS = 6
 _SHADES = " ░▒▓█"
 _COLORS = ("#3b82f6", "#10b981", "#f59e0b", "#ef4444", "#8b5cf6", "#06b6d4", "#ec4899", "#84cc16")
 _PLAIN = {"header": "#94a3b8", "gaps": "#94a3b8", "memory": "#64748b", "window": "#64748b"}
-_WIDTH, _HEIGHT, _MARGIN = 6, 14, 130
+_WIDTH, _HEIGHT, _MARGIN, _NOTE = 6, 14, 130, 160
 # Variables that get a row of their own.
 _MOST_ROWS = 16
+# Boundaries that are drawn: more would hide what lies between them.
+_MOST_MARKS = COLUMNS // 2
+# Pieces of a variable that are looked at.
+_MOST_PIECES = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +64,36 @@ class Row:
         How much of each part of the file it fills, from 0 to 1.
     note : str
         What else there is to say.
+    marks : tuple of float
+        Where boundaries lie, such as those of chunks, from 0 to 1.
     """
 
     label: str
     shares: tuple[float, ...]
     note: str = ""
+    marks: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Boundaries:
+    """What a row is cut into.
+
+    Attributes
+    ----------
+    noun : str
+        What the parts are, in plural, such as ``"chunks"``.
+    count : int
+        How many there are.
+    starts : sequence of int
+        The bytes at which they begin; empty where there are too many to be drawn.
+    """
+
+    noun: str
+    count: int
+    starts: Sequence[int] = ()
+
+    def __str__(self) -> str:
+        return f"{self.count:,} {self.noun if self.count != 1 else self.noun.removesuffix('s')}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +153,32 @@ def make_edges(nbytes: int, columns: int = COLUMNS) -> npt.NDArray[np.float64]:
     return np.linspace(0.0, float(max(nbytes, 1)), columns + 1)
 
 
+def place_variables(
+    variables: Mapping[str, Arrangement], files: int
+) -> list[dict[str, list[Layout]]]:
+    """Return, for each of the first `files` files, which layouts each variable has in it."""
+    placed: list[dict[str, list[Layout]]] = [{} for _ in range(files)]
+    for name, arrangement in variables.items():
+        for number, layout in iterate_pieces(arrangement, files):
+            placed[number].setdefault(name, []).append(layout)
+    return placed
+
+
+def iterate_pieces(arrangement: Arrangement, files: int) -> Iterator[tuple[int, Layout]]:
+    """Yield file number and layout of the first pieces that lie in the first files."""
+    for part in itertools.islice(arrangement.parts(), _MOST_PIECES):
+        data = part.data.bytes_read if isinstance(part.data, BitLayout) else part.data
+        if isinstance(data, Layout) and 0 <= part.file < files:
+            yield part.file, data
+
+
 def draw_file(
     title: str,
     nbytes: int,
     layouts: Mapping[str, Sequence[Layout]],
     ranges: Mapping[str, Sequence[tuple[int, int]]] | None = None,
     memory: Sequence[float] | None = None,
+    boundaries: Mapping[str, Boundaries] | None = None,
 ) -> Bar:
     """Return the bar of one file.
 
@@ -132,6 +195,8 @@ def draw_file(
         Ranges of bytes that get a row of their own, such as windows.
     memory : sequence of float, optional
         The share of each part that is in memory.
+    boundaries : mapping of str to Boundaries, optional
+        What the rows of these labels are cut into, such as chunks.
     """
     edges = make_edges(nbytes)
     widths = np.diff(edges)
@@ -156,7 +221,20 @@ def draw_file(
     if memory is not None:
         share = f"{100 * float(np.mean(memory)):.0f} %"
         rows.append(Row("memory", tuple(memory), share))
+    if boundaries:
+        rows = [
+            _mark(row, boundaries[row.label], nbytes) if row.label in boundaries else row
+            for row in rows
+        ]
     return Bar(title, nbytes, tuple(rows))
+
+
+def _mark(row: Row, boundaries: Boundaries, nbytes: int) -> Row:
+    """Return a row with marks where its parts begin, unless they would hide what it shows."""
+    note = f"{row.note}, {boundaries}" if row.note else str(boundaries)
+    starts = boundaries.starts if len(boundaries.starts) <= _MOST_MARKS else ()
+    marks = sorted({start / nbytes for start in starts if 0 < start < nbytes})
+    return replace(row, note=note, marks=tuple(marks))
 
 
 def _row(label: str, counted: npt.NDArray[np.float64], widths: npt.NDArray[np.float64]) -> Row:
@@ -178,12 +256,20 @@ def _text_lines(bar: Bar) -> list[str]:
     width = max([len(row.label) for row in bar.rows], default=0)
     lines = [bar.heading]
     for row in bar.rows:
-        cells = "".join(_shade(share) for share in row.shares)
+        cells = _cells(row)
         lines.append(f"{row.label:<{width}} |{cells}|{f' {row.note}' if row.note else ''}")
     columns = len(bar.rows[0].shares) if bar.rows else 0
     end = format_size(bar.nbytes)
     lines.append(f"{'':<{width}}  0{end:>{max(columns - 1, len(end) + 1)}}")
     return lines
+
+
+def _cells(row: Row) -> str:
+    """Return a character for each part; a mark takes the place of the one that it lies in."""
+    cells = [_shade(share) for share in row.shares]
+    for mark in row.marks:
+        cells[int(mark * len(cells))] = "│"
+    return "".join(cells)
 
 
 def _shade(share: float) -> str:
@@ -197,7 +283,7 @@ def _svg(bar: Bar) -> str:
     columns = len(bar.rows[0].shares) if bar.rows else COLUMNS
     width, height = _MARGIN + columns * _WIDTH, (len(bar.rows) + 2) * (_HEIGHT + 4)
     heading = escape(bar.heading)
-    size = f'viewBox="0 0 {width + 90} {height}" style="max-width:{width + 90}px;width:100%"'
+    size = f'viewBox="0 0 {width + _NOTE} {height}" style="max-width:{width + _NOTE}px;width:100%"'
     parts = [
         f'<svg {size} role="img" aria-label="{heading}" font-size="11" fill="currentColor">',
         f'<text x="0" y="{_HEIGHT}" font-weight="bold">{heading}</text>',
@@ -227,7 +313,12 @@ def _svg_row(row: Row, top: int, columns: int, color: str) -> str:
     for start, stop, share in _runs(row.shares):
         parts.append(
             f'<rect x="{_MARGIN + start * _WIDTH}" y="{top}" width="{(stop - start) * _WIDTH}" '
-            f'height="{_HEIGHT}" fill="{color}" fill-opacity="{max(share, 0.12):.2f}"/>'
+            f'height="{_HEIGHT}" fill="{color}" fill-opacity="{max(share, 0.25):.2f}"/>'
+        )
+    for mark in row.marks:
+        left = _MARGIN + mark * columns * _WIDTH
+        parts.append(
+            f'<path d="M{left:.1f} {top}v{_HEIGHT}" stroke="currentColor" stroke-opacity="0.8"/>'
         )
     if row.note:
         right = _MARGIN + columns * _WIDTH + 6

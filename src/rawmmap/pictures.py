@@ -22,9 +22,11 @@ def show(x: Any, **keywords: Any) -> Drawing:
 
     Parameters
     ----------
-    x : path-like, RawDataset, RawArray, Mapping, numpy.ndarray, xarray.Dataset or DataArray
+    x : path-like, RawDataset, RawArray, Mapping, numpy.ndarray, dask.array.Array, xarray.Dataset \
+            or DataArray
         A file that something describes, or by `keywords`; what was opened of one; a mapped array or
-        any view of one; a dataset of this engine.
+        any view of one; an array of `from_raw`, or a dataset of this engine: where these are in
+        chunks, the window of each chunk is marked.
     **keywords
         As for `open`, for a path.
 
@@ -39,7 +41,8 @@ def show(x: Any, **keywords: Any) -> Drawing:
     TypeError
         If `x` is none of these.
     ValueError
-        If an array is not mapped, or a dataset was not opened by this engine.
+        If an array is not mapped, or does not come from `from_raw`, or a dataset was not opened by
+        this engine.
 
     Examples
     --------
@@ -63,10 +66,15 @@ def show(x: Any, **keywords: Any) -> Drawing:
         from rawmmap.xarray.drawing import draw_dataset
 
         return draw_dataset(x)
+    dask_array: Any = sys.modules.get("dask.array")
+    if dask_array is not None and isinstance(x, dask_array.Array):
+        from rawmmap.dask.drawing import draw_array
+
+        return draw_array(x)
     if not callable(getattr(x, "draw", None)):
         raise TypeError(
-            f"show takes a path, a RawDataset, RawArray or Mapping, a mapped array, or a dataset "
-            f"of xarray, not {type(x).__name__}"
+            f"show takes a path, a RawDataset, RawArray or Mapping, a mapped array, an array of "
+            f"Dask, or a dataset of xarray, not {type(x).__name__}"
         )
     drawing: Drawing = x.draw()
     return drawing

@@ -33,7 +33,11 @@ def command(path: str, as_json: bool, **options: Any) -> None:
 def _bar_facts(bar: Bar) -> dict[str, Any]:
     """Return the rows of a bar: how much of each of the equal parts of the file each fills."""
     rows = [
-        {"label": row.label, "shares": [round(share, 4) for share in row.shares]}
+        {
+            "label": row.label,
+            "note": row.note,
+            "shares": [round(share, 4) for share in row.shares],
+        }
         for row in bar.rows
     ]
     return {"path": bar.title, "nbytes": bar.nbytes, "rows": rows}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
@@ -11,6 +12,7 @@ import numpy.typing as npt
 
 from rawmmap.description.members import Members
 from rawmmap.description.template import LayoutTemplate
+from rawmmap.drawing import MOST_BARS, Drawing, draw_file, place_variables
 from rawmmap.errors import DescriptionError
 from rawmmap.layout import Arrangement, Layout, Mosaic, Values
 from rawmmap.layout.bits import BitLayout
@@ -162,6 +164,30 @@ class Description:
     specific: bool = False
     files: tuple[str, ...] = ()
     members: Members | None = None
+
+    def draw(self) -> Drawing:
+        """Return a picture of what is described, whatever the files are: they end where it ends."""
+        arrays = {
+            name: variable.data
+            for name, variable in self.variables.items()
+            if not isinstance(variable.data, LayoutTemplate)
+        }
+        names = (self.files or (self.path,))[:MOST_BARS]
+        placed = place_variables(arrays, len(names))
+        bars = tuple(
+            draw_file(
+                posixpath.basename(path) or path,
+                max((x.extent[1] for pieces in layouts.values() for x in pieces), default=0),
+                layouts,
+            )
+            for path, layouts in zip(names, placed, strict=True)
+        )
+        open_ended = [name for name in self.variables if name not in arrays]
+        note = f"to the end of the file: {', '.join(open_ended)}" if open_ended else ""
+        return Drawing(bars, note)
+
+    def _repr_html_(self) -> str:
+        return self.draw()._repr_html_()
 
     def resolve(self, size: int) -> Description:
         """Return the description of the file with a size of `size` bytes.
