@@ -32,6 +32,8 @@ root_doc = "index"
 
 html_theme = "furo"
 html_title = f"rawmmap {version}"
+html_static_path = ["_static"]
+html_css_files = ["rawmmap.css"]
 
 # Pages and notebooks run when they are built: what they show is what the library does.
 nb_execution_mode = "force"

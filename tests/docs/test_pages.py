@@ -36,7 +36,8 @@ def by_name(page: Path) -> str:
 @pytest.mark.slow
 @pytest.mark.parametrize("page", RUN_HERE, ids=by_name)
 def test_the_blocks_of_a_page_run(page: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-W", "error", str(RUNNER), str(page)]
+    warnings = ["-W", "error", "-W", "ignore::PendingDeprecationWarning"]  # of other libraries
+    command = [sys.executable, *warnings, str(RUNNER), str(page)]
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
 
