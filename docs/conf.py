@@ -34,6 +34,8 @@ html_theme = "furo"
 html_title = f"rawmmap {version}"
 html_static_path = ["_static"]
 html_css_files = ["rawmmap.css"]
+pygments_dark_style = "github-dark"
+html_favicon = "_static/favicon.svg"
 
 # Pages and notebooks run when they are built: what they show is what the library does.
 nb_execution_mode = "force"

@@ -44,7 +44,9 @@ def draw_arrow(x: float, label: str) -> list[str]:
     line = f"M{x:g} {TOP + HEIGHT + 10} v26 m-5 -7 l5 7 l5 -7"
     return [
         f'<path d="{line}" fill="none" stroke="currentColor" stroke-width="1.5"/>',
-        text(x + 14, TOP + HEIGHT + 29, label, 'font-family="var(--font-stack--monospace)"', "start"),
+        text(
+            x + 14, TOP + HEIGHT + 29, label, 'font-family="var(--font-stack--monospace)"', "start"
+        ),
     ]
 
 
@@ -53,9 +55,8 @@ def draw_variable(name: str, left: float, top: float) -> list[str]:
     parts = []
     for step in reversed(range(RECORDS)):
         x, y = left + 9 * step, top - 7 * step + 21
-        for row in range(3):
-            for column in range(4):
-                parts.append(box(x + 22 * column, y + 15 * row, 22, 15, COLORS[name]))
+        cells = [(22 * column, 15 * row) for row in range(3) for column in range(4)]
+        parts += [box(x + right, y + down, 22, 15, COLORS[name]) for right, down in cells]
     parts.append(text(left + 136, top + 32, name, 'font-weight="600"', "start"))
     parts.append(text(left + 136, top + 52, "(time, y, x)", 'font-size="12"', "start"))
     return parts

@@ -99,7 +99,7 @@ def test_the_docs_have_every_notebook() -> None:
     index = (ROOT / "docs" / "index.md").read_text()
     tree = re.search(r"^:glob:\n(?::.*\n)*\n((?:.+\n)+)```", index, re.MULTILINE)
     assert tree is not None
-    assert tree[1].split() == ["notebooks/*"]
+    assert "notebooks/*" in tree[1].split()
     assert [path.name[:2] for path in NOTEBOOKS] == [f"{i + 1:02}" for i in range(len(NOTEBOOKS))]
 
 

@@ -23,7 +23,16 @@ RUN_HERE = [
     and any(block.language in ("python", "sh") for block in read_blocks(page) if block.runs)
 ]
 # Pictures, tables of contents and the like, and output that follows no block.
-MARKUP = {"text", "{toctree}", "{eval-rst}", "{include}", "{image}", "{figure}", "{glossary}"}
+MARKUP = {
+    "text",
+    "{toctree}",
+    "{eval-rst}",
+    "{include}",
+    "{image}",
+    "{figure}",
+    "{glossary}",
+    "{raw}",
+}
 # Blocks that other tests run: see test_sidecar_docs.
 ELSEWHERE = {("sidecar.md", "c"), ("sidecar.md", "fortran")}
 
@@ -79,3 +88,9 @@ def test_the_fortran_of_the_sidecar_reads_the_file(tmp_path: Path) -> None:
     )
     shown = subprocess.run(["./last"], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert shown.stdout.split() == ["6.0", "7.0", "8.0", "9.0", "10.0", "11.0"]
+
+
+def test_the_picture_of_the_home_page_is_what_its_script_draws(tmp_path: Path) -> None:
+    script = shutil.copy(ROOT / "docs" / "home_picture.py", tmp_path)
+    subprocess.run([sys.executable, str(script)], check=True)
+    assert (tmp_path / "home.svg").read_text() == (ROOT / "docs" / "home.svg").read_text()
