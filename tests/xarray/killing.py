@@ -75,9 +75,8 @@ def each_step(folder: Path, words: Any) -> None:
     path = folder / "a.bin"
     seen = []
     for step in range(100):
-        for leftover in folder.glob(".*.part"):
-            leftover.unlink()
         version(1).rawmmap.to_raw(path, **words)
+        assert not list(folder.glob(".*")), "a draft or a lock is left over"
         _, status = os.waitpid(forked(write_with_hook, step, path, words), 0)
         seen.append(check(path))
         if not os.WIFSIGNALED(status):
@@ -100,7 +99,10 @@ def random_moments(folder: Path, rounds: int) -> None:
     path = folder / "b.bin"
     version(0).rawmmap.to_raw(path)
     last = 0
-    for _ in range(rounds):
+    # On a busy machine a writer may be killed before it has written anything, again and again.
+    for done in range(100 * rounds):
+        if done >= rounds and last > rounds // 10:
+            break
         pid = forked(write_for_ever, path, last)
         time.sleep(random.uniform(0.001, 0.05))
         os.kill(pid, signal.SIGKILL)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-import signal
-import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,12 +11,15 @@ import dask
 import dask.array as da
 import numpy as np
 import numpy.typing as npt
+from dask.core import flatten
 from dask.delayed import Delayed, delayed
+from dask.highlevelgraph import HighLevelGraph
 
 from rawmmap.dask.reading import Slices
 from rawmmap.errors import name_file
+from rawmmap.files.interrupts import deferring_interrupts, raising_on_sigterm
 from rawmmap.layout import Layout
-from rawmmap.writing import Transaction, WritePlan
+from rawmmap.writing import Begun, Transaction, WritePlan
 
 __all__ = ["check_unmasked", "refuse_masked", "store"]
 
@@ -64,31 +65,38 @@ def store(plan: WritePlan, compute: bool) -> Delayed | None:
 
 def _store_now(plan: WritePlan) -> None:
     transaction, batches = plan
-    transaction.begin()
     # One object for all tasks, which a scheduler sends to each worker once.
     shared = delayed(transaction, pure=False, traverse=False)
-    lazy = []
-    for array, layout in batches:
-        if isinstance(array, da.Array):
-            lazy.append(_write_chunks(shared, array, layout))
-        else:
-            _write(array, transaction, None, layout)
-    if lazy:
-        dask.compute(lazy)
-    transaction.commit()
+    with transaction.begin():
+        written: list[Any] = []
+        lazy = []
+        for array, layout in batches:
+            if isinstance(array, da.Array):
+                lazy.append(_write_chunks(shared, array, layout))
+            else:
+                written.append(_write(array, transaction, None, layout))
+        if lazy:
+            written += dask.compute(lazy)[0]
+        transaction.commit(_drafts_of(written))
 
 
 def _store_later(plan: WritePlan) -> DelayedWrite:
     transaction, batches = plan
     shared = delayed(transaction, pure=False, traverse=False)
-    begun = delayed(_begin, pure=False)(shared)
-    written = [
+    begun = delayed(Begun.begin, pure=False)(shared)
+    written: list[Any] = [
         _write_chunks(begun, array, layout)
         if isinstance(array, da.Array)
         else delayed(_write, pure=False)(array, begun, None, layout)
         for array, layout in batches
     ]
-    return DelayedWrite(delayed(_commit, pure=False)(begun, written), transaction)
+    # Not by `delayed`, which would optimize the arrays first, and begin once for each of them.
+    name = f"rawmmap-commit-{secrets.token_hex()}"
+    chunks = list(flatten([array.__dask_keys__() for array in written]))
+    graph = HighLevelGraph.from_collections(
+        name, {name: (_commit, begun.key, chunks)}, dependencies=[begun, *written]
+    )
+    return DelayedWrite(Delayed(name, graph), transaction)
 
 
 @contextlib.contextmanager
@@ -98,42 +106,25 @@ def _roll_back_on_failure(transaction: Transaction) -> Iterator[None]:
     Tasks that are still running write to a draft whose name has been removed.
     """
     try:
-        with _raise_on_sigterm():
+        with raising_on_sigterm():
             yield
     except BaseException:
-        transaction.rollback()
+        with deferring_interrupts():
+            Begun.end(transaction)
         raise
 
 
-@contextlib.contextmanager
-def _raise_on_sigterm() -> Iterator[None]:
-    """Let SIGTERM raise `SystemExit` where it would end the process without a rollback."""
-    main = threading.current_thread() is threading.main_thread()
-    if not main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-        yield
-        return
-    signal.signal(signal.SIGTERM, _exit)
+def _commit(begun: Begun, written: list[Any]) -> None:
     try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
-def _exit(number: int, frame: Any) -> None:
-    raise SystemExit(128 + number)
-
-
-def _begin(transaction: Transaction) -> Transaction:
-    transaction.begin()
-    return transaction
-
-
-def _commit(transaction: Transaction, written: Any) -> None:
-    try:
-        transaction.commit()
+        begun.commit(_drafts_of(written))
     except BaseException:
-        transaction.rollback()
+        Begun.end(begun.transaction)
         raise
+
+
+def _drafts_of(written: list[Any]) -> set[int]:
+    """Return which files took the chunks, as `_write` has returned it."""
+    return {int(draft) for drafts in written for draft in np.unique(drafts)}
 
 
 def _write_chunks(transaction: Delayed, array: da.Array, layout: Layout) -> da.Array:
@@ -145,22 +136,22 @@ def _write_chunks(transaction: Delayed, array: da.Array, layout: Layout) -> da.A
         Slices(array.chunks),
         layout=layout,
         chunks=tuple((1,) * n for n in array.numblocks),
-        dtype=np.uint8,
-        meta=np.empty((0,) * array.ndim, np.uint8),
+        dtype=np.int64,
+        meta=np.empty((0,) * array.ndim, np.int64),
         name=f"rawmmap-write-{dask.base.tokenize(array.name, layout, secrets.token_hex())}",
     )
     return written
 
 
 def _write(
-    block: Any, transaction: Transaction, where: tuple[slice, ...] | None, layout: Layout
-) -> npt.NDArray[np.uint8]:
-    """Write one chunk; return the smallest block that Dask can assemble."""
+    block: Any, transaction: Transaction | Begun, where: tuple[slice, ...] | None, layout: Layout
+) -> npt.NDArray[np.int64]:
+    """Write one chunk; return, as a block that Dask can assemble, which file took it."""
     part = layout if where is None else layout[where]
     with name_file(transaction.target):
         values = _check_block(block, part)
-    transaction.write(part, values)
-    return np.ones((1,) * part.ndim, np.uint8)
+    draft = transaction.write(part, values)
+    return np.full((1,) * part.ndim, draft, np.int64)
 
 
 def _check_block(block: Any, part: Layout) -> npt.NDArray[Any]:

@@ -3,6 +3,9 @@
 A lock is a hidden file beside the target on which its holder has an exclusive ``flock``. The
 system drops it when the holder dies, so a killed writer never blocks the next one; the file that
 it leaves is used and removed by the next. Locks are advisory, and held for short steps only.
+
+A forked child shares the locks of its parent, and would keep them when that is killed: it closes
+their descriptors at once.
 """
 
 from __future__ import annotations
@@ -13,17 +16,32 @@ import os
 import sys
 from collections.abc import Iterator
 
-from rawmmap.files.replace import hidden_path
+from rawmmap.files.hidden import hidden_path
+from rawmmap.files.interrupts import deferring_interrupts
 
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["locked"]
+__all__ = ["is_at", "locked", "try_lock", "unlock"]
 
 _FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
 # The folder may not be written to, or the file system has no such locks.
 _NO_FILE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
+
+_held: set[int] = set()
+
+
+def _forget() -> None:
+    """Close the descriptors of the parent's locks."""
+    for fd in _held:
+        with contextlib.suppress(OSError):
+            os.close(fd)
+    _held.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
 
 
 @contextlib.contextmanager
@@ -40,11 +58,57 @@ def locked(target: str) -> Iterator[None]:
         yield
     finally:
         # Removed while it is held: whoever waits for it notices, and takes a new one.
-        if path is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(path)
-        if fd is not None:
-            os.close(fd)
+        with deferring_interrupts():
+            if path is not None:
+                with contextlib.suppress(OSError):
+                    os.unlink(path)
+            if fd is not None:
+                unlock(fd)
+
+
+def try_lock(fd: int, *, shared: bool, wait: bool = False) -> bool:
+    """Lock an open file, alone or together with others, or return False.
+
+    Parameters
+    ----------
+    fd : int
+        Its descriptor, to be closed by `unlock`.
+    shared : bool
+        Whether others may have a shared lock, too.
+    wait : bool
+        Whether to wait for them. Then only a system without locks is a reason to return False.
+    """
+    if sys.platform == "win32":
+        return False
+    try:
+        fcntl.flock(
+            fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB)
+        )
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        return False
+    _held.add(fd)
+    return True
+
+
+def unlock(fd: int) -> None:
+    """Give a lock up, in forked children too, and close its descriptor."""
+    _held.discard(fd)
+    with contextlib.suppress(OSError):
+        if sys.platform != "win32":
+            fcntl.flock(fd, fcntl.LOCK_UN)
+    os.close(fd)
+
+
+def is_at(fd: int, path: str) -> bool:
+    """Return whether `path` still names the open file, which somebody may have removed."""
+    try:
+        return os.path.samestat(os.fstat(fd), os.stat(path))
+    except FileNotFoundError:
+        return False
 
 
 def _acquire(target: str) -> tuple[int | None, str | None]:
@@ -55,38 +119,29 @@ def _acquire(target: str) -> tuple[int | None, str | None]:
         if fd is None:
             return None, None
         try:
-            _flock(fd)
-            if removable is None or _is_at(fd, path):
+            try_lock(fd, shared=False, wait=True)
+            if removable is None or is_at(fd, path):
                 return fd, removable
         except BaseException:
-            os.close(fd)
+            unlock(fd)
             raise
-        os.close(fd)
+        unlock(fd)
 
 
 def _open(path: str, target: str) -> tuple[int | None, str | None]:
-    try:
-        return os.open(path, _FLAGS, 0o666), path
-    except OSError as error:
-        if error.errno not in _NO_FILE:
-            raise OSError(error.errno, error.strerror, target) from None
+    # A lock that another user has created may be readable only, which is enough for a lock.
+    for flags in (_FLAGS, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)):
+        try:
+            return os.open(path, flags, 0o666), path
+        except FileNotFoundError:
+            if flags == _FLAGS:
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), target) from None
+            if os.access(os.path.dirname(path), os.W_OK):
+                return _open(path, target)  # removed meanwhile
+        except OSError as error:
+            if error.errno not in _NO_FILE:
+                raise OSError(error.errno, error.strerror, target) from None
     try:
         return os.open(target, os.O_RDONLY), None
     except OSError:
         return None, None  # Whatever is wrong shows when the target is written.
-
-
-def _flock(fd: int) -> None:
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
-    except OSError as error:
-        if error.errno not in _NO_LOCKS:
-            raise
-
-
-def _is_at(fd: int, path: str) -> bool:
-    """Return whether `path` still names the open file, which the holder before may have removed."""
-    try:
-        return os.path.samestat(os.fstat(fd), os.stat(path))
-    except FileNotFoundError:
-        return False

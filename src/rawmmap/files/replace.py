@@ -3,46 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
-import secrets
-import tempfile
 from collections.abc import Iterator
+
+from rawmmap.files.hidden import draft_path
+from rawmmap.files.presence import Presence
 
 __all__ = [
     "create_draft",
-    "draft_path",
-    "hidden_path",
     "install",
     "replacing",
-    "scratch_path",
     "sync",
     "take_mode",
 ]
 
-_CREATE = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-
-
-def hidden_path(target: str, ending: str) -> str:
-    """Return the path of a hidden file beside `target`; no glob on the target's suffix finds it.
-
-    The name is short, whatever the length of the target's: the system takes 255 bytes.
-    """
-    folder, name = os.path.split(os.path.realpath(target))
-    digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
-    return os.path.join(folder, f".rawmmap-{digest}.{ending}")
-
-
-def draft_path(target: str) -> str:
-    """Return a new hidden path beside `target`."""
-    return hidden_path(target, f"{secrets.token_hex(6)}.part")
-
-
-def scratch_path(target: str) -> str:
-    """Return a new hidden path beside `target` or, if its folder is read-only, of the system's."""
-    draft = draft_path(target)
-    folder, name = os.path.split(draft)
-    return draft if os.access(folder, os.W_OK) else os.path.join(tempfile.gettempdir(), name)
+_CREATE = os.O_RDWR | os.O_CREAT
+for _name in ("O_CLOEXEC", "O_BINARY", "O_NOFOLLOW"):
+    _CREATE |= getattr(os, _name, 0)
 
 
 def create_draft(draft: str, target: str, size: int = 0) -> None:
@@ -101,11 +78,12 @@ def sync(path: str) -> None:
 def replacing(target: str) -> Iterator[str]:
     """Yield the path of an empty draft; install it at the end, or remove it after a failure."""
     draft = draft_path(target)
-    try:
-        create_draft(draft, target)
-        yield draft
-        install(draft, target)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(draft)
-        raise
+    with Presence.enter(draft):
+        try:
+            create_draft(draft, target)
+            yield draft
+            install(draft, target)
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(draft)
+            raise

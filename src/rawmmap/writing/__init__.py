@@ -10,9 +10,11 @@ between; one that is killed leaves its draft at the most.
 from __future__ import annotations
 
 from rawmmap.writing.append import Append
+from rawmmap.writing.begun import Begun
 from rawmmap.writing.draft import Draft
 from rawmmap.writing.in_place import InPlace
 from rawmmap.writing.in_place_parts import InPlaceParts
+from rawmmap.writing.into_sidecar import IntoSidecar
 from rawmmap.writing.plan import Transaction, WritePlan
 from rawmmap.writing.replace import Replace
 from rawmmap.writing.series import ReplaceSeries
@@ -21,10 +23,12 @@ from rawmmap.writing.state import ChangedFileError, State
 
 __all__ = [
     "Append",
+    "Begun",
     "ChangedFileError",
     "Draft",
     "InPlace",
     "InPlaceParts",
+    "IntoSidecar",
     "Replace",
     "ReplaceSeries",
     "State",

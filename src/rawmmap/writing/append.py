@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy.typing as npt
 
+from rawmmap.files.interrupts import deferring_interrupts
 from rawmmap.files.io import open_for_writing, reserve
 from rawmmap.files.lock import locked
+from rawmmap.files.presence import Presence
 from rawmmap.layout import Layout
 from rawmmap.sources.local import explain_errors
 from rawmmap.writing.draft import Draft
 from rawmmap.writing.positional import copy_bytes
 from rawmmap.writing.sidecars import write_text
-from rawmmap.writing.state import ChangedFileError, State
+from rawmmap.writing.state import State
 
 __all__ = ["Append", "lengthening"]
 
@@ -55,37 +56,29 @@ class Append:
         """Refuse a target that was changed since."""
         self.planned.check(self.draft.target)
 
-    def begin(self) -> None:
+    def begin(self) -> Presence:
         """Create the draft."""
         self.check()
-        self.draft.create()
+        return self.draft.create()
 
-    def write(self, layout: Layout, values: npt.NDArray[Any]) -> None:
+    def write(self, layout: Layout, values: npt.NDArray[Any]) -> int:
         """Store an array in the draft."""
-        self.draft.write(layout, values)
+        return self.draft.write(layout, values)
 
-    def commit(self) -> None:
+    def commit(self, written: Iterable[int]) -> None:
         """Lengthen the target, and replace the sidecar; after a failure it has its old length."""
         target = self.draft.target
-        with locked(target):
-            if not self.draft.exists:
-                self._check_committed()
-                return
+        with locked(target), self.draft.open() as source, contextlib.ExitStack() as stack:
+            self.draft.check(written)
             self.check()
             with lengthening(target, self.start, self.start + self.draft.size) as fd:
-                with self.draft.open() as source:
-                    copy_bytes(source, fd, self.start)
+                copy_bytes(source, fd, self.start)
                 os.fsync(fd)
+                # Not between here and the end of this block, where the file would be cut.
+                stack.enter_context(deferring_interrupts())
                 if self.text is not None:
                     write_text(target, self.text)
-        self.draft.remove()
-
-    def _check_committed(self) -> None:
-        """Accept that a scheduler has lost the result of a commit and repeats it."""
-        if os.stat(self.draft.target).st_size < self.start + self.draft.size:
-            raise ChangedFileError(
-                errno.ESTALE, "another write came between; call to_raw again", self.draft.target
-            )
+            self.draft.remove()
 
     def rollback(self) -> None:
         """Remove the draft."""

@@ -6,18 +6,22 @@ import contextlib
 import errno
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy.typing as npt
 
+from rawmmap.files.hidden import draft_path, scratch_path
 from rawmmap.files.io import open_for_writing, reserve
-from rawmmap.files.replace import create_draft, draft_path, scratch_path
+from rawmmap.files.presence import Presence
+from rawmmap.files.replace import create_draft
+from rawmmap.files.status import generation_of
 from rawmmap.layout import Layout
 from rawmmap.mapping import PAGE, map_window
 from rawmmap.sources.local import explain_errors
 from rawmmap.writing.positional import scatter
+from rawmmap.writing.state import ChangedFileError
 
 __all__ = ["Draft"]
 
@@ -60,8 +64,13 @@ class Draft:
         """Whether there is a draft: not before `create`, and no longer after `remove`."""
         return os.path.exists(self.path)
 
-    def create(self) -> None:
+    def create(self) -> Presence:
         """Create the draft, of zeros; an existing one keeps its bytes.
+
+        Returns
+        -------
+        Presence
+            What keeps other writers from taking the draft for a leftover, until it is closed.
 
         Raises
         ------
@@ -69,17 +78,38 @@ class Draft:
             If the disk has too little space, or the folder does not exist.
         """
         self._check_space()
-        with self._explain_errors(0, self.size, "reserving"):
-            try:
-                create_draft(self.path, self.target, self.size)
-            except OSError:
-                self.remove()
-                raise
+        presence = self.enter()
+        try:
+            self.create_file()
+        except BaseException:
+            self.remove()
+            presence.leave()
+            raise
+        return presence
 
-    def write(self, layout: Layout, values: npt.NDArray[Any]) -> None:
-        """Store an array where `layout` says; threads and processes may do so at the same time."""
+    def create_file(self) -> None:
+        """Create the draft as one of several, for which somebody has entered already."""
+        with self._explain_errors(0, self.size, "reserving"):
+            create_draft(self.path, self.target, self.size)
+
+    def enter(self) -> Presence:
+        """Tell other writers that this draft is being written."""
+        try:
+            permissions = os.stat(self.target).st_mode & 0o666
+        except OSError:
+            permissions = 0o666
+        return Presence.enter(self.path, permissions)
+
+    def write(self, layout: Layout, values: npt.NDArray[Any]) -> int:
+        """Store an array where `layout` says; threads and processes may do so at the same time.
+
+        Returns
+        -------
+        int
+            Which file took it, for `check`; 0 for an empty array.
+        """
         if not layout.nbytes:
-            return
+            return 0
         with self.open() as fd, self._explain_errors(*layout.extent, "writing"):
             runs = layout.runs()
             many = runs.count > _MANY and runs.length < _SHORT
@@ -87,6 +117,40 @@ class Draft:
                 self._write_mapped(fd, layout, values)
             else:
                 scatter(fd, layout, values)
+            return _identity(fd)
+
+    def identify(self) -> int:
+        """Return which file the draft is, as `write` does."""
+        with self.open() as fd:
+            return _identity(fd)
+
+    def check(self, written: Iterable[int]) -> None:
+        """Refuse a draft that is not the file into which all arrays were written.
+
+        Parameters
+        ----------
+        written : iterable of int
+            What `write` has returned for them.
+
+        Raises
+        ------
+        ChangedFileError
+            If the draft is gone, or was removed and created again in between.
+        """
+        try:
+            fd = open_for_writing(self.path)
+        except FileNotFoundError:
+            same = False
+        else:
+            same = set(written) <= {0, _identity(fd)}
+            os.close(fd)
+        if not same:
+            raise ChangedFileError(
+                errno.ESTALE,
+                "a temporary file of this write was removed, by another write or when a part of "
+                "this one failed; nothing was written, call to_raw again",
+                self.target,
+            )
 
     def _write_mapped(self, fd: int, layout: Layout, values: npt.NDArray[Any]) -> None:
         start, stop = layout.extent
@@ -135,3 +199,8 @@ class Draft:
             if error.filename != self.path:
                 raise
             raise OSError(error.errno, error.strerror, self.target) from error
+
+
+def _identity(fd: int) -> int:
+    """Return a number that this file has and one of the same name, created later, has not."""
+    return hash((os.fstat(fd).st_ino, generation_of(fd)))

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy.typing as npt
 
 from rawmmap.errors import DescriptionError
+from rawmmap.files.interrupts import deferring_interrupts
 from rawmmap.files.io import open_for_writing
 from rawmmap.files.lock import locked
+from rawmmap.files.presence import Presence
 from rawmmap.layout import Arrangement, Layout
 from rawmmap.sources import Files
-from rawmmap.sources.local import LocalFile, explain_errors
+from rawmmap.sources.local import explain_errors
 from rawmmap.writing.draft import Draft
-from rawmmap.writing.in_place import copy_elements, touch_later
+from rawmmap.writing.in_place import reserve_holes, touch_later
+from rawmmap.writing.positional import copy_elements
 from rawmmap.writing.state import State
 
 __all__ = ["InPlaceParts"]
@@ -91,31 +94,30 @@ class InPlaceParts:
         """Refuse files that were replaced since, and another sidecar."""
         self.planned.check(self.target)
 
-    def begin(self) -> None:
+    def begin(self) -> Presence:
         """Create the draft, unless a file may not be written."""
         self.check()
         for number in self._by_file():
             with open(self.files[number].url, "r+b"):
                 pass
-        self.draft.create()
+        return self.draft.create()
 
-    def write(self, layout: Layout, values: npt.NDArray[Any]) -> None:
+    def write(self, layout: Layout, values: npt.NDArray[Any]) -> int:
         """Store an array in the draft."""
-        self.draft.write(layout, values)
+        return self.draft.write(layout, values)
 
-    def commit(self) -> None:
-        """Copy the arrays into the files."""
-        with locked(self.target):
-            if not self.draft.exists:
-                return  # A scheduler has lost the result of the first commit, and repeats it.
+    def commit(self, written: Iterable[int]) -> None:
+        """Copy the arrays into the files; an interrupt waits until all of them are copied."""
+        with locked(self.target), self.draft.open() as source:
+            self.draft.check(written)
             self.check()
-            source = LocalFile.open(self.draft.path)
-            for number, moves in self._by_file().items():
-                path = self.files[number].url
-                with self._locked_too(path), _open(path, moves) as fd:
-                    for packed, part in moves:
-                        copy_elements(source, packed, fd, part)
-        self.draft.remove()
+            with deferring_interrupts():
+                for number, moves in self._by_file().items():
+                    path = self.files[number].url
+                    with self._locked_too(path), _open(path, moves) as fd:
+                        for packed, part in moves:
+                            copy_elements(source, packed, fd, part)
+                self.draft.remove()
 
     def _locked_too(self, path: str) -> contextlib.AbstractContextManager[None]:
         """Hold the lock of a file of a series; that of the target is held already."""
@@ -135,6 +137,7 @@ def _open(path: str, moves: Sequence[tuple[Layout, Layout]]) -> Iterator[int]:
     fd = open_for_writing(path)
     try:
         with explain_errors(path, start, stop, "writing"):
+            reserve_holes(fd, [part for _, part in moves])
             yield fd
             os.fsync(fd)
     finally:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy.typing as npt
 
+from rawmmap.files.presence import Presence
 from rawmmap.layout import Layout
+from rawmmap.writing.draft import Draft
 
 __all__ = ["Transaction", "WritePlan"]
 
@@ -26,17 +28,21 @@ class Transaction(Protocol):
     def target(self) -> str:
         """The file, which errors name."""
 
+    @property
+    def draft(self) -> Draft:
+        """The draft; of several, the one that is renamed last."""
+
     def check(self) -> None:
         """Refuse a target that is not as it was when this was planned."""
 
-    def begin(self) -> None:
-        """Create the draft."""
+    def begin(self) -> Presence:
+        """Create the draft; other writers leave it alone until what this returns is left."""
 
-    def write(self, layout: Layout, values: npt.NDArray[Any]) -> None:
-        """Store an array in the draft."""
+    def write(self, layout: Layout, values: npt.NDArray[Any]) -> int:
+        """Store an array in the draft; return which file that was, for `commit`."""
 
-    def commit(self) -> None:
-        """Change the target, once the draft is complete."""
+    def commit(self, written: Iterable[int]) -> None:
+        """Change the target, once all that `write` has returned for the arrays is here."""
 
     def rollback(self) -> None:
         """Remove the draft."""

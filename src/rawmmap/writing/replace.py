@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy.typing as npt
 
+from rawmmap.files.interrupts import deferring_interrupts
 from rawmmap.files.lock import locked
+from rawmmap.files.presence import Presence
 from rawmmap.files.replace import install
 from rawmmap.layout import Layout
 from rawmmap.writing.draft import Draft
 from rawmmap.writing.sidecars import check_replaceable, install_both
-from rawmmap.writing.state import ChangedFileError, State
+from rawmmap.writing.state import State
 
 __all__ = ["Replace"]
 
@@ -49,40 +52,33 @@ class Replace:
             self.keeps.check(self.draft.target, "exact")
         check_replaceable(self.draft.target, self.text)
 
-    def begin(self) -> None:
+    def begin(self) -> Presence:
         """Create the draft."""
         self.check()
-        self.draft.create()
+        return self.draft.create()
 
-    def write(self, layout: Layout, values: npt.NDArray[Any]) -> None:
+    def write(self, layout: Layout, values: npt.NDArray[Any]) -> int:
         """Store an array in the draft."""
-        self.draft.write(layout, values)
+        return self.draft.write(layout, values)
 
-    def commit(self, *, wait: bool = True) -> None:
+    def commit(self, written: Iterable[int], *, wait: bool = True) -> None:
         """Rename the draft to the target, once all of it is on disk.
 
         Parameters
         ----------
+        written : iterable of int
+            What `write` has returned.
         wait : bool
             Whether to wait for the disk; if not, and without a sidecar, the caller sees to that.
         """
         with locked(self.draft.target):
-            if not self.draft.exists:
-                self._check_committed()
-                return
+            self.draft.check(written)
             self.check()
-            if self.text is None:
-                install(self.draft.path, self.draft.target, wait=wait)
-            else:
-                install_both(self.draft.path, self.draft.target, self.text)
-
-    def _check_committed(self) -> None:
-        """Accept that a scheduler has lost the result of a commit and repeats it."""
-        target = self.draft.target
-        if not os.path.exists(target) or os.stat(target).st_size != self.draft.size:
-            raise ChangedFileError(
-                errno.ESTALE, "another write came between; call to_raw again", target
-            )
+            with deferring_interrupts():
+                if self.text is None:
+                    install(self.draft.path, self.draft.target, wait=wait)
+                else:
+                    install_both(self.draft.path, self.draft.target, self.text)
 
     def rollback(self) -> None:
         """Remove the draft."""

@@ -7,7 +7,7 @@ import os
 import secrets
 import shutil
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,13 +17,16 @@ import numpy as np
 import numpy.typing as npt
 
 from rawmmap.errors import DescriptionError
+from rawmmap.files.hidden import hidden_path
+from rawmmap.files.interrupts import deferring_interrupts
 from rawmmap.files.lock import locked
-from rawmmap.files.replace import hidden_path, sync
+from rawmmap.files.presence import Presence
+from rawmmap.files.replace import sync
 from rawmmap.layout import Layout
 from rawmmap.writing.draft import Draft
 from rawmmap.writing.replace import Replace
 from rawmmap.writing.sidecars import check_replaceable, remove_untrue, restore_text, write_text
-from rawmmap.writing.state import State
+from rawmmap.writing.state import ChangedFileError, State
 
 __all__ = ["ReplaceSeries"]
 
@@ -105,6 +108,11 @@ class ReplaceSeries:
         return self.label
 
     @property
+    def draft(self) -> Draft:
+        """The draft that is renamed last."""
+        return self._member(len(self.names) - 1).draft
+
+    @property
     def step(self) -> int:
         """Bytes from one file to the next in the layouts."""
         return max(*self.sizes, 1)
@@ -133,7 +141,10 @@ class ReplaceSeries:
     def _member(self, number: int) -> Replace:
         target = os.path.join(self.folder, self.names[number])
         size = self.sizes[number * len(self.sizes) // len(self.names)]
-        return Replace(Draft(target, hidden_path(target, f"{self.token}.part"), size))
+        # Drafts of the label, so that the next writer of the series removes them after a kill.
+        name = os.path.basename(hidden_path(self.label, f"{self.token}-{number}.part"))
+        path = os.path.join(os.path.dirname(os.path.realpath(target)), name)
+        return Replace(Draft(target, path, size))
 
     def _members(self) -> Iterator[Replace]:
         return (self._member(number) for number in range(len(self.names)))
@@ -155,16 +166,19 @@ class ReplaceSeries:
     def _text(self) -> str | None:
         return None if self.text is None else zlib.decompress(self.text).decode()
 
-    def begin(self) -> None:
+    def begin(self) -> Presence:
         """Create the drafts."""
         self.check()
         self._check_space()
+        presence = self.draft.enter()
         try:
             for member in self._members():
-                member.draft.create()
+                member.draft.create_file()
         except BaseException:
             self.rollback()
+            presence.leave()
             raise
+        return presence
 
     def _check_space(self) -> None:
         nbytes = sum(self.sizes) * (len(self.names) // len(self.sizes))
@@ -177,39 +191,44 @@ class ReplaceSeries:
                 self.folder,
             )
 
-    def write(self, layout: Layout, values: npt.NDArray[Any]) -> None:
+    def write(self, layout: Layout, values: npt.NDArray[Any]) -> int:
         """Store an array in the drafts of the files that its leading axes lead to."""
         if not layout.nbytes:
-            return
+            return 0
         for index in np.ndindex(layout.shape[: self.axes]):
             part = layout[index]
             number = part.extent[0] // self.step
             self._member(number).draft.write(
                 part.shifted(-number * self.step), np.asarray(values[index])
             )
+        # They are created and removed together.
+        return self.draft.identify()
 
-    def commit(self) -> None:
+    def commit(self, written: Iterable[int]) -> None:
         """Rename all drafts, once all of them are on disk, and replace the sidecar."""
         with locked(self.label):
-            first, *others = self._members()
-            # A scheduler may repeat a commit: then there are no drafts any more.
-            if first.draft.exists:
-                self.check()
-                self._sync()
-            text = self._text
-            replaced = text is not None and self.planned is None
-            before = remove_untrue(self.label, text or "") if replaced else None
-            try:
-                first.commit(wait=False)
-            except BaseException:
-                restore_text(self.label, before, first.draft.target)
-                raise
-            for member in others:
-                member.commit(wait=False)
-            for folder in {os.path.dirname(name) for name in self.names}:
-                sync(os.path.join(self.folder, folder))
-            if text is not None:
-                write_text(self.label, text, first.draft.target)
+            self.draft.check(written)
+            self.check()
+            self._sync()
+            with deferring_interrupts():
+                self._rename_all()
+
+    def _rename_all(self) -> None:
+        first, *others = self._members()
+        text = self._text
+        replaced = text is not None and self.planned is None
+        before = remove_untrue(self.label, text or "") if replaced else None
+        try:
+            _rename(first)
+        except BaseException:
+            restore_text(self.label, before, first.draft.target)
+            raise
+        for member in others:
+            _rename(member)
+        for folder in {os.path.dirname(name) for name in self.names}:
+            sync(os.path.join(self.folder, folder))
+        if text is not None:
+            write_text(self.label, text, first.draft.target)
 
     def _sync(self) -> None:
         """Wait until all drafts are on disk, so that hardly anything can fail later."""
@@ -222,6 +241,17 @@ class ReplaceSeries:
         """Remove the drafts."""
         for member in self._members():
             member.rollback()
+
+
+def _rename(member: Replace) -> None:
+    """Rename a draft, unless a worker that was lost has done so."""
+    target = member.draft.target
+    if member.draft.exists:
+        member.commit((), wait=False)
+    elif not os.path.exists(target) or os.stat(target).st_size != member.draft.size:
+        raise ChangedFileError(
+            errno.ESTALE, "another write came between; call to_raw again", target
+        )
 
 
 def _sync_draft(member: Replace) -> None:

@@ -15,8 +15,10 @@ import errno
 import os
 
 from rawmmap.errors import DescriptionError
+from rawmmap.files.hidden import draft_path
 from rawmmap.files.lock import locked
-from rawmmap.files.replace import create_draft, draft_path, install, sync, take_mode
+from rawmmap.files.presence import Presence
+from rawmmap.files.replace import create_draft, install, sync, take_mode
 from rawmmap.formats import sidecar
 from rawmmap.formats.sidecar.next import announce, choose, has_next
 
@@ -61,26 +63,26 @@ def check_replaceable(target: str, text: str | None) -> None:
 
 def install_both(draft: str, target: str, text: str) -> None:
     """Replace a data file by a draft, and its sidecar by `text`."""
-    real, path = os.path.realpath(target), os.path.realpath(sidecar.sidecar_path_of(target))
+    real = os.path.realpath(target)
     take_mode(draft, real)
     sync(draft)
     before = _present_text(target)
-    _replace(path, announce(before, os.stat(draft), text), draft)
+    _replace(target, announce(before, os.stat(draft), text), like=draft)
     try:
         os.replace(draft, real)
     except BaseException:
-        _restore(path, before, real)
+        _restore(target, before)
         raise
     sync(os.path.dirname(real))
-    _replace(path, text.encode(), real)
+    _replace(target, text.encode())
 
 
-def _restore(path: str, before: bytes | None, data: str) -> None:
+def _restore(target: str, before: bytes | None) -> None:
     if before is not None:
-        _replace(path, before, data)
+        _replace(target, before)
     else:
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
+            os.unlink(sidecar.sidecar_path_of(target))
 
 
 def remove_untrue(target: str, text: str) -> bytes | None:
@@ -97,7 +99,7 @@ def remove_untrue(target: str, text: str) -> bytes | None:
 def restore_text(target: str, before: bytes | None, data: str) -> None:
     """Write a sidecar again that `remove_untrue` has removed."""
     if before is not None:
-        _replace(os.path.realpath(sidecar.sidecar_path_of(target)), before, data)
+        _replace(target, before, like=data)
 
 
 def write_text(target: str, text: str, data: str | None = None) -> str:
@@ -113,14 +115,13 @@ def write_text(target: str, text: str, data: str | None = None) -> str:
         The data file whose permissions a new sidecar takes, if that is another one.
     """
     check_replaceable(target, text)
-    path = sidecar.sidecar_path_of(target)
-    _replace(path, text.encode(), target if data is None else data)
-    return path
+    _replace(target, text.encode(), like=data)
+    return sidecar.sidecar_path_of(target)
 
 
 def write_sidecar(target: str, text: str, data: str | None = None) -> str:
     """Replace the sidecar of a data file under the lock of its name, and return its path."""
-    with locked(target):
+    with Presence.enter(draft_path(target)), locked(target):
         return write_text(target, text, data)
 
 
@@ -128,10 +129,9 @@ def settle(target: str) -> None:
     """Complete what a writer that was killed between its two renames has left."""
     if not has_next(sidecar.sidecar_path_of(target)):
         return
-    with locked(target):
-        path = os.path.realpath(sidecar.sidecar_path_of(target))
-        if has_next(path):
-            _restore(path, _present_text(target), target)
+    with Presence.enter(draft_path(target)), locked(target):
+        if has_next(sidecar.sidecar_path_of(target)):
+            _restore(target, _present_text(target))
 
 
 def _present_text(target: str) -> bytes | None:
@@ -146,14 +146,19 @@ def _present_text(target: str) -> bytes | None:
     return choose(sidecar.read_bytes(path), status)
 
 
-def _replace(path: str, text: bytes, data: str) -> None:
-    """Replace a sidecar, whose permissions are kept; a new one takes those of its data file."""
-    draft = draft_path(path)
+def _replace(target: str, text: bytes, like: str | None = None) -> None:
+    """Replace a sidecar, whose permissions are kept; a new one takes those of `like` or `target`.
+
+    Its draft is one of the target, so that the next writer removes what a killed one has left.
+    """
+    path = os.path.realpath(sidecar.sidecar_path_of(target))
+    beside = os.path.dirname(path) == os.path.dirname(os.path.realpath(target))
+    draft = draft_path(target if beside else path)
     try:
-        create_draft(draft, data)
+        create_draft(draft, like or target)
         with open(draft, "r+b") as file:
             file.write(text)
-        take_mode(draft, data, 0o666)
+        take_mode(draft, like or target, 0o666)
         install(draft, path)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):

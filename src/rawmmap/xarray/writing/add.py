@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-
-from dask.delayed import Delayed, delayed
-from xarray import Variable
 
 from rawmmap.description import Description
 from rawmmap.description.arrange import arrange
 from rawmmap.formats import sidecar
-from rawmmap.layout import Layout, Values
-from rawmmap.writing import Append, Draft, State, WritePlan, write_sidecar
+from rawmmap.layout import Layout
+from rawmmap.writing import Append, Draft, IntoSidecar, WritePlan
 from rawmmap.xarray.writing.checks import check_record_axis_kept
 from rawmmap.xarray.writing.covering import check_covered, is_arranged_by_us
 from rawmmap.xarray.writing.create import describe_variable, pair_with_layouts, plan_file
@@ -28,7 +24,7 @@ __all__ = ["add"]
 _SMALL = 2**20
 
 
-def add(request: WriteRequest) -> WritePlan | Delayed:
+def add(request: WriteRequest) -> WritePlan:
     """Plan to add variables to a file, or to replace some of its variables."""
     target = request.target
     existing = Existing.open(target)
@@ -74,8 +70,8 @@ def add(request: WriteRequest) -> WritePlan | Delayed:
     return WritePlan(transaction, batches)
 
 
-def _add_values(existing: Existing, new: Encoded, whole: Description) -> Delayed:
-    """Put small variables into the sidecar of a file whose end says how long its variables are."""
+def _add_values(existing: Existing, new: Encoded, whole: Description) -> WritePlan:
+    """Plan small variables in the sidecar of a file whose end says how long its variables are."""
     inside = {n for n, placed in existing.placed.items() if isinstance(placed.data, Layout)}
     moved = sorted(inside & set(new.variables))
     nbytes = sum(v.nbytes for v in new.variables.values())
@@ -86,16 +82,12 @@ def _add_values(existing: Existing, new: Encoded, whole: Description) -> Delayed
             f"variables can be added to the sidecar only, if they are small and new: {what}; write "
             "the whole dataset to another path, with mode='w'"
         )
-    write = delayed(_write_values, pure=False)
-    return write(whole, existing.state, new.variables)  # type: ignore[no-any-return]
-
-
-def _write_values(whole: Description, before: State, new: Mapping[str, Variable]) -> None:
-    values = {name: decode_samples(variable) for name, variable in new.items()}
-    held = {
-        name: replace(describe_variable(variable), data=Values(variable.data))
-        for name, variable in values.items()
-    }
-    text = sidecar.dumps(replace(whole, variables={**whole.variables, **held}))
-    before.check(whole.path)
-    write_sidecar(whole.path, text)
+    values = {name: decode_samples(variable) for name, variable in new.variables.items()}
+    variables, end = {}, 0
+    for name, variable in values.items():
+        layout = Layout.dense(variable.dtype, variable.shape, offset=end)
+        variables[name] = replace(describe_variable(variable), data=layout)
+        end += layout.nbytes
+    draft = Draft.plan_copy(whole.path, end)
+    transaction = IntoSidecar(draft, whole, variables, existing.state)
+    return WritePlan(transaction, pair_with_layouts(values, variables))

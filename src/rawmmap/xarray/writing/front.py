@@ -45,10 +45,10 @@ def to_raw(
             ds, target, mode, append_dim, region, encoding, unlimited_dims, pattern
         )
         plan = plan_write(request)
-    return _execute(plan, compute)
+    return store(plan, compute)
 
 
-def plan_write(request: WriteRequest) -> WritePlan | Delayed:
+def plan_write(request: WriteRequest) -> WritePlan:
     """Return what will be written, and where; nothing is written yet."""
     if request.mode == "r+":
         return write_region(request)
@@ -60,13 +60,3 @@ def plan_write(request: WriteRequest) -> WritePlan | Delayed:
     if request.mode == "a" and os.path.exists(request.target):
         return add(request)
     return create(request)
-
-
-def _execute(plan: WritePlan | Delayed, compute: bool) -> Delayed | None:
-    """Write what was planned; values that go into the sidecar alone are one task, not a plan."""
-    if isinstance(plan, WritePlan):
-        return store(plan, compute)
-    if not compute:
-        return plan
-    plan.compute(scheduler="sync")
-    return None

@@ -1,0 +1,231 @@
+"""Ctrl-C and SIGTERM: what they leave is what a failure leaves, or all of the write."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import dask
+import dask.array as da
+import numpy as np
+import pytest
+import xarray as xr
+
+import rawmmap
+from rawmmap.xarray.writing.front import to_raw
+
+# All that a write does to files goes through one of these.
+CALLS = ("open", "ftruncate", "pwrite", "write", "fsync", "replace", "unlink", "close", "chmod")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def numbers() -> da.Array:
+    lazy: da.Array = da.from_array(np.arange(6.0, 10), chunks=2)
+    return lazy
+
+
+def records(lazy: Any) -> xr.Dataset:
+    return xr.Dataset({"u": ("t", lazy)})
+
+
+# What is there, and how it is changed.
+WRITES: dict[str, tuple[Callable[[Path], Any], Callable[[Any, Path, bool], Any]]] = {
+    "w": (
+        lambda path: path.write_bytes(b"old"),
+        lambda x, path, compute: rawmmap.to_raw(x, path, compute=compute),
+    ),
+    "r+": (
+        lambda path: path.write_bytes(b"old and some more"),
+        lambda x, path, compute: rawmmap.to_raw(x, path, mode="r+", offset=3, compute=compute),
+    ),
+    "dataset": (
+        lambda path: to_raw(records([1.0, 2.0]), path),
+        lambda x, path, compute: to_raw(records(x), path, compute=compute),
+    ),
+    "a": (
+        lambda path: to_raw(records([1.0, 2.0]), path),
+        lambda x, path, compute: to_raw(
+            xr.Dataset({"v": ("k", x)}), path, mode="a", compute=compute
+        ),
+    ),
+    "append": (
+        lambda path: to_raw(records([1.0, 2.0]), path),
+        lambda x, path, compute: to_raw(records(x), path, append_dim="t", compute=compute),
+    ),
+    "append records": (
+        lambda path: to_raw(records([1.0, 2.0]), path, unlimited_dims="t"),
+        lambda x, path, compute: to_raw(records(x), path, append_dim="t", compute=compute),
+    ),
+    "add values": (
+        lambda path: (
+            path.write_bytes(bytes(16)),
+            rawmmap.describe(path, dtype="f8", shape=-1, dims="t"),
+        ),
+        lambda x, path, compute: to_raw(
+            xr.Dataset({"v": ("k", x)}), path, mode="a", compute=compute
+        ),
+    ),
+    "region": (
+        lambda path: to_raw(records(np.arange(9.0)), path),
+        lambda x, path, compute: to_raw(
+            records(x), path, region={"t": slice(2, 6)}, compute=compute
+        ),
+    ),
+}
+
+
+class Interrupter:
+    """Raises a signal before the n-th call of the system."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.number = signal.SIGINT
+        self.left: int | None = None
+        for name in CALLS:
+            monkeypatch.setattr(os, name, self._wrapped(getattr(os, name)))
+
+    def _wrapped(self, function: Any) -> Any:
+        def call(*args: Any, **words: Any) -> Any:
+            if self.left is not None:
+                self.left -= 1
+                if self.left < 0:
+                    self.left = None
+                    signal.raise_signal(self.number)
+            return function(*args, **words)
+
+        return call
+
+
+def leave(number: int, frame: Any) -> None:
+    raise SystemExit(128 + number)
+
+
+@pytest.fixture
+def interrupter(monkeypatch: pytest.MonkeyPatch) -> Iterator[Interrupter]:
+    # Whatever handles them in the process that runs the tests.
+    before = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, leave)  # without, SIGTERM before the write would end the tests
+    yield Interrupter(monkeypatch)
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize(
+    ("number", "compute"),
+    [(signal.SIGINT, True), (signal.SIGINT, False), (signal.SIGTERM, True)],
+)
+@pytest.mark.parametrize("kind", WRITES)
+def test_an_interrupt_at_any_call_leaves_the_old_or_the_new_file(
+    tmp_path: Path, interrupter: Interrupter, kind: str, compute: bool, number: signal.Signals
+) -> None:
+    start, write = WRITES[kind]
+    interrupter.number = number
+    with dask.config.set(scheduler="sync"):
+        folder = tmp_path / "new"
+        folder.mkdir()
+        start(folder / "a.bin")
+        old = contents(folder)
+        write(numbers(), folder / "a.bin", True)
+        new = contents(folder)
+        assert old != new
+        outcomes = set()
+        for step in range(1000):
+            folder = tmp_path / str(step)
+            folder.mkdir()
+            start(folder / "a.bin")
+            task = None if compute else write(numbers(), folder / "a.bin", False)
+            interrupter.left = step
+            try:
+                if task is None:
+                    write(numbers(), folder / "a.bin", True)
+                else:
+                    task.compute()
+            except (KeyboardInterrupt, SystemExit):
+                left = contents(folder)
+                assert left in (old, new), step
+                outcomes.add(left == new)
+            else:
+                break
+        assert interrupter.left is not None, "every call was interrupted"
+    assert outcomes == {False, True}
+
+
+SCRIPT = """
+import signal, sys, time
+from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a parent may ignore it
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
+import dask
+from tests.writing.test_interrupts import WRITES, numbers
+path, kind, go, compute = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), sys.argv[4] == "True"
+def slow(block, block_id=None):
+    if block_id == (1,):
+        print("ready", flush=True)
+        while not go.exists():
+            time.sleep(0.01)
+    return block
+x = numbers().map_blocks(slow, dtype="f8", meta=numbers()._meta)
+with dask.config.set(scheduler="threads", num_workers=2):
+    # Start the threads: CPython does not join one that was interrupted while it was started.
+    dask.compute(*[dask.delayed(time.sleep)(0.01) for _ in range(8)])
+    task = WRITES[kind][1](x, path, compute)
+    if not compute:
+        task.compute()
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "compute", "number"),
+    [
+        ("w", True, signal.SIGTERM),
+        ("r+", False, signal.SIGTERM),
+        ("r+", True, signal.SIGINT),
+        ("dataset", False, signal.SIGINT),
+        ("append records", True, signal.SIGINT),
+        ("append", False, signal.SIGTERM),
+        ("a", True, signal.SIGINT),
+    ],
+)
+def test_an_interrupt_while_threads_write_leaves_the_old_file(
+    tmp_path: Path, kind: str, compute: bool, number: int
+) -> None:
+    folder, go = tmp_path / "data", tmp_path / "go"
+    folder.mkdir()
+    path = folder / "a.bin"
+    WRITES[kind][0](path)
+    before = contents(folder)
+    command = [sys.executable, "-c", SCRIPT, str(path), kind, str(go), str(compute)]
+    root = Path(__file__).parents[2]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(root), *sys.path])}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+    ) as writer:
+        assert writer.stdout is not None
+        assert writer.stderr is not None
+        try:
+            assert writer.stdout.readline() == b"ready\n", writer.stderr.read()
+            assert contents(folder) != before, "there is no draft"
+            writer.send_signal(number)
+            limit = time.monotonic() + 100
+            while contents(folder) != before:  # the draft goes while a chunk is still at work
+                assert time.monotonic() < limit, os.listdir(folder)
+                time.sleep(0.01)
+            go.touch()
+            errors = writer.stderr.read()
+        finally:
+            writer.kill()
+    assert contents(folder) == before
+    if number == signal.SIGTERM:
+        assert writer.returncode == 128 + number, errors
+    else:
+        assert b"KeyboardInterrupt" in errors
+        assert writer.returncode
