@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -29,14 +30,14 @@ def create(target: str) -> Path:
     return draft
 
 
-def in_child(function: object) -> int:
-    """Run a function in a forked child, which is killed after it."""
+def in_child(function: Callable[[], None]) -> int:
+    """Run a function in a forked child, which ends as it does."""
     pid = os.fork()
     if pid == 0:
         try:
-            function()  # type: ignore[operator]
+            function()
         finally:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os._exit(0)
     return os.waitpid(pid, 0)[1]
 
 
@@ -51,8 +52,9 @@ def test_one_writer_leaves_nothing_and_lists_nothing(
 
 def test_what_a_killed_writer_left_is_removed_by_the_next(tmp_path: Path, target: str) -> None:
     def write() -> None:
-        Presence.enter(draft_path(target))
-        create(target)
+        with Presence.enter(draft_path(target)):
+            create(target)
+            os.kill(os.getpid(), signal.SIGKILL)
 
     in_child(write)
     others = [create(f"{target}.json"), create(str(tmp_path / "b.bin"))]
@@ -67,7 +69,12 @@ def test_what_a_killed_writer_left_is_removed_by_the_next(tmp_path: Path, target
 def test_a_draft_of_a_living_writer_stays(tmp_path: Path, target: str) -> None:
     one, two = create(target), create(target)
     first = Presence.enter(str(one))
-    in_child(lambda: Presence.enter(str(two)))
+
+    def write() -> None:
+        with Presence.enter(str(two)):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    in_child(write)
     second = Presence.enter(draft_path(target))
     second.leave()
     assert one.exists()
@@ -77,9 +84,9 @@ def test_a_draft_of_a_living_writer_stays(tmp_path: Path, target: str) -> None:
     assert list(tmp_path.iterdir()) == [], "the last one knows"
 
 
-def test_a_handed_over_draft_stays_until_it_is_gone(tmp_path: Path, target: str) -> None:
+def test_a_draft_left_to_others_stays_until_it_is_gone(tmp_path: Path, target: str) -> None:
     draft = create(target)
-    Presence.enter(str(draft)).hand_over()
+    Presence.enter(str(draft)).leave_to_others()
     assert draft.exists()
     again = Presence.enter(str(draft))
     assert draft.exists()
@@ -88,7 +95,7 @@ def test_a_handed_over_draft_stays_until_it_is_gone(tmp_path: Path, target: str)
     assert again.has_note("done")
     assert not again.has_note("do")
     draft.unlink()
-    again.hand_over()
+    again.leave_to_others()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -107,6 +114,32 @@ def test_a_child_does_not_share_locks(target: str) -> None:
         assert min(os.listdir(os.path.dirname(target))).endswith(".lock")
     os.close(writer)
     assert os.waitpid(pid, 0)[1] == 0
+
+
+def test_a_child_does_not_leave_for_its_parent(tmp_path: Path, target: str) -> None:
+    draft = create(target)
+    held = Presence.enter(str(draft))
+    held.note("done")
+
+    def leave() -> None:
+        other = os.open(target, os.O_RDWR | os.O_CREAT)  # takes the number of what was closed
+        held.leave()
+        held.__del__()
+        os.write(other, b"open")
+
+    in_child(leave)
+    assert Path(target).read_bytes() == b"open"
+    assert held.has_note("done")
+    assert draft.exists()
+    held.leave()
+    assert not draft.exists()
+
+
+def test_what_is_forgotten_is_left(tmp_path: Path, target: str) -> None:
+    held = Presence.enter(draft_path(target))
+    assert list(tmp_path.iterdir())
+    del held
+    assert not list(tmp_path.iterdir())
 
 
 def test_without_locks_nothing_is_removed(

@@ -8,6 +8,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,15 @@ from dask.delayed import delayed
 
 import rawmmap
 from rawmmap.layout import Layout
-from rawmmap.writing import Append, Begun, ChangedFileError, Draft, InPlace, Replace, State
+from rawmmap.writing import (
+    Append,
+    ChangedFileError,
+    Draft,
+    InPlace,
+    Replace,
+    SharedTransaction,
+    State,
+)
 from rawmmap.xarray.writing.front import to_raw
 
 
@@ -69,7 +78,7 @@ def fail(begun: Any, folder: str) -> None:
 
 def and_a_failure(task: Any, folder: Path) -> Any:
     """Return what fails once the write has begun, in the same graph and not in it."""
-    begun = next(key for key in task.dask if str(key).startswith("begin"))
+    begun = next(key for key in task.dask if str(key).startswith("_begin"))
     return delayed(fail)(type(task).__mro__[1](begun, task.dask), str(folder))
 
 
@@ -94,6 +103,49 @@ def test_a_failure_elsewhere_in_the_graph_leaves_nothing(
         task.compute()
     assert set(os.listdir(tmp_path)) == set(before)
     assert contents(tmp_path) != before
+
+
+def test_a_failure_while_another_thread_begins_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begins, ends = threading.Event(), threading.Event()
+    begin, rollback = Replace.begin, SharedTransaction.rollback
+
+    def slow_begin(self: Replace) -> Any:
+        begins.set()
+        assert ends.wait(100)
+        return begin(self)
+
+    def noted_rollback(self: SharedTransaction) -> None:
+        ends.set()
+        rollback(self)
+
+    def fail(block: Any) -> Any:
+        assert begins.wait(100)
+        raise RuntimeError("no data")
+
+    monkeypatch.setattr(Replace, "begin", slow_begin)
+    monkeypatch.setattr(SharedTransaction, "rollback", noted_rollback)
+    lazy = da.map_blocks(fail, da.ones(2, chunks=1), dtype="f8", meta=np.empty(0))
+    task = rawmmap.to_raw(lazy, tmp_path / "a.bin", compute=False)
+    with dask.config.set(scheduler="threads", num_workers=2):
+        for _ in range(2):
+            with pytest.raises(RuntimeError, match="no data") as failure:
+                task.compute()
+            assert os.listdir(tmp_path) == []
+            del failure
+
+
+def test_what_was_rolled_back_begins_only_when_it_is_computed_again(tmp_path: Path) -> None:
+    shared = SharedTransaction(Replace(Draft.plan_beside(str(tmp_path / "a.bin"), 4)))
+    shared.rollback()
+    with pytest.raises(FileNotFoundError, match="has failed already"):
+        shared.begin()
+    assert os.listdir(tmp_path) == []
+    shared.allow()
+    begun = shared.begin()
+    begun.commit([begun.write(Layout.dense("u1", 4), np.arange(4, dtype="u1"))])
+    assert os.listdir(tmp_path) == ["a.bin"]
 
 
 KILLED = """
@@ -145,12 +197,12 @@ def test_a_draft_that_was_lost_in_between_is_never_committed(tmp_path: Path, num
     path.write_bytes(b"old")
     transaction = transactions(path)[number]
     halves = Layout.dense("u1", 2), Layout.dense("u1", 2, offset=2)
-    begun = Begun.begin(transaction)
+    begun = SharedTransaction(transaction).begin()
     written = [begun.write(halves[0], np.full(2, 1, "u1"))]
     os.unlink(transaction.draft.path)
     with pytest.raises(FileNotFoundError, match="has failed already"):
         begun.write(halves[1], np.full(2, 2, "u1"))
-    again = Begun.begin(transaction)  # by a scheduler that has lost the first one
+    again = SharedTransaction(transaction).begin()  # by a scheduler that has lost the first one
     written.append(again.write(halves[1], np.full(2, 2, "u1")))
     with pytest.raises(ChangedFileError, match="was removed"):
         again.commit(written)
@@ -165,11 +217,11 @@ def test_begin_and_commit_may_be_repeated_elsewhere(tmp_path: Path, number: int)
     path = tmp_path / "a.bin"
     path.write_bytes(b"old")
     transaction = transactions(path)[number]
-    here = Begun.begin(transaction)
+    here = SharedTransaction(transaction).begin()
     there = pickle.loads(pickle.dumps(here))
     written = [there.write(Layout.dense("u1", 4), np.arange(1, 5, dtype="u1"))]
     del here
-    again = Begun.begin(transaction)
+    again = SharedTransaction(transaction).begin()
     there.commit(written)
     expected = path.read_bytes()
     assert expected.endswith(bytes([1, 2, 3, 4]))

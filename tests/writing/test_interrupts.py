@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -25,7 +26,11 @@ CALLS = ("open", "ftruncate", "pwrite", "write", "fsync", "replace", "unlink", "
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    result = {}
+    for path in folder.iterdir():
+        with contextlib.suppress(FileNotFoundError):  # removed by another process meanwhile
+            result[path.name] = path.read_bytes()
+    return result
 
 
 def numbers() -> da.Array:
@@ -35,6 +40,14 @@ def numbers() -> da.Array:
 
 def records(lazy: Any) -> xr.Dataset:
     return xr.Dataset({"u": ("t", lazy)})
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Wait for something that another process does; a generous limit, not a measure."""
+    limit = time.monotonic() + 100
+    while not condition():
+        assert time.monotonic() < limit
+        time.sleep(0.01)
 
 
 # What is there, and how it is changed.
@@ -213,12 +226,9 @@ def test_an_interrupt_while_threads_write_leaves_the_old_file(
         assert writer.stderr is not None
         try:
             assert writer.stdout.readline() == b"ready\n", writer.stderr.read()
-            assert contents(folder) != before, "there is no draft"
+            wait_for(lambda: contents(folder) != before)  # a chunk may come before the draft
             writer.send_signal(number)
-            limit = time.monotonic() + 100
-            while contents(folder) != before:  # the draft goes while a chunk is still at work
-                assert time.monotonic() < limit, os.listdir(folder)
-                time.sleep(0.01)
+            wait_for(lambda: contents(folder) == before)  # while that chunk is still at work
             go.touch()
             errors = writer.stderr.read()
         finally:

@@ -19,7 +19,7 @@ from rawmmap.dask.reading import Slices
 from rawmmap.errors import name_file
 from rawmmap.files.interrupts import deferring_interrupts, raising_on_sigterm
 from rawmmap.layout import Layout
-from rawmmap.writing import Begun, Transaction, WritePlan
+from rawmmap.writing import OpenTransaction, SharedTransaction, Transaction, WritePlan
 
 __all__ = ["check_unmasked", "refuse_masked", "store"]
 
@@ -27,16 +27,17 @@ __all__ = ["check_unmasked", "refuse_masked", "store"]
 class DelayedWrite(Delayed):
     """A delayed write that rolls back if its own `compute` fails."""
 
-    __slots__ = ("_transaction",)
+    __slots__ = ("_shared",)
 
-    def __init__(self, committed: Delayed, transaction: Transaction) -> None:
+    def __init__(self, committed: Delayed, shared: SharedTransaction) -> None:
         super().__init__(committed.key, committed.dask)  # type: ignore[no-untyped-call]
-        self._transaction = transaction
+        self._shared = shared
 
     def compute(self, **keywords: Any) -> None:
         """Write the file; `keywords` as for ``dask.compute``."""
-        self._transaction.check()
-        with _roll_back_on_failure(self._transaction):
+        self._shared.transaction.check()
+        self._shared.allow()
+        with _rolling_back(self._shared):
             super().compute(**keywords)  # type: ignore[no-untyped-call]
 
 
@@ -58,7 +59,7 @@ def store(plan: WritePlan, compute: bool) -> Delayed | None:
     if not compute:
         return _store_later(plan)
     plan.transaction.check()
-    with _roll_back_on_failure(plan.transaction):
+    with _rolling_back(plan.transaction):
         _store_now(plan)
     return None
 
@@ -82,8 +83,8 @@ def _store_now(plan: WritePlan) -> None:
 
 def _store_later(plan: WritePlan) -> DelayedWrite:
     transaction, batches = plan
-    shared = delayed(transaction, pure=False, traverse=False)
-    begun = delayed(Begun.begin, pure=False)(shared)
+    shared = SharedTransaction(transaction)
+    begun = delayed(_begin, pure=False)(delayed(shared, pure=False, traverse=False))
     written: list[Any] = [
         _write_chunks(begun, array, layout)
         if isinstance(array, da.Array)
@@ -96,11 +97,11 @@ def _store_later(plan: WritePlan) -> DelayedWrite:
     graph = HighLevelGraph.from_collections(
         name, {name: (_commit, begun.key, chunks)}, dependencies=[begun, *written]
     )
-    return DelayedWrite(Delayed(name, graph), transaction)
+    return DelayedWrite(Delayed(name, graph), shared)
 
 
 @contextlib.contextmanager
-def _roll_back_on_failure(transaction: Transaction) -> Iterator[None]:
+def _rolling_back(transaction: Transaction | SharedTransaction) -> Iterator[None]:
     """Roll back the transaction after a failure, an interrupt or a SIGTERM.
 
     Tasks that are still running write to a draft whose name has been removed.
@@ -110,15 +111,19 @@ def _roll_back_on_failure(transaction: Transaction) -> Iterator[None]:
             yield
     except BaseException:
         with deferring_interrupts():
-            Begun.end(transaction)
+            transaction.rollback()
         raise
 
 
-def _commit(begun: Begun, written: list[Any]) -> None:
+def _begin(shared: SharedTransaction) -> OpenTransaction:
+    return shared.begin()
+
+
+def _commit(begun: OpenTransaction, written: list[Any]) -> None:
     try:
         begun.commit(_drafts_of(written))
     except BaseException:
-        Begun.end(begun.transaction)
+        begun.rollback()
         raise
 
 
@@ -144,7 +149,10 @@ def _write_chunks(transaction: Delayed, array: da.Array, layout: Layout) -> da.A
 
 
 def _write(
-    block: Any, transaction: Transaction | Begun, where: tuple[slice, ...] | None, layout: Layout
+    block: Any,
+    transaction: Transaction | OpenTransaction,
+    where: tuple[slice, ...] | None,
+    layout: Layout,
 ) -> npt.NDArray[np.int64]:
     """Write one chunk; return, as a block that Dask can assemble, which file took it."""
     part = layout if where is None else layout[where]

@@ -50,7 +50,8 @@ def deferring_interrupts() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        for number in caught:
+        # SIGTERM first: what the first one raises is all that the caller sees.
+        for number in sorted(caught, reverse=True):
             signal.raise_signal(number)
 
 

@@ -18,16 +18,17 @@ from collections.abc import Iterator
 
 from rawmmap.files.hidden import hidden_path
 from rawmmap.files.interrupts import deferring_interrupts
+from rawmmap.files.io import CREATING, READING, open_for_reading
 
 if sys.platform != "win32":
     import fcntl
 
 __all__ = ["is_at", "locked", "try_lock", "unlock"]
 
-_FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
 # The folder may not be written to, or the file system has no such locks.
 _NO_FILE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
-_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
+# Over NFS an exclusive lock needs a file that is open for writing (EBADF).
+_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF})
 
 _held: set[int] = set()
 
@@ -130,11 +131,11 @@ def _acquire(target: str) -> tuple[int | None, str | None]:
 
 def _open(path: str, target: str) -> tuple[int | None, str | None]:
     # A lock that another user has created may be readable only, which is enough for a lock.
-    for flags in (_FLAGS, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)):
+    for flags in (CREATING, READING):
         try:
             return os.open(path, flags, 0o666), path
         except FileNotFoundError:
-            if flags == _FLAGS:
+            if flags == CREATING:
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), target) from None
             if os.access(os.path.dirname(path), os.W_OK):
                 return _open(path, target)  # removed meanwhile
@@ -142,6 +143,6 @@ def _open(path: str, target: str) -> tuple[int | None, str | None]:
             if error.errno not in _NO_FILE:
                 raise OSError(error.errno, error.strerror, target) from None
     try:
-        return os.open(target, os.O_RDONLY), None
+        return open_for_reading(target), None
     except OSError:
         return None, None  # Whatever is wrong shows when the target is written.

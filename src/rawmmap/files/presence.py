@@ -14,13 +14,12 @@ import sys
 from typing import Self
 
 from rawmmap.files.interrupts import deferring_interrupts
+from rawmmap.files.io import CREATING, open_for_reading
 from rawmmap.files.lock import is_at, try_lock, unlock
 
 __all__ = ["Presence"]
 
-_FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND
-for _name in ("O_CLOEXEC", "O_NOFOLLOW"):
-    _FLAGS |= getattr(os, _name, 0)
+_FLAGS = CREATING | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
 _ENDING = ".part"
 
 
@@ -30,16 +29,17 @@ class Presence:
     Parameters
     ----------
     draft : str
-        Path of the draft, as `rawmmap.files.replace.draft_path` makes it.
+        Path of the draft, as `rawmmap.files.hidden.draft_path` makes it.
     fd : int or None
         Descriptor with the lock; None where there are no locks.
     """
 
-    __slots__ = ("_draft", "_fd")
+    __slots__ = ("_draft", "_fd", "_process")
 
     def __init__(self, draft: str, fd: int | None) -> None:
         self._draft = draft
         self._fd = fd
+        self._process = os.getpid()
 
     @classmethod
     def enter(cls, draft: str, permissions: int = 0o666) -> Self:
@@ -52,31 +52,26 @@ class Presence:
         permissions : int
             Those of the hidden file, if it is created.
         """
-        if sys.platform == "win32":
-            return cls(draft, None)
         path = _path_of(draft)
-        while True:
+        while sys.platform != "win32":
             try:
-                fd, first = _open(path, permissions)
+                fd, created = _open(path, permissions)
             except OSError:  # the draft cannot be created either, which is for it to explain
-                return cls(draft, None)
-            try:
-                if not first and try_lock(fd, shared=False) and is_at(fd, path):
-                    _remove_drafts(path, draft)
-                locks = try_lock(fd, shared=True, wait=True)
-                if not locks and first:
+                break
+            presence = cls(draft, fd)
+            if not created and try_lock(fd, shared=False) and is_at(fd, path):
+                _remove_drafts(path, draft)
+            if not try_lock(fd, shared=True, wait=True):
+                presence._drop()
+                with contextlib.suppress(OSError):
                     os.unlink(path)
-                if locks and is_at(fd, path):
-                    presence = cls(draft, fd)
-                    if not first:
-                        presence.note("")
-                    return presence
-            except BaseException:
-                unlock(fd)
-                raise
-            unlock(fd)
-            if not locks:
-                return cls(draft, None)
+                break
+            if is_at(fd, path):
+                if not created:
+                    presence.note("")
+                return presence
+            presence._drop()
+        return cls(draft, None)
 
     def note(self, text: str) -> None:
         """Write a line into the hidden file; its last writer looks for drafts if there is any."""
@@ -92,29 +87,32 @@ class Presence:
         return text.encode() in os.pread(self._fd, size, 0).splitlines()
 
     def leave(self) -> None:
-        """Stop to write; the last one removes the hidden file, and drafts of killed writers."""
-        fd, self._fd = self._fd, None
-        if fd is None:
-            return
+        """Stop writing; the last one removes the hidden file, and drafts of killed writers."""
+        if self._fd is None or self._process != os.getpid():
+            return  # a forked child has a copy, whose descriptor was closed
         path = _path_of(self._draft)
         try:
-            if try_lock(fd, shared=False) and is_at(fd, path):
-                if os.fstat(fd).st_size:
+            if try_lock(self._fd, shared=False) and is_at(self._fd, path):
+                if os.fstat(self._fd).st_size:
                     _remove_drafts(path)
                 os.unlink(path)
         except OSError:
             pass  # of another user, whose turn it is then
         finally:
-            unlock(fd)
+            self._drop()
 
-    def hand_over(self) -> None:
-        """Stop to write a draft that others still write to, though they may not have entered."""
+    def leave_to_others(self) -> None:
+        """Stop writing a draft that others still write to, though they may not have entered."""
         if os.path.exists(self._draft):
-            fd, self._fd = self._fd, None
-            if fd is not None:
-                unlock(fd)
+            self._drop()
         else:
             self.leave()
+
+    def _drop(self) -> None:
+        """Give the lock up."""
+        fd, self._fd = self._fd, None
+        if fd is not None and self._process == os.getpid():
+            unlock(fd)
 
     def __enter__(self) -> Self:
         return self
@@ -122,6 +120,9 @@ class Presence:
     def __exit__(self, *_: object) -> None:
         with deferring_interrupts():
             self.leave()
+
+    def __del__(self) -> None:
+        self.leave()  # after an interrupt that came before whoever entered had this
 
 
 def _open(path: str, permissions: int) -> tuple[int, bool]:
@@ -133,7 +134,7 @@ def _open(path: str, permissions: int) -> tuple[int, bool]:
     try:
         return os.open(path, _FLAGS, permissions), False
     except PermissionError:  # another user's, which can be locked all the same
-        return os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)), False
+        return open_for_reading(path), False
 
 
 def _path_of(draft: str) -> str:

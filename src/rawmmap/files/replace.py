@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 
 from rawmmap.files.hidden import draft_path
+from rawmmap.files.io import CREATING
 from rawmmap.files.presence import Presence
 
 __all__ = [
@@ -17,9 +18,7 @@ __all__ = [
     "take_mode",
 ]
 
-_CREATE = os.O_RDWR | os.O_CREAT
-for _name in ("O_CLOEXEC", "O_BINARY", "O_NOFOLLOW"):
-    _CREATE |= getattr(os, _name, 0)
+_CREATE = CREATING | getattr(os, "O_NOFOLLOW", 0)
 
 
 def create_draft(draft: str, target: str, size: int = 0) -> None:

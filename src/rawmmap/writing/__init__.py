@@ -10,7 +10,6 @@ between; one that is killed leaves its draft at the most.
 from __future__ import annotations
 
 from rawmmap.writing.append import Append
-from rawmmap.writing.begun import Begun
 from rawmmap.writing.draft import Draft
 from rawmmap.writing.in_place import InPlace
 from rawmmap.writing.in_place_parts import InPlaceParts
@@ -18,19 +17,21 @@ from rawmmap.writing.into_sidecar import IntoSidecar
 from rawmmap.writing.plan import Transaction, WritePlan
 from rawmmap.writing.replace import Replace
 from rawmmap.writing.series import ReplaceSeries
+from rawmmap.writing.shared import OpenTransaction, SharedTransaction
 from rawmmap.writing.sidecars import settle, write_sidecar
 from rawmmap.writing.state import ChangedFileError, State
 
 __all__ = [
     "Append",
-    "Begun",
     "ChangedFileError",
     "Draft",
     "InPlace",
     "InPlaceParts",
     "IntoSidecar",
+    "OpenTransaction",
     "Replace",
     "ReplaceSeries",
+    "SharedTransaction",
     "State",
     "Transaction",
     "WritePlan",

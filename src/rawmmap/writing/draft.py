@@ -70,7 +70,7 @@ class Draft:
         Returns
         -------
         Presence
-            What keeps other writers from taking the draft for a leftover, until it is closed.
+            What keeps other writers from taking the draft for a leftover.
 
         Raises
         ------
@@ -203,4 +203,5 @@ class Draft:
 
 def _identity(fd: int) -> int:
     """Return a number that this file has and one of the same name, created later, has not."""
-    return hash((os.fstat(fd).st_ino, generation_of(fd)))
+    # Not of None, whose hash another process does not share before Python 3.12.
+    return hash((os.fstat(fd).st_ino, generation_of(fd) or 0))
