@@ -127,7 +127,7 @@ def test_a_failure_while_another_thread_begins_leaves_nothing(
     monkeypatch.setattr(Replace, "begin", slow_begin)
     monkeypatch.setattr(SharedTransaction, "rollback", noted_rollback)
     lazy = da.map_blocks(fail, da.ones(2, chunks=1), dtype="f8", meta=np.empty(0))
-    task = rawmmap.to_raw(lazy, tmp_path / "a.bin", compute=False)
+    task: Any = rawmmap.to_raw(lazy, tmp_path / "a.bin", compute=False)
     with dask.config.set(scheduler="threads", num_workers=2):
         for _ in range(2):
             with pytest.raises(RuntimeError, match="no data") as failure:

@@ -95,28 +95,33 @@ def each_step(folder: Path, words: Any) -> None:
 
 
 def random_moments(folder: Path, rounds: int) -> None:
-    """Kill a writer that writes one version after the other, at any moment."""
+    """Kill a writer that writes one version after the other, at any moment once it has begun."""
     path = folder / "b.bin"
     version(0).rawmmap.to_raw(path)
     last = 0
-    # On a busy machine a writer may be killed before it has written anything, again and again.
-    for done in range(100 * rounds):
-        if done >= rounds and last > rounds // 10:
-            break
-        pid = forked(write_for_ever, path, last)
-        time.sleep(random.uniform(0.001, 0.05))
+    for _ in range(rounds):
+        reader, writer = os.pipe()
+        pid = forked(write_for_ever, path, last, writer)
+        os.close(writer)
+        # So many versions are written, however slowly, and then it is killed at work on the next.
+        done = last + sum(len(os.read(reader, 1)) for _ in range(random.randint(0, 2)))
+        time.sleep(random.uniform(0, 0.02))
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
+        with open(reader, "rb") as file:
+            done += len(file.read())
         number = check(path)
-        assert number >= last, (number, last)
+        assert number >= done, (number, done)
         last = number
-    assert last > rounds // 10, last
 
 
-def write_for_ever(path: Path, first: int) -> None:
+def write_for_ever(path: Path, first: int, done: int | None = None) -> None:
+    """Write one version after the other; write a byte to `done` after each."""
     while True:
         first += 1
         version(first).rawmmap.to_raw(path, unlimited_dims="t" if first % 2 else None)
+        if done is not None:
+            os.write(done, b".")
 
 
 if __name__ == "__main__":
