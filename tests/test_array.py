@@ -579,3 +579,23 @@ def test_huge_steps(tmp_path: Path, access: Any, step: int) -> None:
         np.s_[::step, [1, 3]],
     ):
         np.testing.assert_array_equal(lazy[key], array[key])
+
+
+@pytest.mark.parametrize("key", [4, (0, 9), [9], "a", 1.5, (0, 0, 0), [[True]]])
+def test_a_refused_key_names_the_file(tmp_path: Path, key: Any) -> None:
+    path = write(tmp_path / "a.raw", np.zeros((4, 3)))
+    raw = RawArray(path, "f8", (4, 3), mode="r+")
+    with pytest.raises(IndexError, match=r"a\.raw: "):
+        raw[key]
+    with pytest.raises(IndexError, match=r"a\.raw: "):
+        raw[key] = 1
+
+
+def test_what_is_not_a_path_or_a_layout(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.raw", np.zeros((4, 3)))
+    with path.open("rb") as file:
+        for url in (3, None, file):
+            with pytest.raises(TypeError, match=f"path or URL is needed, not {type(url).__name__}"):
+                RawArray(url, "f8", (4, 3))  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"a\.raw: layout must be a rawmmap\.Layout"):
+        RawArray.from_layout(path, (4, 3))  # type: ignore[arg-type]

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import fsspec
@@ -260,3 +261,61 @@ def test_a_file_that_may_not_be_read_fails_when_it_is_opened(cube: Path) -> None
                 raise AssertionError("opened")
         """
     subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True, cwd="/")
+
+
+def test_coordinates_come_from_a_keyword(cube: Path) -> None:
+    labelled = SimpleNamespace(dims=("a",), values=np.array([3, 4]), attrs={"n": 1})
+    coords = {
+        "a": labelled,
+        "b": range(6),
+        "letters": ("c", list("vwxyz"), {"long_name": "letter"}),
+        "when": np.datetime64("2024-01-02"),
+    }
+    raw = rawmmap.open(cube, **CUBE, coords=coords)
+    assert list(raw) == ["data", *coords]
+    assert raw.coords == set(coords)
+    assert raw.sizes == {"a": 2, "c": 5, "b": 6}
+    assert raw.coverage == []
+    assert (list(raw["a"].data), raw["a"].attrs) == ([3, 4], {"n": 1})
+    assert (raw["b"].dims, list(raw["b"].data)) == (("b",), [0, 1, 2, 3, 4, 5])
+    assert (raw["letters"].dims, raw["letters"].attrs) == (("c",), {"long_name": "letter"})
+    assert list(raw["letters"].data) == list("vwxyz")
+    assert raw["when"].shape == ()
+    assert raw["when"].dtype == np.dtype("M8[D]")
+    assert pickle.loads(pickle.dumps(raw))["a"].data[1] == 4
+
+
+@pytest.mark.parametrize(
+    ("coords", "kind", "text"),
+    [
+        ([1, 2], TypeError, "coords= must be a mapping"),
+        ({3: [1, 2]}, TypeError, r"coords\[3\].*strings"),
+        ({"a": (1, 2)}, TypeError, r"coords\['a'\].*\(dims, values, attrs\)"),
+        ({"a": ("a", [1, 2], "m")}, TypeError, r"coords\['a'\].*mapping"),
+        ({"a": [1, 2, 3]}, ValueError, "'a' has length 2 in 'data', but 3"),
+        ({"z": [1, 2]}, ValueError, r"\['z'\] are not dimensions.*\['a', 'b', 'c'\]"),
+        ({"data": ("a", [1, 2])}, ValueError, r"\['data'\] are both"),
+        ({"a": [[1], [2, 3]]}, ValueError, r"coords\['a'\]"),
+        ({"a": [[1, 2]]}, ValueError, r"coords\['a'\].*\(dims, values\)"),
+    ],
+)
+def test_coordinates_that_do_not_fit(cube: Path, coords: Any, kind: Any, text: str) -> None:
+    with pytest.raises(kind, match=text) as caught:
+        rawmmap.open(cube, **CUBE, coords=coords)
+    assert str(cube) in str(caught.value)
+
+
+def test_coordinates_of_a_series(tmp_path: Path) -> None:
+    for step in range(3):
+        VALUES.tofile(tmp_path / f"u-{step}.bin")
+    raw = rawmmap.open(tmp_path / "u-{step}.bin", **CUBE, coords={"run": ("step", ["p", "q", "r"])})
+    assert list(raw["run"].data) == ["p", "q", "r"]
+    assert raw["data"].shape == (3, 2, 5, 6)
+
+
+def test_variables_can_be_left_out(cube: Path) -> None:
+    both = {name: {"dtype": "<f4", "shape": 30, "dims": "x"} for name in ("u", "ux")}
+    raw = rawmmap.open(cube, variables=both, drop_variables="u", coords={"x": range(30)})
+    assert list(raw) == ["ux", "x"]
+    assert raw.coverage == [(0, 120)]
+    assert list(rawmmap.open(cube, variables=both, drop_variables=["u", "x"])) == ["ux"]

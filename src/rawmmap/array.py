@@ -28,7 +28,7 @@ from rawmmap.layout import (
 )
 from rawmmap.layout.bits import BitLayout, Packing, check_packed_strides
 from rawmmap.layout.cells import required_sizes
-from rawmmap.layout.indexing import select
+from rawmmap.layout.indexing import Selection, convert_for_assignment, select
 from rawmmap.layout.samples import Samples, parse_dtype
 from rawmmap.sources import Access, Files, name_of, open_source
 
@@ -166,10 +166,15 @@ class RawArray:
         ------
         FileNotFoundError
             If there is no such file.
+        TypeError
+            If `layout` is not a `Layout`.
         ValueError
             If the file is too short for `layout`.
         """
-        files = Files.single(open_source(*name_of(url, storage_options)))
+        url, storage_options = name_of(url, storage_options)
+        if not isinstance(layout, Layout):
+            raise TypeError(f"{url}: layout must be a rawmmap.Layout, not {layout!r}")
+        files = Files.single(open_source(url, storage_options))
         return cls.of(files, layout, None, mode, access)
 
     @classmethod
@@ -336,7 +341,7 @@ class RawArray:
         OSError
             If the file is gone, or shrank since it was opened.
         """
-        selection = select(cast("Layout", self._data), key)
+        selection = self._select(key)
         data = selection.layout
         if not selection.points:
             values = self._read_all(data)
@@ -348,6 +353,10 @@ class RawArray:
                 self._files, data, selection.points, self._access, self._samples
             )
         return selection.arrange(values)
+
+    def _select(self, key: Any) -> Selection:
+        with name_file(self.url if len(self._files) else None):
+            return select(cast("Layout", self._data), key)
 
     def _read_all(self, data: Arrangement) -> npt.NDArray[Any]:
         """Return the values of an arrangement in the files of this array."""
@@ -393,14 +402,14 @@ class RawArray:
             raise ValueError(
                 f"{self.url}: the array was opened with mode='r'; open it with mode='r+' to write"
             )
-        selection = select(cast("Layout", self._data), key)
+        selection = self._select(key)
         with name_file(self.url):
             dtype = selection.layout.dtype
             if self._samples is not None:
                 _check_writable(self._samples)
                 dtype = dtype if dtype.names else self._samples.dtype
             stored = selection.to_stored_order(
-                _convert_for_assignment(values, dtype, selection.ndim)
+                convert_for_assignment(values, dtype, selection.ndim)
             )
             if self._samples is not None and not dtype.names:
                 stored = self._samples.encode(stored)
@@ -457,25 +466,6 @@ def _check_options(mode: str, access: str) -> None:
         raise ValueError(f"mode must be 'r' or 'r+', not {mode!r}")
     if access not in get_args(Access):
         raise ValueError(f"access must be one of {get_args(Access)}, not {access!r}")
-
-
-def _convert_for_assignment(values: Any, dtype: np.dtype[Any], ndim: int) -> npt.NDArray[Any]:
-    """Return values of `dtype`, converted by the rules of assignment to an array of `ndim` axes."""
-    if isinstance(values, np.ma.MaskedArray):
-        raise TypeError(
-            "a masked array cannot be written, since a flat file cannot keep its mask: fill it "
-            "first, by values.filled(value)"
-        )
-    if isinstance(values, np.ndarray):
-        array = values.astype(dtype, copy=False)
-        while array.ndim > ndim and array.shape[0] == 1:
-            array = array[0]  # NumPy drops leading axes of length 1 of arrays
-        return array
-    if dtype.names is not None:
-        return np.asarray(values, dtype)
-    array = np.empty(np.shape(values), dtype)
-    array[...] = values
-    return array
 
 
 def _check_writable(samples: Samples) -> None:

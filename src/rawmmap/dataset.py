@@ -7,12 +7,13 @@ enough.
 
 from __future__ import annotations
 
+import copy
 import errno
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,7 @@ from rawmmap.array import RawArray
 from rawmmap.bars import Chunks, draw_files
 from rawmmap.description import Description, Keywords
 from rawmmap.description import Variable as DescribedVariable
+from rawmmap.description.coord_keywords import add_coords
 from rawmmap.description.keyword_types import suggest
 from rawmmap.description.patterns import Pattern
 from rawmmap.description.series import Series
@@ -47,6 +49,16 @@ __all__ = [
 
 # A file may be replaced while it is opened, but hardly so often in a row.
 _TRIES = 100
+_KEYWORDS = (
+    *Keywords.names(),
+    "coords",
+    "format",
+    "access",
+    "storage_options",
+    "drop_variables",
+    "missing",
+    "fill_value",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +224,25 @@ class RawDataset(Mapping[str, Variable]):
             member = self.template.resolve(size)  # the first file may be longer than others
         return find_uncovered(_layouts(member), size)
 
+    def with_coords(self, coords: Mapping[str, Any]) -> Self:
+        """Return the dataset with further coordinates, whose values it holds.
+
+        Parameters
+        ----------
+        coords : mapping
+            Coordinates by name: values, ``(dims, values)``, ``(dims, values, attrs)``, or whatever
+            has `dims`, `values` and `attrs`.
+
+        Raises
+        ------
+        DescriptionError
+            If one has the name of a variable, or dimensions that do not fit those of the variables.
+        """
+        result = copy.copy(self)
+        kept = add_coords(replace(self.description, path=self.title), coords).without(self.dropped)
+        result.description = replace(kept, path=self.description.path)
+        return result
+
     def dims(self, name: str) -> tuple[str, ...]:
         """Return the names of the axes of a variable."""
         return self.description.variables[name].dims
@@ -312,6 +343,8 @@ def open(  # noqa: A001 - as the builtin, it opens a file
     format: str | None = None,
     access: Access = "auto",
     storage_options: Mapping[str, Any] | None = None,
+    drop_variables: str | Iterable[str] | None = None,
+    coords: Mapping[str, Any] | None = None,
     missing: Literal["raise", "fill"] = "raise",
     fill_value: Any = None,
     **keywords: Any,
@@ -330,6 +363,11 @@ def open(  # noqa: A001 - as the builtin, it opens a file
         How elements are read; as for `RawArray`.
     storage_options : mapping, optional
         Options for fsspec, for URLs.
+    drop_variables : str or iterable of str, optional
+        Variables to leave out, by the names that the dataset shows.
+    coords : mapping, optional
+        Coordinates by name: values, ``(dims, values)``, ``(dims, values, attrs)``, or whatever has
+        `dims`, `values` and `attrs`. They are shown as they are.
     missing : {"raise", "fill"}
         What happens where files of a series are missing.
     fill_value : object, optional
@@ -372,11 +410,11 @@ def open(  # noqa: A001 - as the builtin, it opens a file
     """
     described = Keywords.take_from(keywords)
     if keywords:
-        known = (*Keywords.names(), "format", "access", "storage_options", "missing", "fill_value")
-        raise TypeError(f"{format_path(path)}: {suggest(next(iter(keywords)), known)}")
-    return open_described(
-        path, described, format, access, storage_options, None, missing, fill_value
+        raise TypeError(f"{format_path(path)}: {suggest(next(iter(keywords)), _KEYWORDS)}")
+    raw = open_described(
+        path, described, format, access, storage_options, drop_variables, missing, fill_value
     )
+    return raw if coords is None else raw.with_coords(coords)
 
 
 def open_described(

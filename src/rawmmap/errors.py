@@ -13,6 +13,7 @@ from contextlib import contextmanager
 __all__ = [
     "DescriptionError",
     "RawmmapError",
+    "ReadOnlyShortFileError",
     "ShortFileError",
     "ShrunkFileError",
     "add_file_name",
@@ -103,6 +104,34 @@ class ShortFileError(RawmmapError, ValueError):
             f"{self.path}: {self.needed} bytes are needed, but the file has {self.size} "
             f"({self.needed - self.size} too few): {self.hint}"
         )
+
+
+class ReadOnlyShortFileError(PermissionError, ShortFileError):
+    """A file is too short for a map of it, and may not be written, so that it cannot grow.
+
+    Parameters
+    ----------
+    path : str or None
+        The file, where its name is known.
+    needed, size : int
+        Bytes that the map needs, and bytes that the file has.
+    hint : str
+        What the caller can do about it.
+    """
+
+    def __init__(self, path: str | None, needed: int, size: int, hint: str) -> None:
+        OSError.__init__(
+            self, errno.EACCES, f"{needed} bytes are needed and the file has {size}; {hint}", path
+        )
+        self.path, self.needed, self.size = path or "the file", needed, size
+        self.hint = hint
+
+    __str__ = OSError.__str__
+
+    def __reduce__(
+        self,
+    ) -> tuple[type[ReadOnlyShortFileError], tuple[str | None, int, int, str]]:
+        return type(self), (self.filename, self.needed, self.size, self.hint)
 
 
 class ShrunkFileError(RawmmapError, OSError):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,22 +12,23 @@ import numpy.typing as npt
 
 from rawmmap.array import RawArray
 from rawmmap.dataset import open_described
-from rawmmap.description import Description, Keywords, Variable
+from rawmmap.description import Keywords
+from rawmmap.description.coord_keywords import add_coords
 from rawmmap.description.keyword_types import suggest
-from rawmmap.description.model import check_lengths
-from rawmmap.errors import DescriptionError
 from rawmmap.formats.described_file import DescribedFile
 from rawmmap.formats.envi.writer import write_envi
 from rawmmap.formats.hdf5.writer import load_h5py, write_hdf5
 from rawmmap.formats.kerchunk import make_references
 from rawmmap.formats.npy.writer import write_npy
 from rawmmap.formats.vrt.writer import write_vrt
-from rawmmap.layout import Arrangement, Values
+from rawmmap.layout import Arrangement
 from rawmmap.layout.bits import BitLayout
 from rawmmap.layout.samples import native
 from rawmmap.sources import Files, local_path, name_of
 
 __all__ = ["to_envi", "to_hdf5", "to_kerchunk", "to_npy", "to_vrt"]
+
+_KEYWORDS = (*Keywords.names(), "coords", "format")
 
 
 def to_envi(
@@ -315,12 +315,11 @@ def to_kerchunk(
         )
     described = Keywords.take_from(keywords)
     if keywords:
-        raise TypeError(f"{name}: {suggest(next(iter(keywords)), Keywords.names())}")
+        raise TypeError(f"{name}: {suggest(next(iter(keywords)), _KEYWORDS)}")
     raw = open_described(
         path, described, format, "auto", storage_options, drop_variables, missing, fill_value
     )
-    description = _with_coords(raw.description, coords or {})
-    check_lengths(raw.path, description.variables)
+    description = raw.description if coords is None else add_coords(raw.description, coords)
     labels = [
         name
         for name, variable in description.variables.items()
@@ -423,7 +422,7 @@ def open_for_export(
         )
     raw = open_described(name, Keywords.take_from(words), words.pop("format", None))
     if words:
-        raise TypeError(f"{name}: {suggest(next(iter(words)), Keywords.names())}")
+        raise TypeError(f"{name}: {suggest(next(iter(words)), _KEYWORDS)}")
     coded = [
         key
         for key, variable in raw.description.variables.items()
@@ -434,46 +433,10 @@ def open_for_export(
             f"{raw.path}: {coded} hold samples that have to be decoded, which other programs are "
             "not told; write the values to a file of their own and export that"
         )
-    description = _with_coords(raw.description, coords or {})
-    check_lengths(raw.path, description.variables)
+    description = raw.description if coords is None else add_coords(raw.description, coords)
 
     def read(data: Arrangement) -> npt.NDArray[Any]:
         files = Files.single(raw.source)
         return np.asarray(RawArray.of(files, data, native(data.dtype)))
 
     return DescribedFile(description, read)
-
-
-def _with_coords(description: Description, coords: Mapping[str, Any]) -> Description:
-    twice = sorted(set(coords) & set(description.variables))
-    if twice:
-        raise DescriptionError(f"{description.path}: {twice} are both variables and coords=")
-    inline = {name: _inline(name, given) for name, given in coords.items()}
-    return replace(
-        description,
-        variables={**description.variables, **inline},
-        coords=description.coords | set(inline),
-    )
-
-
-def _inline(name: str, given: Any) -> Variable:
-    dims: Any = None
-    attrs: Mapping[str, Any] = {}
-    values = given
-    if isinstance(given, tuple):
-        dims, values, *rest = given
-        attrs = rest[0] if rest else attrs
-    elif hasattr(given, "dims"):
-        dims, values, attrs = given.dims, given.values, given.attrs
-    array = np.asarray(values)
-    if array.dtype.hasobject or array.dtype.kind == "T":
-        array = array.astype("U")
-    if dims is None:
-        dims = (name,) * array.ndim
-    names = (dims,) if isinstance(dims, str) else tuple(map(str, dims))
-    if len(names) != array.ndim or len(set(names)) < len(names):
-        raise DescriptionError(
-            f"coordinate {name!r} has {array.ndim} axes of shape {array.shape}, but dims {names}; "
-            "give it as (dims, values)"
-        )
-    return Variable(names, Values(array), dict(attrs))

@@ -313,3 +313,11 @@ def test_an_unreadable_page_is_an_error_of_flush(
     with pytest.raises(OSError, match="cannot write mapped pages: Input/output") as caught:
         rawmmap.flush(rawmmap.mmap(pages, mode="r+"))
     assert caught.value.filename == str(pages)
+
+
+@pytest.mark.parametrize("advice", ["often", None, []])
+def test_unknown_advice_names_the_file(pages: Path, advice: Any) -> None:
+    a = rawmmap.mmap(pages)
+    with pytest.raises(ValueError, match="is not one of normal, random") as caught:
+        rawmmap.advise(a, advice)
+    assert str(pages) in str(caught.value)

@@ -333,3 +333,21 @@ def test_another_program_wrote_it(tmp_path: Path) -> None:
     subprocess.run(["sh", "-c", "printf '\\1\\2\\3\\4' > out"], cwd=tmp_path, check=True)
     a = rawmmap.mmap(tmp_path / "out", ">u2")
     np.testing.assert_array_equal(a, [0x0102, 0x0304])
+
+
+@pytest.mark.parametrize("keyword", ["order", "mode", "grow", "shared"])
+@pytest.mark.parametrize("value", [[], {}, "x", 2])
+def test_a_keyword_of_another_kind_is_named(counted: Path, keyword: str, value: Any) -> None:
+    keywords: dict[str, Any] = {keyword: value}
+    with pytest.raises(ValueError, match=f"{keyword} must be") as caught:
+        rawmmap.mmap(counted, "u1", 3, **keywords)
+    assert str(counted) in str(caught.value)
+    assert repr(value) in str(caught.value)
+    if keyword in ("order", "shared"):
+        with pytest.raises(ValueError, match=f"anonymous memory: {keyword} must be"):
+            rawmmap.anonymous("u1", 3, **keywords)
+
+
+def test_an_empty_array_that_numpy_cannot_make(counted: Path) -> None:
+    with pytest.raises(ValueError, match=r"dtype uint8 and shape \(0, 4611686018427387904, 4\)"):
+        rawmmap.mmap(counted, "u1", (0, 2**62, 4))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import pickle
 import resource
 from pathlib import Path
 from typing import Any
@@ -401,3 +402,26 @@ def test_interrupts_do_not_leave_half_a_file(
 
 def test_the_limits_of_this_process_are_untouched() -> None:
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY
+
+
+@pytest.mark.parametrize("opened", [False, True])
+def test_a_short_file_without_write_access_is_both_errors(counted: Path, opened: bool) -> None:
+    with counted.open("rb") as file, pytest.raises(PermissionError) as caught:
+        rawmmap.mmap(file if opened else counted, "u1", 300, 5)
+    error = pickle.loads(pickle.dumps(caught.value))
+    for each in (caught.value, error):
+        assert isinstance(each, PermissionError)
+        assert isinstance(each, rawmmap.ShortFileError)
+        assert isinstance(each, ValueError)
+        assert (each.needed, each.size, each.errno) == (305, 240, errno.EACCES)
+        assert each.filename == each.path == str(counted)
+        for word in ("305 bytes", "240", "mode='r+'", repr(str(counted))):
+            assert word in str(each)
+    assert counted.stat().st_size == 240
+
+
+@pytest.mark.parametrize(("mode", "way"), [("r", "mode='r\\+' and"), ("r+", "pass")])
+def test_a_hint_leads_to_a_longer_file(counted: Path, mode: Any, way: str) -> None:
+    with pytest.raises(rawmmap.ShortFileError, match=f"{way} grow=True") as caught:
+        rawmmap.mmap(counted, "u1", 300, mode=mode, grow=False)
+    assert not isinstance(caught.value, PermissionError)

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from rawmmap.layout.strided import Layout
 
-__all__ = ["Selection", "select"]
+__all__ = ["Selection", "convert_for_assignment", "select"]
 
 _BASIC = (slice, int, type(None), type(Ellipsis))
 
@@ -240,3 +240,22 @@ def _normalize_positions(
         raise IndexError(f"index {worst} is out of bounds for axis {axis} with size {n}")
     positions = array.astype(np.intp)
     return np.where(positions < 0, positions + n, positions)
+
+
+def convert_for_assignment(values: Any, dtype: np.dtype[Any], ndim: int) -> npt.NDArray[Any]:
+    """Return values of `dtype`, converted by the rules of assignment to an array of `ndim` axes."""
+    if isinstance(values, np.ma.MaskedArray):
+        raise TypeError(
+            "a masked array cannot be written, since a flat file cannot keep its mask: fill it "
+            "first, by values.filled(value)"
+        )
+    if isinstance(values, np.ndarray):
+        array = values.astype(dtype, copy=False)
+        while array.ndim > ndim and array.shape[0] == 1:
+            array = array[0]  # NumPy drops leading axes of length 1 of arrays
+        return array
+    if dtype.names is not None:
+        return np.asarray(values, dtype)
+    array = np.empty(np.shape(values), dtype)
+    array[...] = values
+    return array

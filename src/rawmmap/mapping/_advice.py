@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rawmmap.errors import name_file
 from rawmmap.layout import Layout
 from rawmmap.layout.pages import round_down, round_up
 from rawmmap.mapping import _system
@@ -128,15 +129,15 @@ def advise(array: Any, advice: str) -> None:
     >>> rawmmap.advise(a, "random")
     """
     window, view = _find_window(array)
-    if window is None:
+    info = None if window is None else info_of(window)
+    with name_file(None if info is None else info.name):
         _system.check_advice(advice)
+    if window is None or info is None:
         return
-    info = info_of(window)
     if advice == "populate_write":
         _check_writable(info)
     base = _address(np.frombuffer(window, _BYTE))
     try:
-        _system.check_advice(advice)
         for start, stop in _page_ranges(view, base):
             _system.advise(
                 base + start, stop - start, advice, keep=not info.shared and not info.anonymous

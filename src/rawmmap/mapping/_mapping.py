@@ -14,7 +14,7 @@ from rawmmap.drawing import Drawing, draw_file, make_edges
 from rawmmap.errors import add_file_name
 from rawmmap.files import grow
 from rawmmap.files.opening import File, absolute_path, open_again
-from rawmmap.layout import Layout, as_shape
+from rawmmap.layout import Layout
 from rawmmap.layout.pages import window as window_range
 from rawmmap.mapping._advice import (
     advise,
@@ -23,7 +23,8 @@ from rawmmap.mapping._advice import (
     not_mapped_error,
     resident,
 )
-from rawmmap.mapping._mmap import Mode, Shape, bind, check_nbytes, empty_array
+from rawmmap.mapping._arguments import Shape, as_counts, check_nbytes
+from rawmmap.mapping._mmap import Mode, bind, empty_array
 from rawmmap.mapping._page_cache import resident_shares
 from rawmmap.mapping._system import GRANULARITY
 from rawmmap.mapping._window import (
@@ -308,7 +309,7 @@ class Mapping:
 
 
 def _check_resize(info: MapInfo, shape: Shape) -> tuple[int, ...]:
-    counts = as_shape(shape)
+    counts = as_counts(shape)
     if len(counts) != len(info.shape):
         raise ValueError(
             f"the mapping has {len(info.shape)} axes, {info.shape}, and shape {counts} has "

@@ -8,27 +8,34 @@ import mmap as _mmap
 import operator
 import os
 import sys
-from collections.abc import Sequence
 from stat import S_ISREG
-from typing import Any, Literal, SupportsIndex, TypeGuard
+from typing import Any, Literal, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
 
-from rawmmap.errors import ShortFileError, add_file_name, name_file
+from rawmmap.errors import ReadOnlyShortFileError, ShortFileError, add_file_name, name_file
 from rawmmap.files import grow
 from rawmmap.files.opening import (
-    MODES,
     File,
     OpenFile,
-    check_regular,
     name_of,
     not_regular_error,
     open_file,
     remove_if_empty,
 )
-from rawmmap.layout import MAX_BYTES, Layout, as_shape, infer_shape
+from rawmmap.layout import MAX_BYTES, infer_shape
 from rawmmap.layout.samples import mappable_dtype
+from rawmmap.mapping._arguments import (
+    Shape,
+    as_counts,
+    as_integer,
+    check_emptying,
+    check_keywords,
+    check_nbytes,
+    check_numbers,
+    positional_error,
+)
 from rawmmap.mapping._system import GRANULARITY
 from rawmmap.mapping._window import (
     EMPTY,
@@ -42,29 +49,13 @@ from rawmmap.mapping._window import (
     register,
 )
 
-__all__ = ["Mode", "Shape", "anonymous", "bind", "check_nbytes", "empty_array", "mmap"]
+__all__ = ["Mode", "anonymous", "bind", "empty_array", "mmap"]
 
-Shape = SupportsIndex | Sequence[SupportsIndex]
 Mode = Literal["r", "r+", "w+", "c"]
 BoundArray = tuple[npt.NDArray[Any], Window | None, MapInfo]
 
 _REST = (-1,)
-_ORDERS = frozenset({"C", "F"})
-_READING = frozenset({"r", "c"})
-_GROWS = frozenset({True, False, "sparse"})
-# The modes of numpy.memmap, and ours.
-_MEMMAP_MODES = {
-    "r": "r",
-    "r+": "r+",
-    "w+": "w+",
-    "c": "c",
-    "readonly": "r",
-    "readwrite": "r+",
-    "write": "w+",
-    "copyonwrite": "c",
-}
-# NumPy 1 has at most 32 axes and NumPy 2 has 64; what it refuses must be refused in time.
-_FEW_AXES = 32
+_READING = ("r", "c")
 
 
 def mmap(
@@ -127,7 +118,7 @@ def mmap(
         If there is no such file (but for ``mode="w+"``).
     PermissionError
         If `mode` asks for more than the open file allows, the file cannot be read, or it is too
-        short and may not be written.
+        short and may not be written: that error is a `ShortFileError` as well.
     OSError
         If `file` is not a regular file, the disk is too full to lengthen it (the file then stays
         as it was, for ``mode="w+"`` too), or the system allows no further map.
@@ -207,9 +198,8 @@ def anonymous(
     """
     try:
         plain = mappable_dtype(dtype)
-        if order not in _ORDERS:
-            raise _keyword_error(order, None, False)
-        counts = _as_counts(shape)
+        check_keywords(order, None, False, shared)
+        counts = as_counts(shape)
         if any(n < 0 for n in counts):
             raise ValueError(f"shape {counts} has a negative length; there is no file to infer it")
         nbytes = check_nbytes(plain, counts, 0, order)
@@ -248,16 +238,15 @@ def bind(
     """Check all that can be checked without the file, then open it and go on."""
     try:
         if extra:
-            raise _positional_error(shape, extra)
+            raise positional_error(shape, extra)
         plain = mappable_dtype(dtype)
-        start = None if offset is None else _as_integer(offset, "offset")
-        if order not in _ORDERS or mode not in MODES or grow not in _GROWS:
-            raise _keyword_error(order, mode, grow)
-        counts = _REST if shape is None else _as_counts(shape)
+        start = None if offset is None else as_integer(offset, "offset")
+        check_keywords(order, mode, grow, shared)
+        counts = _REST if shape is None else as_counts(shape)
         if mode == "w+":
-            _check_emptying(file, counts, grow)
+            check_emptying(file, counts, grow)
         if shape is not None or start is not None:
-            _check_numbers(plain, counts, start or 0, order)
+            check_numbers(plain, counts, start or 0, order)
         opened = open_file(file, mode)
         return _bind_opened(file, opened, plain, counts, start, order, grow, shared)
     except (TypeError, ValueError) as error:
@@ -375,99 +364,17 @@ def empty_array(info: MapInfo) -> npt.NDArray[Any]:
     return array
 
 
-def _as_integer(number: SupportsIndex, keyword: str) -> int:
-    try:
-        return operator.index(number)
-    except TypeError:
-        raise TypeError(
-            f"{keyword} must be an integer, not {number!r} ({type(number).__name__})"
-        ) from None
-
-
-def _as_counts(shape: Shape) -> tuple[int, ...]:
-    try:
-        return as_shape(shape)
-    except TypeError:
-        pass
-    if _is_memmap_mode(shape):
-        raise TypeError(
-            f"the third argument is the shape, not {shape!r}; the order of arguments is (file, "
-            f"dtype, shape, offset), unlike numpy.memmap: pass mode={_MEMMAP_MODES[shape]!r} by "
-            "its keyword"
-        )
-    raise TypeError(f"shape must be an integer or a tuple of integers, not {shape!r}")
-
-
-def _is_memmap_mode(shape: object) -> TypeGuard[str]:
-    return isinstance(shape, str) and shape in _MEMMAP_MODES
-
-
-def _positional_error(shape: object, extra: tuple[Any, ...]) -> TypeError:
-    hint = "pass order, mode, grow and shared by their keywords"
-    if _is_memmap_mode(shape):
-        hint = f"in the order of numpy.memmap? Pass mode={_MEMMAP_MODES[shape]!r} by its keyword"
-    count = 4 + len(extra)
-    return TypeError(f"the arguments are (file, dtype, shape, offset), not these {count}: {hint}")
-
-
-def _keyword_error(order: str, mode: str | None, grow: Grow) -> ValueError:
-    if order not in _ORDERS:
-        return ValueError(f"order must be 'C' or 'F', not {order!r}")
-    if mode not in MODES:
-        return ValueError(f"mode must be 'r', 'r+', 'w+', 'c' or None, not {mode!r}")
-    return ValueError(f"grow must be True, False or 'sparse', not {grow!r}")
-
-
-def _check_emptying(file: File, counts: tuple[int, ...], grow: Grow) -> None:
-    """Refuse what a file that is emptied first can never satisfy."""
-    if -1 in counts:
-        check_regular(file)
-        raise ValueError(
-            f"shape {counts} takes a length from the size of the file, which mode='w+' empties; "
-            "give all lengths"
-        )
-    if not grow and 0 not in counts:
-        raise ValueError(
-            f"mode='w+' empties the file, and grow={grow} forbids to lengthen it again for the "
-            f"shape {counts}; pass grow=True, or mode='r+' to keep the existing bytes"
-        )
-
-
-def _check_numbers(dtype: np.dtype[Any], counts: tuple[int, ...], offset: int, order: str) -> None:
-    """Refuse what no file can satisfy."""
-    if offset < 0:
-        raise ValueError(f"offset {offset} is negative; it counts bytes from the file's start")
-    if min(counts, default=0) < 0:
-        # A file that ends at `offset` makes every valid shape an empty one.
-        counts = infer_shape(dtype, counts, size=offset, offset=offset, order=order)
-    check_nbytes(dtype, counts, offset, order)
-
-
-def check_nbytes(dtype: np.dtype[Any], shape: tuple[int, ...], offset: int, order: str) -> int:
-    """Return the bytes of all elements, after making sure that such an array can exist."""
-    nbytes = dtype.itemsize * math.prod(shape)
-    if offset + nbytes > MAX_BYTES:
-        Layout.dense(dtype, shape, offset=offset, order=order)
-    if not nbytes or len(shape) + dtype.ndim > _FEW_AXES:
-        np.empty(shape if not nbytes else (0,) * len(shape), dtype)
-    return nbytes
-
-
 def _check_growth(info: MapInfo, size: int) -> None:
+    may_write = info.mode in ("r+", "w+")
     if not info.grow:
-        raise ShortFileError(
-            info.path or "the file",
-            info.end,
-            size,
-            "pass grow=True to lengthen it, or a smaller shape",
+        way = "grow=True" if may_write else "mode='r+' and grow=True"
+        hint = f"pass {way} to lengthen it, or a smaller shape"
+        raise ShortFileError(info.path or "the file", info.end, size, hint)
+    if not may_write:
+        hint = (
+            f"it cannot be lengthened with mode={info.mode!r}: pass mode='r+', or a smaller shape"
         )
-    if info.mode not in ("r+", "w+"):
-        raise PermissionError(
-            errno.EACCES,
-            f"{info.end} bytes are needed and the file has {size}; it cannot be lengthened with "
-            f"mode={info.mode!r}: pass mode='r+', or a smaller shape",
-            info.path,
-        )
+        raise ReadOnlyShortFileError(info.path, info.end, size, hint)
 
 
 def _check_size(fd: int, size: int, path: str | None) -> None:

@@ -75,7 +75,7 @@ def check_advice(advice: str) -> int:
     NotImplementedError
         If this system has no such advice.
     """
-    if advice not in ADVICE:
+    if advice not in tuple(ADVICE):
         raise ValueError(f"advice {advice!r} is not one of {', '.join(ADVICE)}")
     number = ADVICE[advice]
     if number is None or not libc.has("madvise"):

@@ -28,6 +28,11 @@ _LOCAL = ("file://", "local://")
 
 def local_path(url: str | bytes | os.PathLike[Any]) -> str | None:
     """Return the path of a local file, or None for the URL of a remote one."""
+    if not isinstance(url, str | bytes | os.PathLike):
+        raise TypeError(
+            f"a path or URL is needed, not {type(url).__name__}: only files have bytes at "
+            "positions that can be read later and elsewhere"
+        )
     path = os.fsdecode(url)
     if os.path.exists(path) or (isinstance(url, os.PathLike) and "://" not in path):
         return path  # even if its name looks like a URL
