@@ -313,3 +313,63 @@ class TestDescribedFiles:
             from_raw(path, "u1")
         with pytest.raises(TypeError, match="variable="):
             from_raw(path, "u1", 8, variable="u")
+
+
+@pytest.mark.parametrize("inner", [(">f4", (2,)), (">f4", (2, 3)), ([("z", ">i4")], (2,)), ">u2"])
+def test_fields_of_several_elements_are_native_too(tmp_path: Path, inner: Any) -> None:
+    inner = inner if isinstance(inner, tuple) else (inner,)
+    dtype = np.dtype([("p", "<i2"), ("q", *inner)])
+    records = np.frombuffer(bytes(range(dtype.itemsize * 3)), dtype)
+    records.tofile(tmp_path / "a.bin")
+    x = from_raw(tmp_path / "a.bin", dtype, 3)
+    assert x.dtype == x.compute().dtype == dtype.newbyteorder("=")
+    np.testing.assert_array_equal(x.compute(), records.astype(dtype.newbyteorder("=")))
+    assert from_raw(tmp_path / "a.bin", dtype, 3, byteorder="file").compute().dtype == dtype
+
+
+@pytest.mark.parametrize(
+    "chunks", [0, (1, 2), ((1, 2), (40,), (50,)), "foo", (1.5, 2, 3), {"x": 3}, {3: 1}, {-1: 1}]
+)
+def test_chunks_that_do_not_fit_name_file_and_keyword(tmp_path: Path, chunks: Any) -> None:
+    np.zeros((6, 40, 50)).tofile(tmp_path / "a.bin")
+    with pytest.raises(ValueError, match=r"a\.bin: chunks=") as caught:
+        from_raw(tmp_path / "a.bin", "f8", (6, 40, 50), chunks=chunks)
+    assert repr(chunks) in str(caught.value)
+
+
+def test_files_of_a_list_whose_lengths_follow_from_their_sizes(tmp_path: Path) -> None:
+    for name, count in (("a", 6), ("b", 6), ("c", 9), ("d", 3)):
+        np.arange(count, dtype="<i4").tofile(tmp_path / name)
+    a, b, c, d = (tmp_path / name for name in "abcd")
+    assert from_raw([a, b], "<i4", -1).shape == (2, 6)
+    assert from_raw([a, c], "<i4", 6).shape == (2, 6)
+    shapes: tuple[Any, ...] = -1, (-1, 3), [np.int64(-1), 1]
+    for shape in shapes:
+        with pytest.raises(ValueError, match=f"{c} has 36 bytes, and {a}.*has 24"):
+            from_raw([a, b, c], "<i4", shape)
+        with pytest.raises(rawmmap.ShortFileError, match=f"{d}: 24 bytes are needed.*has 12"):
+            from_raw([a, b, d], "<i4", shape)
+
+
+def test_a_list_of_described_files(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{i}.npy" for i in range(3)]
+    for i, path in enumerate(paths):
+        np.save(path, np.arange(6.0).reshape(2, 3) + i)
+    x = from_raw(paths, chunks=(1, 1, 3))
+    np.testing.assert_array_equal(x.compute(), [np.load(path) for path in paths])
+    rawmmap.describe(tmp_path / "0.npy", format="npy")
+    with pytest.raises(ValueError, match=r"0\.npy: what describes it is true of this one alone"):
+        from_raw([tmp_path / "0.npy.json", paths[1]])
+    np.save(paths[2], np.arange(7.0))
+    with pytest.raises(ValueError, match=r"2\.npy has 184 bytes, and .*0\.npy"):
+        from_raw(paths)
+
+
+def test_keywords_without_a_dtype(path: Path) -> None:
+    for keyword, value in (("shape", 3), ("order", "F"), ("offset", 8), ("strides", (4,))):
+        with pytest.raises(TypeError, match=f"{path}: {keyword}=.* came without dtype="):
+            from_raw(path, **{keyword: value})  # type: ignore[arg-type]
+    for arguments in (("<f4",), ("<f4", 3, "u")):
+        with pytest.raises(TypeError, match=f"{path}: "):
+            from_raw(path, *arguments[:2], variable=(*arguments, None, None)[2])
+    assert from_raw(path, "<f4", 3, name=True).name == from_raw(path, "<f4", 3).name

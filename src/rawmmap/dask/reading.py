@@ -23,14 +23,15 @@ from dask.utils import parse_bytes
 from rawmmap.array import RawArray, Url
 from rawmmap.dataset import RawDataset, format_path, open_described
 from rawmmap.description import Keywords
+from rawmmap.errors import name_file
 from rawmmap.formats.series import names_series
-from rawmmap.layout import Arrangement, Layout
+from rawmmap.layout import Arrangement, Layout, as_shape
 from rawmmap.layout.chunks import auto_chunks
 from rawmmap.layout.mosaic import Mosaic
 from rawmmap.layout.samples import native
 from rawmmap.layout.stacks import Joined
 from rawmmap.mapping import PAGE
-from rawmmap.sources import Access, Files
+from rawmmap.sources import Access, Files, open_source
 
 __all__ = ["Slices", "as_dask", "chunk_shape", "from_raw"]
 
@@ -49,7 +50,7 @@ def from_raw(
     byteorder: Literal["native", "file"] = "native",
     access: Access = "auto",
     storage_options: Mapping[str, Any] | None = None,
-    name: str | Literal[False] | None = None,
+    name: str | bool | None = None,
     variable: str | None = None,
 ) -> da.Array:
     """Return a Dask array of a file, without reading any of its data.
@@ -67,10 +68,10 @@ def from_raw(
         limit.
     byteorder : {"native", "file"}
         Whether chunks have this machine's byte order or that of the file.
-    name : str or False, optional
-        Name of the array in Dask's graph. By default it follows from the file's identity (real
-        path, size, modification time, inode) and the layout, never from the data; ``False`` gives
-        a random one.
+    name : str or bool, optional
+        Name of the array in Dask's graph. By default, as for True, it follows from the file's
+        identity (real path, size, modification time, inode) and the layout, never from the data;
+        ``False`` gives a random one.
     variable : str, optional
         Which variable of a described file; needless where one alone is not a coordinate.
 
@@ -104,10 +105,17 @@ def from_raw(
     >>> folder.cleanup()
     """
     if byteorder not in ("native", "file"):
-        raise ValueError(f"byteorder must be 'native' or 'file', not {byteorder!r}")
+        raise ValueError(
+            f"{format_path(_first_of(url))}: byteorder must be 'native' or 'file', not "
+            f"{byteorder!r}"
+        )
     if dtype is None:
-        keywords = {"shape": shape, "strides": strides, "offset": offset or None, "bits": bits}
-        array = _open_variable(url, variable, access, storage_options, keywords)
+        _refuse_without_dtype(url, shape, strides, offset, order, bits)
+        raw = open_described(_first_of(url), Keywords(), None, access, storage_options)
+        array = _choose_variable(raw, variable)
+        if _is_list(url):
+            _check_general(raw, _first_of(url))
+            array = _stack(array, url, access, storage_options, equal=True)
     elif isinstance(url, str | bytes | os.PathLike) and names_series(url, storage_options):
         described = Keywords(
             dtype=dtype,
@@ -121,9 +129,15 @@ def from_raw(
         raw = open_described(url, described, None, access, storage_options)
         array = _choose_variable(raw, variable)
     elif variable is not None:
-        raise TypeError(f"variable={variable!r} is for described files, without dtype=")
+        raise TypeError(
+            f"{format_path(_first_of(url))}: variable={variable!r} is for described files, without "
+            "dtype="
+        )
     elif shape is None:
-        raise TypeError("shape= is missing; it goes with dtype=, such as shape=(-1, 69)")
+        raise TypeError(
+            f"{format_path(_first_of(url))}: shape= is missing; it goes with dtype=, such as "
+            "shape=(-1, 69)"
+        )
     else:
         first = RawArray(
             _first_of(url),
@@ -137,11 +151,14 @@ def from_raw(
             access=access,
             storage_options=storage_options,
         )
-        array = _stack(first, url, access, storage_options) if _is_list(url) else first
+        array = first
+        if _is_list(url):
+            array = _stack(first, url, access, storage_options, equal=-1 in as_shape(shape))
     samples = array.samples
     if samples is None and byteorder == "native":
         samples = native(array.data.dtype)
-    return as_dask(RawArray.of(array.files, array.data, samples, "r", access), chunks, name)
+    with name_file(format_path(_first_of(url))):
+        return as_dask(RawArray.of(array.files, array.data, samples, "r", access), chunks, name)
 
 
 def _is_list(url: Any) -> bool:
@@ -157,29 +174,66 @@ def _first_of(url: Any) -> Url:
 
 
 def _stack(
-    first: RawArray, urls: Any, access: Access, storage_options: Mapping[str, Any] | None
-) -> RawArray:
-    """Return files of equal contents as one array, with a leading axis that counts them."""
-    files = Files.of(urls, storage_options)
-    data: Any = first.data
-    return RawArray.of(files, Mosaic.stack(data, (len(files),)), first.samples, "r", access)
-
-
-def _open_variable(
-    url: Any,
-    variable: str | None,
+    first: RawArray,
+    urls: Any,
     access: Access,
     storage_options: Mapping[str, Any] | None,
-    keywords: Mapping[str, Any],
+    *,
+    equal: bool,
 ) -> RawArray:
-    """Return a variable of a described file."""
+    """Return files of equal contents as one array, with a leading axis that counts them.
+
+    With `equal` their sizes must be equal, since lengths follow from that of the first one.
+    """
+    files = Files.of(urls, storage_options)
+    data: Any = first.data
+    array = RawArray.of(files, Mosaic.stack(data, (len(files),)), first.samples, "r", access)
+    if equal:
+        _check_equal_sizes(files)
+    return array
+
+
+def _check_equal_sizes(files: Files) -> None:
+    """Refuse files of unequal length, some of whose bytes would be left out."""
+    sizes = files.sizes
+    other = int(np.argmax(sizes != sizes[0]))
+    if sizes[other] != sizes[0]:
+        raise ValueError(
+            f"{files.urls[other]} has {sizes[other]} bytes, and {files.urls[0]}, from which the "
+            f"lengths follow, has {sizes[0]}; files of one array must be equally long: pass dtype= "
+            "and a shape= without -1, or open them one by one"
+        )
+
+
+def _refuse_without_dtype(
+    url: Any, shape: Any, strides: Any, offset: Any, order: str, bits: Any
+) -> None:
+    """Refuse keywords that describe an array, where the file's own description is asked for."""
+    other_order = None if order == "C" else order
+    keywords = {
+        "shape": shape,
+        "strides": strides,
+        "offset": offset or None,
+        "order": other_order,
+        "bits": bits,
+    }
     for key, value in keywords.items():
         if value is not None:
             raise TypeError(
-                f"{format_path(url)}: {key}={value!r} came without dtype=; give both, or neither"
+                f"{format_path(_first_of(url))}: {key}={value!r} came without dtype=; give both, "
+                "or neither"
             )
-    return _choose_variable(
-        open_described(url, Keywords(), None, access, storage_options), variable
+
+
+def _check_general(raw: RawDataset, url: Url) -> None:
+    """Refuse the description of a listed file if it can be true of no other file."""
+    one_file = raw.series is None and len(raw.files) == 1
+    if one_file and not raw.description.specific and raw.path == open_source(url).url:
+        return
+    raise ValueError(
+        f"{raw.title}: what describes it is true of this one alone, and says nothing of the other "
+        "files of a list; list data files, or open them one by one and join them by "
+        "dask.array.stack"
     )
 
 
@@ -201,17 +255,13 @@ def _choose_variable(raw: RawDataset, variable: str | None) -> RawArray:
     return raw.array(variable)
 
 
-def as_dask(
-    array: RawArray, chunks: Any = "auto", name: str | Literal[False] | None = None
-) -> da.Array:
+def as_dask(array: RawArray, chunks: Any = "auto", name: str | bool | None = None) -> da.Array:
     """Return a Dask array of a `RawArray`, as one Blockwise layer."""
     if isinstance(chunks, str):
         chunks = chunk_shape(array.data, chunks)
-    bounds = normalize_chunks(chunks, array.shape, dtype=array.dtype)
-    if name is None:
-        name = f"rawmmap-{tokenize(array, bounds)}"
-    elif name is False:
-        name = f"rawmmap-{uuid.uuid4().hex}"
+    bounds = _normalize_chunks(chunks, array)
+    if not isinstance(name, str):
+        name = f"rawmmap-{uuid.uuid4().hex if name is False else tokenize(array, bounds)}"
     axes = tuple(range(array.ndim))
     # Dask fuses later slices into its own `getter`, so that a selection reaches the file; it
     # cannot do so for other functions.
@@ -220,6 +270,25 @@ def as_dask(
     )
     graph = HighLevelGraph.from_collections(name, layer)
     return da.Array(graph, name, bounds, meta=np.empty((0,) * array.ndim, array.dtype))
+
+
+def _normalize_chunks(chunks: Any, array: RawArray) -> tuple[tuple[int, ...], ...]:
+    """Return the lengths of all chunks along each axis, as Dask counts them."""
+    if isinstance(chunks, Mapping):
+        unknown = [axis for axis in chunks if axis not in range(array.ndim)]
+        if unknown:
+            raise ValueError(
+                f"chunks={chunks!r} names the axes {unknown}; the array has {array.ndim}, counted "
+                "from 0"
+            )
+    try:
+        bounds: tuple[tuple[int, ...], ...] = normalize_chunks(
+            chunks, array.shape, dtype=array.dtype
+        )
+    except (TypeError, ValueError, ZeroDivisionError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"chunks={chunks!r} does not fit the shape {array.shape}: {error}") from error
+    return bounds
 
 
 def chunk_shape(data: Arrangement, limit: str = "auto") -> tuple[int, ...]:
@@ -231,7 +300,10 @@ def chunk_shape(data: Arrangement, limit: str = "auto") -> tuple[int, ...]:
     """
     layout = data if isinstance(data, Layout) else _chunked_layout(data)
     most = config.get("array.chunk-size") if limit == "auto" else limit
-    most = most if isinstance(most, numbers.Integral) else parse_bytes(most)
+    try:
+        most = most if isinstance(most, numbers.Integral) else parse_bytes(most)
+    except ValueError as error:
+        raise ValueError(f"chunks={limit!r} is neither 'auto' nor a size: {error}") from error
     return auto_chunks(layout.shape, layout.strides, layout.dtype.itemsize, int(most), PAGE)
 
 

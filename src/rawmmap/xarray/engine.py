@@ -22,7 +22,7 @@ from rawmmap.errors import name_file
 from rawmmap.formats.probe import Probe
 from rawmmap.formats.registry import has_own_engine, recognise
 from rawmmap.formats.series import has_sidecar, names_series
-from rawmmap.layout.samples import native
+from rawmmap.layout.samples import is_native, native
 from rawmmap.sources import Access, name_of
 from rawmmap.xarray.lazy import LazyArray
 from rawmmap.xarray.refresh import KEY, Opening
@@ -68,7 +68,7 @@ class RawStore(AbstractDataStore):
         array = RawArray.of(self.raw.opened, data, samples, "r", self.raw.access)
         preferred = {dim: PreferredLength(chunks[dim]) for dim in variable.dims}
         encoding: dict[str, Any] = {"preferred_chunks": preferred}
-        if variable.samples is None and not data.dtype.isnative:
+        if variable.samples is None and not is_native(data.dtype):
             encoding["dtype"] = data.dtype
         return Variable(variable.dims, LazyArray(array), variable.attrs, encoding)
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from rawmmap.layout.samples import is_native
+
 __all__ = ["with_byteorder"]
 
 
@@ -26,4 +28,4 @@ def with_byteorder(dtype: Any, byteorder: str) -> Any:
         plain = np.dtype(dtype)
     except (TypeError, ValueError, SyntaxError):
         return byteorder + dtype if isinstance(dtype, str) else dtype
-    return plain.newbyteorder(byteorder) if plain.isnative else plain
+    return plain.newbyteorder(byteorder) if is_native(plain) else plain

@@ -9,13 +9,14 @@ from rawmmap.layout.samples.coded import (
     nearest_dtype,
     parse_dtype,
 )
-from rawmmap.layout.samples.protocol import ByteOrder, Samples, native
+from rawmmap.layout.samples.protocol import ByteOrder, Samples, is_native, native
 
 __all__ = [
     "NAMES",
     "ByteOrder",
     "Coded",
     "Samples",
+    "is_native",
     "mappable_dtype",
     "native",
     "nearest_dtype",

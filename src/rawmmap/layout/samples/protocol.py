@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["ByteOrder", "Samples", "native"]
+__all__ = ["ByteOrder", "Samples", "is_native", "native"]
 
 
 class Samples(Protocol):
@@ -51,7 +51,7 @@ class ByteOrder:
 
     def decode(self, stored: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return the values: the same array where the byte order is this machine's."""
-        if stored.dtype.isnative:
+        if is_native(stored.dtype):
             return stored
         return stored.astype(stored.dtype.newbyteorder("="))
 
@@ -62,4 +62,10 @@ class ByteOrder:
 
 def native(dtype: np.dtype[Any]) -> ByteOrder | None:
     """Return what gives elements of `dtype` this machine's byte order; None if they have it."""
-    return None if dtype.isnative else ByteOrder(dtype)
+    return None if is_native(dtype) else ByteOrder(dtype)
+
+
+def is_native(dtype: np.dtype[Any]) -> bool:
+    """Return whether `dtype` has this machine's byte order, in all its fields."""
+    # NumPy's own attribute overlooks fields that have more than one element.
+    return dtype == dtype.newbyteorder("=")
