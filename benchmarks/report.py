@@ -1,7 +1,8 @@
 """Run the comparisons, interleaved, and turn a run into Markdown tables of ratios.
 
-``python benchmarks/report.py --full --output docs/benchmarks.md`` does both; ``--json`` keeps the
-run, and ``--input`` reads kept runs (of this script, or of pytest-benchmark) instead of running.
+``python benchmarks/report.py --full --output docs/benchmark-tables.md`` does both; ``--json``
+keeps the run, and ``--input`` reads kept runs (of this script, or of pytest-benchmark) instead.
+``python benchmarks/charts.py`` then draws the tables.
 """
 
 from __future__ import annotations
@@ -183,10 +184,6 @@ _INTRODUCTION = (
     "under 20 % are ties. Times are there for scale only: they hold for one machine. Every "
     "result is compared with NumPy's reading of the same bytes."
 )
-_KEY = (
-    "Each row of this table is a case below, and names what its figures are multiples of; smaller "
-    "is better."
-)
 _STATES = {
     "warm": "file in the page cache, evicted and refilled alike for each contestant",
     "cold": "file evicted before each round, checked with mincore",
@@ -227,27 +224,6 @@ def _case_lines(case: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _summary(cases: list[dict[str, Any]]) -> list[str]:
-    """Return the table of all ratios, of the contestants of more than one case and of our own."""
-    names: dict[str, int] = {}
-    for case in cases:
-        for name, found in case["contestants"].items():
-            names[name] = names.get(name, 0) + bool(found.get("seconds"))
-    kept = sorted(
-        (n for n, count in names.items() if count > 1 or (count and n in OURS)),
-        key=lambda n: n not in OURS,
-    )
-    rows = []
-    for case in cases:
-        cells = [case["name"], case["reference"]]
-        for name in kept:
-            there = case["contestants"].get(name, {}).get("seconds")
-            cell = _number(ratio(case, name, case["reference"])) if there else ""
-            cells.append(_bold(cell, name))
-        rows.append(cells)
-    return _table(["case", "times", *kept], rows)
-
-
 def _aim_lines(cases: dict[str, dict[str, Any]]) -> list[str]:
     rows = []
     for aim in AIMS:
@@ -266,13 +242,9 @@ def markdown(result: dict[str, Any]) -> str:
     """Return the page for a run."""
     cases = result["cases"]
     lines = [
-        "# Benchmarks",
+        "# Benchmarks in figures",
         "",
         _INTRODUCTION,
-        "",
-        _KEY,
-        "",
-        *_summary(cases),
         "",
     ]
     for case in cases:
@@ -283,7 +255,7 @@ def markdown(result: dict[str, Any]) -> str:
         lines += [f"- {key}: {value}" for key, value in result.get(part, {}).items()]
     lines += [
         "",
-        "`python benchmarks/report.py --full --output docs/benchmarks.md` makes this page.",
+        "`python benchmarks/report.py --full --output docs/benchmark-tables.md` makes this page.",
         "",
     ]
     return "\n".join(lines)
