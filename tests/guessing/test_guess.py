@@ -91,6 +91,7 @@ def test_pictures(field: Path) -> None:
     assert guess.code.strip() in text
     assert repr(guess).startswith("<Guess ")
     assert "data:image/png;base64," in guess._repr_html_()
+    assert "overflow-wrap:anywhere" in guess._repr_html_()
 
 
 def test_the_picture_of_a_notebook_is_a_png(field: Path) -> None:

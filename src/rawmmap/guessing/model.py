@@ -76,7 +76,8 @@ class Guess:
         image = "" if self.thumbnail is None else embed_png(self.thumbnail)
         code = f"<pre>{escape(self.code)}</pre>" if self.code else ""
         return (
-            f'<div class="rawmmap-guess"><b>{escape(self._title)}</b> (score {self.score:.3f})'
+            '<div class="rawmmap-guess" style="overflow-wrap:anywhere">'
+            f"<b>{escape(self._title)}</b> (score {self.score:.3f})"
             f"<ul>{items}</ul>{image}{code}</div>"
         )
 
