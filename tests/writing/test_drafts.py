@@ -231,3 +231,13 @@ def test_begin_and_commit_may_be_repeated_elsewhere(tmp_path: Path, number: int)
     del there, again
     gc.collect()
     assert contents(tmp_path) == {"a.bin": expected}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked")
+def test_a_kill_within_a_commit_leaves_each_element_old_or_new(tmp_path: Path) -> None:
+    script = Path(__file__).with_name("killing.py")
+    done = subprocess.run(
+        [sys.executable, script, tmp_path], capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "fine\n", done.stderr
