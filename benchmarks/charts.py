@@ -34,7 +34,7 @@ CHARTS = {
     "points-2000": "2,000 scattered elements by vectorised isel",
     "crop": "A window of every frame by isel, loaded and summed",
 }
-WIDTH, LEFT, RIGHT, ROW, TOP = 800, 250, 730, 22, 34
+WIDTH, LEFT, RIGHT, ROW, TOP = 620, 262, 555, 22, 34
 OURS, OTHERS = "#3b82f6", "#94a3b8"
 
 
@@ -116,9 +116,7 @@ def draw(title: str, last: Table, first: Table | None = None) -> str:
     height = TOP + len(names) * ROW + 14
     label = escape(f"{title}: times as multiples of those of {last.reference}")
     view = f'viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{label}"'
-    parts = [
-        f'<div class="chart-frame"><svg class="chart" {view} font-size="13" fill="currentColor">'
-    ]
+    parts = [f'<svg class="chart" {view} font-size="14" fill="currentColor">']
     for tick in scale.ticks:
         x, strong = scale(tick), tick == 1
         parts.append(
@@ -130,7 +128,7 @@ def draw(title: str, last: Table, first: Table | None = None) -> str:
     for number, name in enumerate(names):
         y = TOP + ROW * number + ROW // 2
         parts.append(draw_row(name, y, scale, last.ratios[name], earlier.get(name)))
-    return "\n".join([*parts, "</svg></div>\n"])
+    return "\n".join([*parts, "</svg>\n"])
 
 
 def draw_all(tables: dict[str, Table]) -> dict[str, str]:
