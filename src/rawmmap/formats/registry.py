@@ -119,10 +119,11 @@ def _load_entry_points() -> None:
             register(reader)
 
 
-def _names() -> list[str]:
+def _names() -> tuple[str, ...]:
     """Return the names of all readers, in the order in which they are asked."""
     _load_entry_points()
-    return list(dict.fromkeys((*_BUILT_IN, *_READERS)))
+    others = [name for name in _READERS if name not in _BUILT_IN]
+    return (*_BUILT_IN, *others)
 
 
 def _reader(name: str) -> Reader:

@@ -6,10 +6,11 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-from xarray import Dataset, Variable
+from xarray import Coordinates, Dataset, Index, Variable
 from xarray.backends import BackendEntrypoint
 from xarray.backends.common import AbstractDataStore
-from xarray.backends.store import StoreBackendEntrypoint
+from xarray.conventions import decode_cf_variables
+from xarray.indexes import PandasIndex
 
 from rawmmap.array import RawArray
 from rawmmap.dask import chunk_shape
@@ -29,7 +30,7 @@ from rawmmap.xarray.refresh import KEY, Opening
 
 __all__ = ["RawStore", "RawmmapEntrypoint", "assign_coords"]
 
-# Keywords of xarray's decoders, which are passed on to xarray's store entry point.
+# Keywords of xarray's decoders, which are passed on to them.
 DECODING = (
     "mask_and_scale",
     "decode_times",
@@ -84,6 +85,37 @@ class RawStore(AbstractDataStore):
     def get_dimensions(self) -> Mapping[str, int]:
         """Return the lengths of the dimensions."""
         return self.raw.sizes
+
+    def decode(self, options: Mapping[str, Any]) -> Dataset:
+        """Return the decoded, lazy dataset.
+
+        Labels of dimensions that the description holds have their indexes already: to make them
+        here takes half the time that xarray needs to add them to a dataset without.
+
+        Parameters
+        ----------
+        options : mapping
+            Those of `DECODING` that the caller has set.
+        """
+        stored = self.load()  # type: ignore[no-untyped-call]
+        decoded, attrs, names = decode_cf_variables(*stored, **options)
+        described = self.raw.description
+        names = set(names) | described.coords
+        data: dict[Any, Variable] = {}
+        coords: dict[Any, Variable] = {}
+        indexes: dict[Any, Index] = {}
+        for name, variable in decoded.items():
+            if variable.dims == (name,) and not described.variables[name].in_file:
+                index = PandasIndex.from_variables({name: variable}, options={})
+                indexes[name] = index
+                coords |= index.create_variables({name: variable})
+            elif name in names or variable.dims == (name,):
+                coords[name] = variable
+            else:
+                data[name] = variable
+        ds = Dataset(data, Coordinates(coords, indexes), attrs)
+        ds.encoding = self.get_encoding()
+        return ds
 
 
 class PreferredLength(int):
@@ -222,12 +254,9 @@ class RawmmapEntrypoint(BackendEntrypoint):
             fill_value,
         )
         store = RawStore(raw)
-        ds = StoreBackendEntrypoint().open_dataset(store, **decoding)
-        coord_names = raw.description.coords & set(ds.variables)
-        if coord_names:
-            ds = ds.set_coords(coord_names)
-            ds.set_close(store.close)
-        ds = assign_coords(ds, coords, raw)
+        ds = assign_coords(store.decode(decoding), coords, raw)
+        # Nothing is open, but `open_mfdataset` closes each of its files.
+        ds.set_close(store.close)
         _remember(ds, filename_or_obj, passed, raw)
         return ds
 

@@ -104,7 +104,7 @@ def _describe_file(header: Probe, descriptor: Descriptor) -> Description:
     members = 1 if descriptor.members is None else len(descriptor.members)
     layouts = list(FileGrids(descriptor, descriptor.time.length, members).layouts())
     data = _require(header, [_locate(header, descriptor.dset)])
-    _check_size(data, layouts, _count_times(descriptor, layouts, data.size))
+    _check_size(data, layouts, descriptor)
     arranged: list[Arrangement] = [
         layout[0] if descriptor.members is None else layout for layout in layouts
     ]
@@ -232,10 +232,16 @@ def _require(header: Probe, names: Sequence[str]) -> Probe:
     return data
 
 
-def _check_size(data: Probe, layouts: Sequence[Layout], hint: str | None = None) -> None:
-    """Refuse a file that is too short, before coordinates of any length are made."""
+def _check_size(
+    data: Probe, layouts: Sequence[Layout], descriptor: Descriptor | None = None
+) -> None:
+    """Refuse a file that is too short, before coordinates of any length are made.
+
+    Of a single file, whose descriptor is passed, the error says how many times it holds.
+    """
     needed = max(layout.extent[1] for layout in layouts)
     if needed > data.size:
+        hint = None if descriptor is None else _count_times(descriptor, layouts, data.size)
         raise ShortFileError(data.name, needed, data.size, *([] if hint is None else [hint]))
 
 
