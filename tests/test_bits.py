@@ -326,3 +326,36 @@ class TestDatasets:
             rawmmap.map_dataset(path, **keywords)
         with pytest.raises(ValueError, match="decoded"):
             rawmmap.to_npy(path, **keywords)
+
+
+@pytest.mark.parametrize("bits", SIZES)
+def test_the_dtype_follows_from_the_bits(path: Path, bits: int) -> None:
+    write(path, 60)
+    count = 60 * 8 // bits
+    expected = rawmmap.RawArray(path, dtype_of(bits), count, bits=bits)[:]
+    np.testing.assert_array_equal(rawmmap.RawArray(path, None, count, bits=bits)[:], expected)
+    lazy = rawmmap.from_raw(path, shape=count, bits=bits)
+    assert lazy.dtype == dtype_of(bits)
+    np.testing.assert_array_equal(lazy.compute(), expected)
+    ds = xr.open_dataset(path, engine="rawmmap", bits=bits, shape=count, dims="x")
+    np.testing.assert_array_equal(ds["data"].values, expected)
+    variables = {"u": {"bits": bits, "shape": count, "dims": "x"}}
+    rawmmap.describe(path, variables=variables)
+    opened = rawmmap.open(path)["u"].data
+    assert opened.dtype == dtype_of(bits)
+    np.testing.assert_array_equal(np.asarray(opened), expected)
+
+
+@pytest.mark.parametrize("bits", [0, 8, 9, 16, -1])
+def test_sizes_that_samples_cannot_have(path: Path, bits: int) -> None:
+    write(path, 60)
+    for dtype in (None, "u1"):
+        with pytest.raises(ValueError, match=rf"a\.bin: .*bits={bits}"):
+            rawmmap.RawArray(path, dtype, 5, bits=bits)
+        with pytest.raises(ValueError, match=rf"a\.bin: .*bits={bits}"):
+            rawmmap.open(path, dtype=dtype, shape=5, bits=bits)
+    for wrong in (4.0, "4"):
+        with pytest.raises(TypeError, match=rf"a\.bin: .*bits={wrong!r} must be an integer"):
+            rawmmap.RawArray(path, None, 5, bits=wrong)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match=rf"a\.bin: .*bits={wrong!r} must be an integer"):
+            rawmmap.open(path, shape=5, bits=wrong)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 import os
 import pickle
 from collections.abc import Iterator, Mapping, Sequence
@@ -61,7 +60,8 @@ class RawArray:
     bits : int, optional
         The elements are unsigned samples of so many bits (1 to 7, 10, 12, 14), packed along the
         fastest axis and to be read only. Rows start on a byte; where they do not fill their bytes,
-        `strides` has the bytes from one to the next, for each axis but the packed one.
+        `strides` has the bytes from one to the next, for each axis but the packed one. `dtype` is
+        then the smallest unsigned type that holds them, or None.
     bit_order : {"msb", "lsb"}
         Whether the first of them is in the most or the least significant bits of a byte.
     mode : {"r", "r+"}
@@ -115,7 +115,7 @@ class RawArray:
     def __init__(
         self,
         url: Url,
-        dtype: npt.DTypeLike,
+        dtype: npt.DTypeLike | None,
         shape: SupportsIndex | Sequence[SupportsIndex],
         *,
         offset: SupportsIndex = 0,
@@ -130,8 +130,8 @@ class RawArray:
         url, storage_options = name_of(url, storage_options)
         with name_file(url):
             _check_options(mode, access)
-            stored, samples = parse_dtype(dtype)
-            packing = None if bits is None else Packing(operator.index(bits), bit_order)
+            packing = None if bits is None else Packing.of(bits, bit_order)
+            stored, samples = parse_dtype(packing.dtype if packing and dtype is None else dtype)
             template = _as_template(stored, shape, offset, order, strides, packing)
             if packing is not None and mode != "r":
                 raise ValueError("samples of a few bits can be read, but not written: mode='r'")
@@ -355,8 +355,13 @@ class RawArray:
         return selection.arrange(values)
 
     def _select(self, key: Any) -> Selection:
-        with name_file(self.url if len(self._files) else None):
+        with name_file(self._name):
             return select(cast("Layout", self._data), key)
+
+    @property
+    def _name(self) -> str | None:
+        """What errors name: the first file, if there is one."""
+        return self._files.urls[0] if len(self._files) else None
 
     def _read_all(self, data: Arrangement) -> npt.NDArray[Any]:
         """Return the values of an arrangement in the files of this array."""
@@ -375,7 +380,8 @@ class RawArray:
 
         `key` holds integers, slices, ``...`` and ``None`` only.
         """
-        return self._with(self._data[key])
+        with name_file(self._name):
+            return self._with(self._data[key])
 
     def transpose(self, axes: Sequence[int]) -> Self:
         """Return the array with its axes in the order of `axes`, without reading anything."""

@@ -328,3 +328,39 @@ def test_describe_takes_all_that_keywords_can_say(tmp_path: Path) -> None:
         np.testing.assert_array_equal(ds["v"].values, records["v"])
         assert ds["v"].attrs["units"] == "V"
         assert ds["u"].dims == ("time", "y", "x")
+
+
+def test_coordinates_are_options(raw: Path) -> None:
+    coords = {
+        "x": [10.5, 20.5, 30.5, 40.5],
+        "time": {"data": [0, 6], "attrs": {"units": "hours since 2024-01-01"}},
+        "station": {"dims": ["y"], "data": ["p", "q", "r"]},
+        "height": {"dims": [], "data": 2},
+    }
+    words = (*KEYWORDS, "--coords", json.dumps(coords))
+    assert "station: <U1 (y: 3), values in the description" in run("info", raw, *words).output
+    assert run("check", raw, *words).exit_code == 0
+    assert run("show", raw, *words).exit_code == 0
+    assert run("describe", raw, *words).exit_code == 0
+    ds = xr.open_dataset(raw, engine="rawmmap")
+    assert set(ds.coords) == set(coords)
+    assert ds["x"].values.tolist() == [10.5, 20.5, 30.5, 40.5]
+    assert ds["time"].values[1] == np.datetime64("2024-01-01T06:00")
+    assert ds["station"].dims == ("y",)
+    assert ds["height"] == 2
+
+
+@pytest.mark.parametrize(
+    ("coords", "code", "text"),
+    [
+        ("[1, 2]", 2, "not a JSON object"),
+        ('{"x": {"values": [1, 2]}}', 2, "'x' must be a list of values, or an object"),
+        ('{"x": [1, 2]}', 3, "--coords has 'x' of length 2"),
+        ('{"q": [1, 2]}', 3, "--coords has 'q' along 'q', which is not a dimension"),
+    ],
+)
+def test_coordinates_that_do_not_fit(raw: Path, coords: str, code: int, text: str) -> None:
+    result = run("describe", raw, *KEYWORDS, "--coords", coords)
+    assert result.exit_code == code
+    assert text in result.output
+    assert not raw.with_name("u.bin.json").exists()

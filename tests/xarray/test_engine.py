@@ -491,7 +491,7 @@ class TestPositions:
 
     @pytest.mark.parametrize("key", [[5, 6], [0, 6], [-7], [-7, -6], [6, 5], [6], [0, 3, 6]])
     def test_out_of_bounds(self, cube: xr.Dataset, key: list[int]) -> None:
-        with pytest.raises(IndexError):
+        with pytest.raises(IndexError, match=r"cube\.bin: index -?\d is out of bounds"):
             cube.isel(b=key).load()
         with pytest.raises(IndexError):
             cube.isel(a=1).isel(b=key).load()

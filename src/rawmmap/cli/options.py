@@ -8,7 +8,14 @@ from typing import Any
 
 import click
 
-from rawmmap.cli.parsing import parse_dims, parse_dtype, parse_json, parse_number, parse_shape
+from rawmmap.cli.parsing import (
+    parse_coords,
+    parse_dims,
+    parse_dtype,
+    parse_json,
+    parse_number,
+    parse_shape,
+)
 
 __all__ = ["add_description_options", "option_names", "take_keywords"]
 
@@ -42,6 +49,12 @@ _DESCRIPTION_OPTIONS = (
     click.option("--name", metavar="NAME", help="Name of the variable."),
     click.option(
         "--attrs", callback=parse_json, metavar="JSON", help="Attributes of the variable."
+    ),
+    click.option(
+        "--coords",
+        callback=parse_coords,
+        metavar="JSON",
+        help='Coordinates: \'{"x": [1, 2], "lon": {"dims": ["x"], "data": [0.5, 1.5]}}\'.',
     ),
     click.option(
         "--variables",

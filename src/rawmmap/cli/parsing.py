@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 __all__ = [
+    "parse_coords",
     "parse_dims",
     "parse_dtype",
     "parse_json",
@@ -82,6 +83,25 @@ def parse_json(ctx: click.Context, param: click.Parameter, value: str | None) ->
     if not isinstance(result, dict):
         raise click.BadParameter(f'{value!r} is not a JSON object such as {{"units": "m"}}')
     return result
+
+
+def parse_coords(
+    ctx: click.Context, param: click.Parameter, value: str | None
+) -> dict[str, Any] | None:
+    """Parse coordinates: values, or objects of dims, data and attrs, as xarray writes them."""
+    coords = parse_json(ctx, param, value)
+    return None if coords is None else {name: _as_coord(name, c) for name, c in coords.items()}
+
+
+def _as_coord(name: str, coord: Any) -> Any:
+    if not isinstance(coord, dict):
+        return coord
+    if "data" not in coord or not coord.keys() <= {"dims", "data", "attrs"}:
+        raise click.BadParameter(
+            f'{name!r} must be a list of values, or an object such as {{"dims": ["x"], '
+            '"data": [1, 2], "attrs": {"units": "m"}}'
+        )
+    return coord.get("dims", name), coord["data"], coord.get("attrs", {})
 
 
 def parse_size(ctx: click.Context, param: click.Parameter, value: str) -> int:

@@ -109,8 +109,8 @@ def from_raw(
             f"{format_path(_first_of(url))}: byteorder must be 'native' or 'file', not "
             f"{byteorder!r}"
         )
-    if dtype is None:
-        _refuse_without_dtype(url, shape, strides, offset, order, bits)
+    if dtype is None and bits is None:
+        _refuse_without_dtype(url, shape, strides, offset, order)
         raw = open_described(_first_of(url), Keywords(), None, access, storage_options)
         array = _choose_variable(raw, variable)
         if _is_list(url):
@@ -205,9 +205,7 @@ def _check_equal_sizes(files: Files) -> None:
         )
 
 
-def _refuse_without_dtype(
-    url: Any, shape: Any, strides: Any, offset: Any, order: str, bits: Any
-) -> None:
+def _refuse_without_dtype(url: Any, shape: Any, strides: Any, offset: Any, order: str) -> None:
     """Refuse keywords that describe an array, where the file's own description is asked for."""
     other_order = None if order == "C" else order
     keywords = {
@@ -215,7 +213,6 @@ def _refuse_without_dtype(
         "strides": strides,
         "offset": offset or None,
         "order": other_order,
-        "bits": bits,
     }
     for key, value in keywords.items():
         if value is not None:

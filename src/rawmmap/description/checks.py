@@ -74,11 +74,11 @@ def convert_fill_value(attrs: dict[str, Any], dtype: np.dtype[Any], what: str) -
     if "_FillValue" not in attrs:
         return attrs
     value = attrs["_FillValue"]
-    if isinstance(value, str) and dtype.kind == "f":
-        value = float(value)
-    if isinstance(value, str) and dtype.kind == "S":
-        value = value.encode("latin-1")
     try:
+        if isinstance(value, str) and dtype.kind == "f":
+            value = float(value)
+        if isinstance(value, str) and dtype.kind == "S":
+            value = value.encode("latin-1")
         with np.errstate(all="ignore"):
             fill = np.asarray(value).astype(dtype)[()]
         # Data that is unsigned by the attribute _Unsigned may have a fill value of either sign.

@@ -48,15 +48,17 @@ def as_dtype(subject: str, dtype: Any) -> tuple[np.dtype[Any], Samples | None]:
         raise DescriptionError(f"{subject}dtype={dtype!r}: {error}") from error
 
 
-def as_packing(subject: str, dtype: np.dtype[Any], bits: Any, bit_order: Any) -> Packing | None:
-    """Return how samples are packed, if they are."""
+def as_packing(
+    subject: str, dtype: np.dtype[Any] | None, bits: Any, bit_order: Any
+) -> Packing | None:
+    """Return how samples of `dtype` are packed, if they are; None is the one that they need."""
     if bits is None:
         if bit_order is not None:
             raise DescriptionError(f"{subject}bit_order={bit_order!r} needs bits=")
         return None
-    packing = Packing(as_integer(subject, "bits", bits), "msb" if bit_order is None else bit_order)
     try:
-        packing.check(dtype)
+        packing = Packing.of(bits, "msb" if bit_order is None else bit_order)
+        packing.check(packing.dtype if dtype is None else dtype)
     except TypeError as error:
         raise TypeError(f"{subject}{error}") from error
     except ValueError as error:

@@ -151,7 +151,7 @@ class Keywords:
 
     def _one_variable(self, path: str) -> dict[str, VariableKeywords]:
         passed = self.passed
-        if self.dtype is None:
+        if self.dtype is None and self.bits is None:
             named = [f"{key}=" for key in passed]
             raise DescriptionError(
                 f"{path}: {', '.join(named)} came without dtype=; keywords must describe a "

@@ -82,9 +82,13 @@ class VariableKeywords:
         for keyword in keywords:
             if keyword not in ANY_VARIABLE:
                 raise TypeError(f"{subject}{suggest(str(keyword), ANY_VARIABLE)}")
-        if keywords.get("dtype") is None:
-            raise DescriptionError(f"{path}: variable {key!r} has no dtype; give dtype=")
-        dtype, samples = as_dtype(subject, keywords["dtype"])
+        of_values = keywords.get("dtype")
+        if of_values is None:
+            packing = as_packing(subject, None, keywords.get("bits"), keywords.get("bit_order"))
+            if packing is None:
+                raise DescriptionError(f"{path}: variable {key!r} has no dtype; give dtype=")
+            of_values = packing.dtype
+        dtype, samples = as_dtype(subject, of_values)
         shape = as_shape(subject, "shape", keywords.get("shape"))
         strides = as_shape(subject, "strides", keywords.get("strides"))
         order = "C" if keywords.get("order") is None else keywords["order"]

@@ -7,6 +7,7 @@ those of each sample.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -51,6 +52,24 @@ class Packing(NamedTuple):
     def dtype(self) -> np.dtype[Any]:
         """The smallest unsigned type that holds a sample."""
         return np.dtype(np.uint8 if self.bits <= 8 else np.uint16)
+
+    @classmethod
+    def of(cls, bits: Any, order: str = "msb") -> Packing:
+        """Return the packing of samples of `bits` bits.
+
+        Raises
+        ------
+        TypeError
+            If `bits` is not an integer.
+        ValueError
+            If samples cannot have so many bits.
+        """
+        try:
+            packing = cls(operator.index(bits), order)
+        except TypeError:
+            raise TypeError(f"bits={bits!r} must be an integer") from None
+        packing.check(packing.dtype)
+        return packing
 
     def check(self, dtype: np.dtype[Any]) -> None:
         """Refuse sizes, orders and types that samples cannot have.

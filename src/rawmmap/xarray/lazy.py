@@ -16,6 +16,7 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from rawmmap.array import RawArray
+from rawmmap.errors import name_file
 
 __all__ = ["LazyArray"]
 
@@ -44,7 +45,8 @@ class LazyArray(indexing.ExplicitlyIndexedNDArrayMixin):
         return type(self)(self.raw.part(indexer.tuple))
 
     def _oindex_get(self, indexer: indexing.OuterIndexer) -> Any:
-        key = _with_slices(indexer.tuple, self.shape)
+        with name_file(self.raw.url):
+            key = _with_slices(indexer.tuple, self.shape)
         if any(isinstance(k, np.ndarray) for k in key):
             return indexing.LazilyIndexedArray(
                 _IndexingAdapter(self.raw), indexing.OuterIndexer(key)

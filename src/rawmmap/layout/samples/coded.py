@@ -148,7 +148,7 @@ class Coded:
         return words.byteswap().view(np.uint8)
 
 
-def parse_dtype(dtype: npt.DTypeLike) -> tuple[np.dtype[Any], Samples | None]:
+def parse_dtype(dtype: npt.DTypeLike | None) -> tuple[np.dtype[Any], Samples | None]:
     """Return the type of the elements in the file, and how they become values.
 
     Parameters
