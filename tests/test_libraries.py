@@ -109,18 +109,53 @@ message(lambda: rawmmap.open("simplecache::memory://a.bin", dtype="u1", shape=-1
 def test_the_command_without_click(folder: Path) -> None:
     shown = run_python(
         """
+import sys
 import rawmmap.__main__
+sys.stderr = sys.stdout
 try:
     rawmmap.__main__.main()
 except SystemExit as error:
-    print(error)
+    print("exit", error.code)
 """,
         without=["click"],
         cwd=folder,
     )
     assert shown == (
-        "rawmmap: The command works with click, which is not installed: pip install click\n"
+        "Error: the command works with click, which is not installed: pip install click\nexit 3\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "package", "command"),
+    [
+        (["info", "a.h5"], "h5py", "'rawmmap[formats]'"),
+        (["info", "s3://b/a", "--dtype", "u1"], "s3fs", "s3fs"),
+        (["demo", "--plot", "a.png"], "matplotlib", "'rawmmap[plot]'"),
+        (["describe", "a.bin", "--dtype", ">f4"], "xarray", "xarray"),
+    ],
+)
+def test_commands_say_what_they_lack_in_one_line(
+    folder: Path, arguments: list[str], package: str, command: str
+) -> None:
+    (folder / "a.h5").write_bytes(HEADS["a.h5"][0] + bytes(3000))
+    shown = run_python(
+        f"""
+import sys
+import rawmmap.__main__
+sys.argv[1:] = {arguments}
+sys.stderr = sys.stdout
+try:
+    rawmmap.__main__.main()
+except SystemExit as error:
+    print("exit", error.code)
+""",
+        without=[*OPTIONAL, "xarray"] if package == "xarray" else OPTIONAL,
+        cwd=folder,
+    )
+    message, end = shown.splitlines()
+    assert message.startswith("Error: ")
+    assert message.endswith(f"with {package}, which is not installed: pip install {command}")
+    assert end == "exit 3"
 
 
 def test_xarray_without_dask_says_why_the_engine_is_missing(folder: Path) -> None:

@@ -32,7 +32,7 @@ def connect(url: str, options: Mapping[str, Any]) -> tuple[Any, str]:
     """Return the file system of a URL, and the file as it is called there."""
     target, kwargs = reveal_credentials(url, options)
     with explain_missing(f"{url}: this protocol is read"):
-        fs, path = _load_fsspec().url_to_fs(target, **kwargs)
+        fs, path = _load_fsspec().core.url_to_fs(target, **kwargs)
     return fs, path
 
 
