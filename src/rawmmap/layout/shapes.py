@@ -25,7 +25,7 @@ __all__ = [
 MAX_BYTES = 2**63 - 1
 
 
-def plain_dtype(dtype: npt.DTypeLike) -> np.dtype[Any]:
+def plain_dtype(dtype: npt.DTypeLike | None) -> np.dtype[Any]:
     """Return `dtype` as a NumPy dtype whose values lie in a file as they lie in memory.
 
     Raises
