@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.blocks import PAGES, ROOT, read_blocks
+from tests.docs.blocks import FENCE, PAGES, ROOT, read_blocks
 
 RUNNER = Path(__file__).parent / "run_page.py"
 # Sphinx runs the pages that have cells alone; the README begins with what CI runs by itself.
@@ -65,6 +65,12 @@ def test_a_block_that_does_not_run_says_why(page: Path) -> None:
             where = f"{page.name}, line {block.line}"
             assert language == "{code-block}", f"{where}: {block.language}"
             assert block.options.get("caption", "").startswith("Not run"), where
+
+
+@pytest.mark.parametrize("page", PAGES, ids=by_name)
+def test_blocks_of_code_are_fenced(page: Path) -> None:
+    prose = FENCE.sub("", page.read_text("utf-8"))
+    assert re.findall(r"\n\n {4,}.*", prose) == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=by_name)
