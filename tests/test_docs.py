@@ -52,14 +52,15 @@ def test_the_readme_starts_with_two_commands_of_one_line() -> None:
     assert "-m pytest" in test
 
 
-def test_ci_runs_the_test_command_of_the_readme() -> None:
+@pytest.mark.parametrize(("name", "number"), [("demo", 0), ("test", 1)])
+def test_ci_runs_the_commands_of_the_readme(name: str, number: int) -> None:
     script = (ROOT / ".ci" / "run").read_text()
-    found = re.search(r"^test_command=\$\((awk .* README\.md)\)$", script, re.MULTILINE)
+    found = re.search(rf"^{name}_command=\$\((awk .* README\.md)\)$", script, re.MULTILINE)
     assert found is not None
     shown = subprocess.run(
         ["bash", "-c", found[1]], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert shown.stdout == blocks("sh")[1]
+    assert shown.stdout == blocks("sh")[number]
 
 
 def test_the_example_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
