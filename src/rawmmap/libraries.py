@@ -16,8 +16,10 @@ _EXTRAS = {
     "h5py": "formats",
     "matplotlib": "plot",
     "mrcfile": "formats",
+    "netCDF4": "convert",
     "nibabel": "formats",
     "tifffile": "formats",
+    "zarr": "convert",
 }
 # What pip is told in place of the name of the package.
 _NAMES = {"dask": "dask[array]"}

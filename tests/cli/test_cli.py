@@ -276,9 +276,15 @@ def test_python_m_rawmmap_is_the_command() -> None:
         assert command in shown.stdout
 
 
-def test_the_script_is_the_command() -> None:
+def test_the_script_is_the_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     (script,) = entry_points(group="console_scripts", name="rawmmap")
-    assert script.load() is main
+    monkeypatch.setattr(sys, "argv", ["rawmmap", "--help"])
+    with pytest.raises(SystemExit) as ended:
+        script.load()()
+    assert ended.value.code == 0
+    assert "[OPTIONS] COMMAND [ARGS]" in capsys.readouterr().out
 
 
 def test_help_loads_neither_dask_nor_xarray() -> None:

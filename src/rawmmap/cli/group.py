@@ -16,6 +16,7 @@ __all__ = ["COMMANDS", "LazyGroup", "main"]
 #: list of commands says of it.
 COMMANDS = {
     "check": "Check a file against its sidecar or header.",
+    "convert": "Convert a file to Zarr, netCDF or another raw form.",
     "demo": "Run a demonstration on a generated file.",
     "describe": "Write a sidecar that describes a file.",
     "info": "Show the contents of a file.",
