@@ -114,6 +114,22 @@ def test_coverage(cube: Path, keywords: dict[str, Any], gaps: list[tuple[int, in
     assert rawmmap.open(cube, **keywords).coverage == gaps
 
 
+def test_coverage_of_a_hundred_million_records(tmp_path: Path) -> None:
+    path = tmp_path / "log.bin"
+    count = 10**8
+    with path.open("wb") as file:
+        file.truncate(8 + 12 * count + 3)
+    raw = rawmmap.open(
+        path, record_dim="time", offset=8, record_nbytes=12, dtype="<f4", shape=(), dims=()
+    )
+    coverage = raw.coverage
+    assert raw["data"].shape == (count,)
+    assert len(coverage) == count + 1
+    assert coverage[:2] == [(0, 8), (12, 20)]
+    assert coverage[-1] == (8 + 12 * count - 8, 8 + 12 * count + 3)
+    assert coverage.nbytes == 11 + 8 * count
+
+
 def test_short_files_are_refused(cube: Path) -> None:
     with pytest.raises(ShortFileError, match=r"480.*240"):
         rawmmap.open(cube, dtype="<f8", shape=60, dims="x")

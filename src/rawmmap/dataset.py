@@ -33,8 +33,9 @@ from rawmmap.formats.registry import find
 from rawmmap.formats.series import find_series, names_series, read_series
 from rawmmap.layout import Arrangement, Layout, Values
 from rawmmap.layout.bits import BitLayout
+from rawmmap.layout.byte_ranges import ByteRanges
 from rawmmap.layout.cells import required_sizes
-from rawmmap.layout.overlap import find_uncovered
+from rawmmap.layout.coverage import find_uncovered
 from rawmmap.sources import Access, Files, Source, name_of, open_source
 
 __all__ = [
@@ -213,10 +214,11 @@ class RawDataset(Mapping[str, Variable]):
         }
 
     @property
-    def coverage(self) -> list[tuple[int, int]]:
+    def coverage(self) -> ByteRanges:
         """Bytes of the file that no variable covers: (first, past the last), in ascending order.
 
-        Of several files they are those of the first one.
+        Ranges that recur, such as those between records, are computed when they are asked for, so
+        that they take no memory. Of several files they are those of the first one.
         """
         size = self.opened[0].identity.size
         member = self._member

@@ -202,3 +202,17 @@ def test_errors_leave_no_json(run: Run, raw: Path) -> None:
     assert result.exit_code == 3
     assert result.stdout == ""
     assert result.stderr.startswith("Error: ")
+
+
+def test_very_many_gaps_are_counted(run: Run, tmp_path: Path) -> None:
+    count = 10**8
+    path = tmp_path / "log.bin"
+    with path.open("wb") as file:
+        file.truncate(12 * count)
+    u = {"dtype": "<f4", "dims": ["time"], "shape": [count], "offset": 0, "strides": [12]}
+    (tmp_path / "log.bin.json").write_text(json.dumps({"rawmmap": 1, "variables": {"u": u}}))
+    coverage = read_json(run, "info", path)["coverage"]
+    assert coverage["uncovered"][:2] == [[4, 12], [16, 24]]
+    assert (coverage["covered"], coverage["uncovered_ranges"]) == (4 * count, count)
+    assert f"{count - 10} more ranges" in run("info", path).output
+    assert f"in {count - 1} ranges between elements" in run("check", path).output

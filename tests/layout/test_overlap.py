@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rawmmap.layout import Layout, overlap
+from rawmmap.layout.coverage import find_uncovered
 from rawmmap.layout.overlap import (
     find_overlap,
     find_self_overlap,
-    find_uncovered,
     overlaps_itself,
 )
 

@@ -35,6 +35,8 @@ __all__ = [
 # Pieces of a variable that are looked at, and files of a series.
 _MOST_PIECES = 10_000
 _MOST_FILES = 256
+# Ranges of uncovered bytes that are listed one by one.
+_MOST_RANGES = 10_000
 
 
 def file_facts(raw: RawDataset) -> dict[str, Any]:
@@ -125,15 +127,18 @@ def _mosaic_facts(data: Mosaic) -> dict[str, Any]:
 
 
 def coverage_facts(raw: RawDataset) -> dict[str, Any]:
-    """Return how much of the first file its variables cover, and the ranges that none does."""
+    """Return how much of the first file its variables cover, and the ranges that none does.
+
+    Of very many ranges only the first are listed, and ``uncovered_ranges`` says how many there are.
+    """
     uncovered = raw.coverage
     nbytes = int(raw.opened.sizes[0])
-    free = sum(stop - start for start, stop in uncovered)
-    return {
+    facts: dict[str, Any] = {
         "nbytes": nbytes,
-        "covered": nbytes - free,
-        "uncovered": [[start, stop] for start, stop in uncovered],
+        "covered": nbytes - uncovered.nbytes,
+        "uncovered": [[start, stop] for start, stop in uncovered[:_MOST_RANGES]],
     }
+    return facts if len(uncovered) <= _MOST_RANGES else facts | {"uncovered_ranges": len(uncovered)}
 
 
 def resident_share(raw: RawDataset) -> float | None:

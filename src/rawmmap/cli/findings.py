@@ -127,21 +127,22 @@ def _examine_coverage(raw: RawDataset) -> Iterator[Finding]:
     """Yield the bytes that no variable covers: before, between and after the variables."""
     size = int(raw.opened.sizes[0])
     ranges = raw.coverage
-    kinds = [_place_of(each, size) for each in ranges]
-    for kind, words in (
-        ("header", "before the first variable"),
-        ("gap", "between elements"),
-        ("trailing", "after the last variable"),
-    ):
-        chosen = [each for each, other in zip(ranges, kinds, strict=True) if other == kind]
-        if kind == "trailing" and chosen and (record := _incomplete_record(raw, size)):
-            yield record
-        elif len(chosen) > _MOST_RANGES:
-            nbytes = sum(stop - start for start, stop in chosen)
-            text = f"{nbytes} bytes in {len(chosen)} ranges {words} belong to no variable"
-            yield Finding("note", kind, text, range=(chosen[0][0], chosen[-1][1]))
-        else:
-            yield from (_describe_range(raw, kind, words, each) for each in chosen)
+    header = len(ranges) > 0 and _place_of(ranges[0], size) == "header"
+    trailing = len(ranges) > header and _place_of(ranges[-1], size) == "trailing"
+    gaps = len(ranges) - header - trailing
+    if header:
+        yield _describe_range(raw, "header", "before the first variable", ranges[0])
+    if gaps > _MOST_RANGES:
+        nbytes = ranges.nbytes
+        nbytes -= sum(stop - start for start, stop in (*ranges[:header], *ranges[header + gaps :]))
+        text = f"{nbytes} bytes in {gaps} ranges between elements belong to no variable"
+        yield Finding("note", "gap", text, range=(ranges[header][0], ranges[header + gaps - 1][1]))
+    else:
+        for each in ranges[header : header + gaps]:
+            yield _describe_range(raw, "gap", "between elements", each)
+    if trailing:
+        record = _incomplete_record(raw, size)
+        yield record or _describe_range(raw, "trailing", "after the last variable", ranges[-1])
 
 
 def _place_of(each: tuple[int, int], size: int) -> str:

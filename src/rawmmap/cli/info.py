@@ -134,10 +134,11 @@ def _format_coverage(coverage: Mapping[str, Any], count: int) -> Iterator[str]:
     share = 100 * covered / size if size else 100
     where = "" if count == 1 else " of the first file"
     yield f"  covered: {covered} of {size} bytes{where} ({share:.3g} %)"
+    total = coverage.get("uncovered_ranges", len(uncovered))
     for start, stop in uncovered[:_MAX_RANGES]:
         yield f"  not covered: bytes {start} to {stop} ({stop - start} bytes)"
-    if len(uncovered) > _MAX_RANGES:
-        yield f"  not covered: {len(uncovered) - _MAX_RANGES} more ranges"
+    if total > _MAX_RANGES:
+        yield f"  not covered: {total - _MAX_RANGES} more ranges"
 
 
 def _format_chunks(facts: Mapping[str, Any]) -> Iterator[str]:

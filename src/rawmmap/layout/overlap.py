@@ -1,16 +1,16 @@
-"""Which layouts share bytes, and which bytes of a file none of them covers."""
+"""Which layouts share bytes."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from rawmmap.layout.strided import Layout
 
-__all__ = ["find_overlap", "find_self_overlap", "find_uncovered", "overlaps_itself"]
+__all__ = ["find_overlap", "find_self_overlap", "join_ranges", "overlaps_itself"]
 
 # More runs than this are not compared run by run, those of all layouts together.
 _MOST_RUNS = 2**22
@@ -234,30 +234,3 @@ def join_ranges(starts: npt.NDArray[np.int64], stops: npt.NDArray[np.int64]) -> 
     starts, reach = starts[order], np.maximum.accumulate(stops[order])
     apart = starts[1:] > reach[:-1]
     return starts[np.concatenate([[True], apart])], reach[np.concatenate([apart, [True]])]
-
-
-def find_uncovered(layouts: Iterable[Layout], size: int) -> list[tuple[int, int]]:
-    """Return the ranges of a file of `size` bytes that no layout covers.
-
-    Parameters
-    ----------
-    layouts : iterable of Layout
-        They may overlap.
-    size : int
-        Bytes of the file.
-
-    Returns
-    -------
-    list of (int, int)
-        First byte, and past the last byte, in ascending order.
-    """
-    pairs = [ranges_of(layout) for layout in layouts if layout.size]
-    if not pairs:
-        return [(0, size)] if size else []
-    starts, stops = join_ranges(
-        np.concatenate([pair[0] for pair in pairs]), np.concatenate([pair[1] for pair in pairs])
-    )
-    gap_starts = np.concatenate([[0], stops])
-    gap_stops = np.concatenate([starts, [max(size, int(stops[-1]))]])
-    gaps = gap_starts < gap_stops
-    return list(zip(gap_starts[gaps].tolist(), gap_stops[gaps].tolist(), strict=True))
