@@ -79,3 +79,18 @@ def test_a_star_import_brings_the_public_names() -> None:
     names: dict[str, object] = {}
     exec("from rawmmap import *", names)
     assert set(rawmmap.__all__) <= set(names)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["formats.register", "testing.ReaderTests", "testing.SourceTests", "errors.RawmmapError"],
+)
+def test_names_of_public_packages_need_no_import_of_their_own(name: str) -> None:
+    """What a package author writes: ``import rawmmap; rawmmap.formats.register(reader)``."""
+    shown = subprocess.run(
+        [sys.executable, "-c", f"import rawmmap; print(rawmmap.{name}.__name__)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert shown.stdout.strip() == name.partition(".")[2]

@@ -100,7 +100,13 @@ _HOMES = {
 }
 
 
+# Packages whose own names are public; `rawmmap.formats.register`, for example.
+_PACKAGES = ("errors", "formats", "testing")
+
+
 def __getattr__(name: str) -> Any:
+    if name in _PACKAGES:
+        return importlib.import_module(f"rawmmap.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'rawmmap' has no attribute {name!r}")
     from rawmmap.libraries import explain_missing

@@ -50,7 +50,8 @@ __all__ = [
 
 # A file may be replaced while it is opened, but hardly so often in a row.
 _TRIES = 100
-_KEYWORDS = (
+#: The keywords of `open`.
+KEYWORDS = (
     *Keywords.names(),
     "coords",
     "format",
@@ -412,7 +413,7 @@ def open(  # noqa: A001 - as the builtin, it opens a file
     """
     described = Keywords.take_from(keywords)
     if keywords:
-        raise TypeError(f"{format_path(path)}: {suggest(next(iter(keywords)), _KEYWORDS)}")
+        raise TypeError(f"{format_path(path)}: {suggest(next(iter(keywords)), KEYWORDS)}")
     raw = open_described(
         path, described, format, access, storage_options, drop_variables, missing, fill_value
     )

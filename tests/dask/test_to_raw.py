@@ -326,3 +326,19 @@ def test_samples_that_numpy_lacks(tmp_path: Path, chunks: Any) -> None:
     with pytest.raises(TypeError, match="masked"):
         rawmmap.to_raw(np.ma.masked_equal(values, 3), tmp_path / "b.bin", dtype=">ibm4")
     assert not (tmp_path / "b.bin").exists()
+
+
+@pytest.mark.parametrize(
+    ("keyword", "text"),
+    [
+        ("ofset", "unknown keyword 'ofset'; did you mean offset="),
+        ("append_dim", "append_dim= is for datasets and data arrays"),
+        ("encoding", "encoding= is for datasets and data arrays"),
+    ],
+)
+def test_keywords_of_other_kinds(tmp_path: Path, keyword: str, text: str) -> None:
+    path = tmp_path / "a.bin"
+    with pytest.raises(TypeError, match=text) as caught:
+        to_raw(numbers(3), path, **{keyword: 3})
+    assert str(path) in str(caught.value)
+    assert not path.exists()

@@ -188,3 +188,8 @@ def test_several_files_are_one_request(monkeypatch: pytest.MonkeyPatch, array: n
     np.testing.assert_array_equal(x[[0, 2]].compute(scheduler="sync"), array[[0, 2]])
     assert requests[0] == len(array)
     fs.rm("/rawmmap-several", recursive=True)
+
+
+def test_an_unknown_protocol_names_the_url() -> None:
+    with pytest.raises(ValueError, match=r"pigeon://a/b\.bin: .*pigeon"):
+        RawArray("pigeon://a/b.bin", "u1", 3)

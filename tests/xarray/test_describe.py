@@ -150,3 +150,27 @@ def test_errors_name_file_and_keyword(
     with pytest.raises((TypeError, ValueError), match=rf"a\.bin: .*{what}") as error:
         OPENERS[opener](path, **{**described, **words})
     assert "'data'" not in str(error.value)
+
+
+def test_variables_and_fields_can_be_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    dtype = np.dtype([("t", "<f8"), ("status", "<i4"), ("ch", "<i2", (3,))])
+    path.write_bytes(bytes(dtype.itemsize * 5))
+    rawmmap.describe(
+        path, dtype=dtype, dims=("time", "channel"), drop_variables=["status"], access="read"
+    )
+    raw = rawmmap.open(path)
+    assert list(raw) == ["t", "ch"]
+    assert raw.coverage == [(8 + 18 * i, 12 + 18 * i) for i in range(5)]
+    both = {name: {"dtype": "u1", "shape": 45, "dims": "x"} for name in "uv"}
+    rawmmap.describe(path, variables=both, drop_variables="u", storage_options={})
+    assert list(rawmmap.open(path)) == ["v"]
+
+
+@pytest.mark.parametrize("attrs", [{"a": object()}, {1: "a"}, {"a": {1, 2}}])
+def test_attributes_that_json_cannot_hold_name_the_file(tmp_path: Path, attrs: Any) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(bytes(8))
+    with pytest.raises(TypeError, match=r"a\.bin: variable 'u': attribute"):
+        rawmmap.describe(path, dtype="u1", dims="x", name="u", attrs=attrs)
+    assert not (tmp_path / "a.bin.json").exists()

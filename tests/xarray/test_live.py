@@ -195,3 +195,28 @@ def test_values_of_the_sidecar_are_not_changed_by_mistake(path: Path) -> None:
     private = rawmmap.map_dataset(path, shared=False)
     private["label"][0] = 1
     assert private["label"].values.tolist() == [1, 6]
+
+
+@pytest.mark.parametrize(
+    ("keywords", "kind", "text"),
+    [
+        ({"mode": "w+"}, ValueError, "mode must be"),
+        ({"mode": []}, ValueError, "mode must be"),
+        ({"shared": "no"}, ValueError, "shared must be"),
+        ({"access": "read"}, ValueError, "access='read' copies"),
+        ({"access": "mmap"}, ValueError, "access must be"),
+        ({"storage_options": 3}, TypeError, "storage_options must be"),
+        ({"chord": {}}, TypeError, "did you mean coords="),
+        ({"drop_variable": "u"}, TypeError, "did you mean drop_variables="),
+    ],
+)
+def test_keywords_that_cannot_be(path: Path, keywords: Any, kind: Any, text: str) -> None:
+    with pytest.raises(kind, match=text) as caught:
+        rawmmap.map_dataset(path, **WORDS, **keywords)
+    assert str(path) in str(caught.value)
+
+
+def test_the_keywords_of_the_engine_are_taken(path: Path) -> None:
+    ds = rawmmap.map_dataset(path, **WORDS, access="map", storage_options={}, drop_variables=["v"])
+    assert list(ds) == ["u"]
+    assert rawmmap.mapping_of(ds["u"].values).path == str(path)

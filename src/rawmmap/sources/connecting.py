@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, NoReturn
 
+from rawmmap.errors import name_file
 from rawmmap.libraries import MissingLibraryError, explain_missing, load_library
 from rawmmap.sources.credentials import hide_in_text, reveal_credentials
 from rawmmap.sources.fetching import failure_of
@@ -31,7 +32,7 @@ _NUMBERS: dict[type[OSError], int] = {
 def connect(url: str, options: Mapping[str, Any]) -> tuple[Any, str]:
     """Return the file system of a URL, and the file as it is called there."""
     target, kwargs = reveal_credentials(url, options)
-    with explain_missing(f"{url}: this protocol is read"):
+    with explain_missing(f"{url}: this protocol is read"), name_file(url):
         fs, path = _load_fsspec().core.url_to_fs(target, **kwargs)
     return fs, path
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from rawmmap.dataset import RawDataset, open_described
+from rawmmap.dataset import KEYWORDS, RawDataset, open_described
 from rawmmap.description import Description, Keywords, LayoutTemplate, Variable
 from rawmmap.description.keyword_types import suggest
 from rawmmap.description.members import Members
@@ -17,7 +17,7 @@ from rawmmap.errors import name_file
 from rawmmap.formats import sidecar
 from rawmmap.formats.series import series_label
 from rawmmap.layout import Layout, Values
-from rawmmap.sources import local_path, name_of
+from rawmmap.sources import Access, local_path, name_of
 from rawmmap.writing import write_sidecar
 from rawmmap.xarray.engine import make_coords
 from rawmmap.xarray.writing.encoding import encode
@@ -30,6 +30,9 @@ def describe(
     *,
     coords: Mapping[Any, Any] | None = None,
     format: str | None = None,
+    access: Access = "auto",
+    storage_options: Mapping[str, Any] | None = None,
+    drop_variables: str | Iterable[str] | None = None,
     missing: Literal["raise", "fill"] = "raise",
     fill_value: Any = None,
     **keywords: Any,
@@ -46,6 +49,10 @@ def describe(
         xarray encodes them for any file, and are decoded when the file is opened.
     format : str, optional
         Name of the reader of the header, ``"npy"`` for example, whose contents go into the sidecar.
+    access, storage_options
+        As for ``xr.open_dataset``; no data are read, and a sidecar does not keep them.
+    drop_variables : str or iterable of str, optional
+        Variables, fields included, to leave out of the sidecar.
     missing : {"raise", "fill"}
         Of a series: what happens where files are missing, now and when it is opened.
     fill_value : object, optional
@@ -91,9 +98,17 @@ def describe(
         )
     description_keywords = Keywords.take_from(keywords)
     if keywords:
-        known = (*Keywords.names(), "coords", "format", "missing", "fill_value")
-        raise TypeError(f"{name}: {suggest(next(iter(keywords)), known)}")
-    raw = open_described(path, description_keywords, format, missing=missing, fill_value=fill_value)
+        raise TypeError(f"{name}: {suggest(next(iter(keywords)), KEYWORDS)}")
+    raw = open_described(
+        path,
+        description_keywords,
+        format,
+        access,
+        storage_options,
+        drop_variables,
+        missing,
+        fill_value,
+    )
     description = raw.template
     if coords is not None:
         with name_file(raw.title):
@@ -102,7 +117,7 @@ def describe(
     if series is None:
         size = int(raw.opened.sizes[0])
         path = description.path
-        return _write(description, path, path, lambda each: each.resolve(size))
+        return _write(description, path, path, lambda each: each.resolve(size), raw.dropped)
     members = description.members or Members(series.pattern)
     if missing != "raise" or fill_value is not None:
         members = replace(members, missing=missing, fill_value=fill_value)
@@ -110,7 +125,9 @@ def describe(
     sizes = raw.opened.sizes.tolist()
     target = series_label(series.pattern)
     first = raw.opened.urls[0]
-    return _write(described, target, first, lambda each: series.resolve_first(each, sizes))
+    return _write(
+        described, target, first, lambda each: series.resolve_first(each, sizes), raw.dropped
+    )
 
 
 def _write(
@@ -118,9 +135,11 @@ def _write(
     target: str,
     data: str,
     resolve: Callable[[Description], Description],
+    dropped: frozenset[str],
 ) -> Path:
     """Write the sidecar of `target`, which must be readable whatever the keywords were."""
-    text = sidecar.dumps(_split_fields(description, resolve(description)))
+    with name_file(target):
+        text = sidecar.dumps(_split_fields(description, resolve(description)).without(dropped))
     resolve(sidecar.loads(text, sidecar.sidecar_path_of(target)))
     return Path(write_sidecar(target, text, data))
 

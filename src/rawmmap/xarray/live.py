@@ -14,11 +14,11 @@ import numpy.typing as npt
 from xarray import DataArray, Dataset, Variable
 from xarray.conventions import decode_cf_variable
 
-from rawmmap.dataset import RawDataset, open_described, values_of
+from rawmmap.dataset import KEYWORDS, RawDataset, format_path, open_described, values_of
 from rawmmap.description import Keywords
 from rawmmap.description import Variable as DescribedVariable
 from rawmmap.description.keyword_types import suggest
-from rawmmap.errors import DescriptionError
+from rawmmap.errors import DescriptionError, name_file
 from rawmmap.layout import Layout, Values
 from rawmmap.layout.bits import BitLayout
 from rawmmap.mapping import flush, mapping_of, mmap
@@ -38,6 +38,8 @@ def map_dataset(
     shared: bool = True,
     coords: Mapping[Any, Any] | None = None,
     format: str | None = None,
+    access: Literal["auto", "map"] = "auto",
+    storage_options: Mapping[str, Any] | None = None,
     drop_variables: str | Iterable[str] | None = None,
     **keywords: Any,
 ) -> Dataset:
@@ -56,6 +58,10 @@ def map_dataset(
     coords, format, **keywords
         Description of the file: `dtype`, `shape`, `dims` and the others, as for
         ``xr.open_dataset(path, engine="rawmmap", ...)``.
+    access : {"auto", "map"}
+        The variables are maps in either case.
+    storage_options : mapping, optional
+        Of no use for files on this system; accepted as for ``xr.open_dataset``.
     drop_variables : str or iterable of str, optional
         Variables to leave out.
 
@@ -100,13 +106,13 @@ def map_dataset(
     >>> del ds
     >>> folder.cleanup()
     """
-    if mode not in ("r", "r+", "c"):
-        raise ValueError(f"mode must be 'r', 'r+' or 'c', not {mode!r}")
     description_keywords = Keywords.take_from(keywords)
-    if keywords:
-        raise TypeError(f"{path}: {suggest(next(iter(keywords)), Keywords.names())}")
+    with name_file(format_path(path)):
+        _check_options(mode, shared, access, keywords)
     for _ in range(_TRIES):
-        raw = open_described(path, description_keywords, format, drop_variables=drop_variables)
+        raw = open_described(
+            path, description_keywords, format, access, storage_options, drop_variables
+        )
         views = _map_described(raw, mode, shared and mode != "c")
         if views is not None:
             break
@@ -123,6 +129,21 @@ def map_dataset(
     attrs = raw.attrs
     coord_names = _move_coordinates(live, attrs) | (raw.description.coords & set(live))
     return assign_coords(Dataset(live, attrs=attrs).set_coords(coord_names), coords, raw)
+
+
+def _check_options(mode: Any, shared: Any, access: Any, unknown: Mapping[str, Any]) -> None:
+    """Refuse keywords that are unknown, or cannot be what they are."""
+    if mode not in ("r", "r+", "c"):
+        raise ValueError(f"mode must be 'r', 'r+' or 'c', not {mode!r}")
+    if shared not in (True, False):
+        raise ValueError(f"shared must be True or False, not {shared!r}")
+    if access == "read":
+        raise ValueError(
+            "access='read' copies, and a mapped dataset consists of maps; open the file with "
+            "xr.open_dataset, or leave out access="
+        )
+    if unknown:
+        raise TypeError(suggest(next(iter(unknown)), (*KEYWORDS, "mode", "shared")))
 
 
 def _map_described(raw: RawDataset, mode: Any, shared: bool) -> dict[str, npt.NDArray[Any]] | None:
