@@ -115,8 +115,9 @@ def _format(chunk: bytes, order: str) -> _Format:
     if code == _EXTENSIBLE:
         if len(chunk) < 40:
             raise ValueError("the chunk 'fmt ' is too short for an extensible format")
-        # The first bytes of the subformat are the code; the rest of it says so.
-        (code,) = struct.unpack_from(f"{order}H", chunk, 24)
+        # The first four bytes of the subformat are the code; some programs write two of them.
+        first, second = struct.unpack_from(f"{order}HH", chunk, 24)
+        code = first or second
     return _Format(code, channels, rate, frame, bits)
 
 
