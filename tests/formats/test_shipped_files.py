@@ -52,7 +52,7 @@ def read_wav(path: Path) -> Iterator[tuple[str, Any]]:
         warnings.simplefilter("ignore", wavfile.WavFileWarning)
         _, values = wavfile.read(path)
     # SciPy widens 24 bits to 32 by zeros below them.
-    if rawmmap.open(path)["data"].data.samples is not None:
+    if rawmmap.open(path).array("data").samples is not None:
         values = values >> 8
     yield "data", values.reshape(len(values), -1)
 
