@@ -19,6 +19,7 @@ from click.testing import CliRunner, Result
 
 from rawmmap import demo
 from rawmmap.cli import main
+from rawmmap.cli.group import COMMANDS
 
 MIB = 2**20
 
@@ -287,11 +288,14 @@ def test_the_script_is_the_command(
     assert "[OPTIONS] COMMAND [ARGS]" in capsys.readouterr().out
 
 
-def test_help_loads_neither_dask_nor_xarray() -> None:
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_loads_neither_dask_nor_xarray(command: str) -> None:
     code = (
         "import sys, click.testing, rawmmap.cli\n"
-        "click.testing.CliRunner().invoke(rawmmap.cli.main, ['info', '--help'])\n"
-        "print(sorted({'dask', 'xarray', 'pandas', 'fsspec', 'matplotlib'} & set(sys.modules)))"
+        f"words = {[command, '--help'] if command else ['--help']}\n"
+        "assert click.testing.CliRunner().invoke(rawmmap.cli.main, words).exit_code == 0\n"
+        "heavy = {'dask', 'xarray', 'pandas', 'fsspec', 'matplotlib', 'zarr', 'netCDF4'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"

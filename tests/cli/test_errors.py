@@ -88,6 +88,19 @@ def test_a_mistake_of_the_program_keeps_its_traceback(
     assert isinstance(result.exception, ZeroDivisionError)
 
 
+def test_warnings_are_one_line_on_stderr(raw: Path) -> None:
+    code = (
+        "import sys, warnings, rawmmap\n"
+        "rawmmap.show = lambda *a, **k: warnings.warn('mind\\nthe gap')\n"
+        "from rawmmap.cli import main\n"
+        "main(['show', sys.argv[1]])"
+    )
+    command = [sys.executable, "-c", code, str(raw)]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert shown.stderr == "Warning: mind the gap\n"
+    assert shown.stdout == "None\n"
+
+
 def test_an_interrupt_prints_one_line(run: Run, raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*_: Any, **__: Any) -> Any:
         raise KeyboardInterrupt

@@ -232,5 +232,5 @@ def test_all_readers_together_open_a_file_once(
 
     monkeypatch.setattr(Probe, "open", count)
     assert registry.recognise(Probe(str(path))) is None
-    assert len(registry._names()) > 16
+    assert len(registry.format_names()) > 16
     assert opens in ([], [str(path)])

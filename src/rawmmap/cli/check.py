@@ -32,7 +32,7 @@ _Way = tuple[str, dict[str, Any]]
 
 
 @click.command("check")
-@click.argument("path")
+@click.argument("path", type=click.Path())
 @add_description_options
 @click.option("--strict", is_flag=True, help="Let notes count as errors.")
 @add_json_option

@@ -27,7 +27,7 @@ _MAX_RANGES = 10
 
 
 @click.command("info")
-@click.argument("path")
+@click.argument("path", type=click.Path())
 @add_description_options
 @add_json_option
 def command(path: str, as_json: bool, **options: Any) -> None:

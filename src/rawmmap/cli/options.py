@@ -16,6 +16,7 @@ from rawmmap.cli.parsing import (
     parse_number,
     parse_shape,
 )
+from rawmmap.cli.types import FormatName
 
 __all__ = ["add_description_options", "option_names", "take_keywords"]
 
@@ -77,7 +78,12 @@ _DESCRIPTION_OPTIONS = (
     click.option(
         "--overlap", is_flag=True, default=None, help="Allow variables to share bytes of the file."
     ),
-    click.option("--format", metavar="FORMAT", help="Format of the description: sidecar, npy, ..."),
+    click.option(
+        "--format",
+        type=FormatName(),
+        metavar="FORMAT",
+        help="Format of the description: sidecar, npy, ...",
+    ),
     click.option("--group", metavar="NAME", help="Group of an HDF5 or netCDF-4 file."),
     click.option(
         "--index",

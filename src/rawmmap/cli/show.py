@@ -15,7 +15,7 @@ __all__ = ["command"]
 
 
 @click.command("show")
-@click.argument("path")
+@click.argument("path", type=click.Path())
 @add_description_options
 @add_json_option
 def command(path: str, as_json: bool, **options: Any) -> None:

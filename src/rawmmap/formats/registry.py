@@ -25,7 +25,15 @@ from rawmmap.formats.probe import Probe
 from rawmmap.formats.sidecar import SUFFIX
 from rawmmap.sources import local_path
 
-__all__ = ["Reader", "find", "has_own_engine", "recognise", "recognise_header", "register"]
+__all__ = [
+    "Reader",
+    "find",
+    "format_names",
+    "has_own_engine",
+    "recognise",
+    "recognise_header",
+    "register",
+]
 
 # In the order in which they are asked; a reader is imported when it is first needed.
 _BUILT_IN = {
@@ -119,7 +127,7 @@ def _load_entry_points() -> None:
             register(reader)
 
 
-def _names() -> tuple[str, ...]:
+def format_names() -> tuple[str, ...]:
     """Return the names of all readers, in the order in which they are asked."""
     _load_entry_points()
     others = [name for name in _READERS if name not in _BUILT_IN]
@@ -136,7 +144,7 @@ def _reader(name: str) -> Reader:
 def _iterate_readers() -> Iterator[Reader]:
     # The sidecar comes first, so that what it describes needs none of the others.
     yield _reader("sidecar")
-    for name in _names():
+    for name in format_names():
         yield _reader(name)
 
 
@@ -221,7 +229,7 @@ def _find_group(
 
 
 def _named_reader(path: str, format: str) -> Reader:
-    names = _names()
+    names = format_names()
     if format not in names:
         raise DescriptionError(f"{path}: format={format!r} is none of {sorted(names)}")
     return _reader(format)
@@ -250,5 +258,5 @@ def _explain_ways(probe: Probe) -> str:
         "(1) keywords: dtype=, shape= and dims=, with offset=, order= or strides= if need be, or "
         f"variables={{name: dict(dtype=..., ...)}}; (2) a sidecar, {sidecar} (it {state}), "
         "which rawmmap.describe(path, dtype=..., ...) writes; (3) a header of one of the formats "
-        f"{sorted(set(_names()) - {'sidecar'})}"
+        f"{sorted(set(format_names()) - {'sidecar'})}"
     )

@@ -17,8 +17,8 @@ __all__ = ["command"]
 
 
 @click.command("convert")
-@click.argument("source")
-@click.argument("target")
+@click.argument("source", type=click.Path())
+@click.argument("target", type=click.Path())
 @click.option(
     "--variable",
     "selected",
