@@ -49,6 +49,8 @@ myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 
 autosummary_generate = True
+# `RawArray` in a docstring leads to its page.
+default_role = "py:obj"
 # On some systems these two pages would have the same name.
 autosummary_filename_map = {"rawmmap.Guess": "rawmmap.Guess-class"}
 autodoc_typehints = "none"
