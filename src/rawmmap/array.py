@@ -26,7 +26,7 @@ from rawmmap.layout import (
     dtype_state,
 )
 from rawmmap.layout.bits import BitLayout, Packing, check_packed_strides
-from rawmmap.layout.cells import required_sizes
+from rawmmap.layout.cells import required_bytes
 from rawmmap.layout.indexing import Selection, convert_for_assignment, select
 from rawmmap.layout.samples import Samples, parse_dtype
 from rawmmap.sources import Access, Files, name_of, open_source
@@ -225,14 +225,7 @@ class RawArray:
             return
         if not len(self._files):
             return
-        needed = np.zeros(len(self._files), np.int64)
-        for files, nbytes in required_sizes(self._data):
-            numbers = np.asarray(files, np.intp)
-            existing = numbers >= 0
-            np.maximum.at(
-                needed, numbers[existing], np.broadcast_to(nbytes, numbers.shape)[existing]
-            )
-        self._files.check_sizes(needed)
+        self._files.check_sizes(required_bytes([self._data], len(self._files)))
 
     def __reduce__(self) -> tuple[Any, ...]:
         values = self._files, self._data, self._samples, self._mode, self._access

@@ -31,10 +31,9 @@ from rawmmap.errors import name_file
 from rawmmap.formats.compression import HEAD_BYTES, check_uncompressed, may_be_compressed
 from rawmmap.formats.registry import find
 from rawmmap.formats.series import find_series, names_series, read_series
-from rawmmap.layout import Arrangement, Layout, Values
+from rawmmap.layout import Arrangement, Layout, Values, cells
 from rawmmap.layout.bits import BitLayout
 from rawmmap.layout.byte_ranges import ByteRanges
-from rawmmap.layout.cells import required_sizes
 from rawmmap.layout.coverage import find_uncovered
 from rawmmap.sources import Access, Files, Source, name_of, open_source
 
@@ -321,16 +320,8 @@ def _layouts(description: Description) -> Iterator[Layout]:
 
 def required_bytes(description: Description, count: int) -> npt.NDArray[np.int64]:
     """Return how many bytes each of `count` files must have."""
-    needed = np.zeros(count, np.int64)
-    for variable in description.variables.values():
-        for files, nbytes in required_sizes(variable.arrangement):
-            if len(files) == 1 and files[0] == 0:
-                needed[0] = max(needed[0], int(np.max(nbytes)))
-                continue
-            numbers = np.asarray(files)
-            present = numbers >= 0
-            np.maximum.at(needed, numbers[present], np.broadcast_to(nbytes, len(numbers))[present])
-    return needed
+    variables = description.variables.values()
+    return cells.required_bytes([variable.arrangement for variable in variables], count)
 
 
 def values_of(variable: DescribedVariable) -> npt.NDArray[Any]:

@@ -29,6 +29,7 @@ __all__ = [
     "Required",
     "fields_of",
     "required_of",
+    "required_bytes",
     "required_sizes",
 ]
 
@@ -82,6 +83,20 @@ def required_sizes(data: Any) -> Iterator[Required]:
         yield from data.required_sizes()
     else:
         yield from required_of(Cell(part.data, part.file) for part in data.parts())
+
+
+def required_bytes(several: Iterable[Any], count: int) -> npt.NDArray[np.int64]:
+    """Return how many bytes each of `count` files must have for some arrangements."""
+    needed = np.zeros(count, np.int64)
+    for data in several:
+        for files, nbytes in required_sizes(data):
+            if len(files) == 1 and files[0] >= 0:
+                needed[files[0]] = max(needed[files[0]], int(np.max(nbytes)))
+                continue
+            numbers = np.asarray(files, np.intp)
+            present = numbers >= 0
+            np.maximum.at(needed, numbers[present], np.broadcast_to(nbytes, len(numbers))[present])
+    return needed
 
 
 def required_of(cells: Iterable[Cell]) -> Iterator[Required]:
