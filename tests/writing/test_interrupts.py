@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import subprocess
@@ -97,12 +98,12 @@ WRITES: dict[str, tuple[Callable[[Path], Any], Callable[[Any, Path, bool], Any]]
 
 
 class Interrupter:
-    """Raises a signal before the n-th call of the system."""
+    """Raises a signal before the n-th call of the system, or an error in its place."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.number = signal.SIGINT
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, calls: tuple[str, ...] = CALLS) -> None:
+        self.number: signal.Signals | None = signal.SIGINT
         self.left: int | None = None
-        for name in CALLS:
+        for name in calls:
             monkeypatch.setattr(os, name, self._wrapped(getattr(os, name)))
 
     def _wrapped(self, function: Any) -> Any:
@@ -111,6 +112,8 @@ class Interrupter:
                 self.left -= 1
                 if self.left < 0:
                     self.left = None
+                    if self.number is None:
+                        raise OSError(errno.EIO, "the disk fails")
                     signal.raise_signal(self.number)
             return function(*args, **words)
 
@@ -170,6 +173,50 @@ def test_an_interrupt_at_any_call_leaves_the_old_or_the_new_file(
                 break
         assert interrupter.left is not None, "every call was interrupted"
     assert outcomes == {False, True}
+
+
+def what_is_read(path: Path) -> Any:
+    if not Path(f"{path}.json").exists():
+        return path.read_bytes()
+    return xr.open_dataset(path, engine="rawmmap").load().to_dict()
+
+
+@pytest.mark.parametrize("compute", [True, False])
+@pytest.mark.parametrize("kind", [kind for kind in WRITES if kind not in ("r+", "region")])
+def test_a_call_that_fails_leaves_the_old_or_the_new_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, compute: bool
+) -> None:
+    start, write = WRITES[kind]
+    # Not those by which a failure is undone.
+    calls = tuple(name for name in CALLS if name not in ("unlink", "close", "ftruncate"))
+    injector = Interrupter(monkeypatch, calls)
+    injector.number = None
+    path = tmp_path / "a.bin"
+    with dask.config.set(scheduler="sync"):
+        start(path)
+        old = what_is_read(path)
+        write(numbers(), path, True)
+        new = what_is_read(path)
+        for step in range(1000):
+            path = tmp_path / str(step) / "a.bin"
+            path.parent.mkdir()
+            start(path)
+            task = None if compute else write(numbers(), path, False)
+            injector.left = step
+            try:
+                if task is None:
+                    write(numbers(), path, True)
+                else:
+                    task.compute()
+                possible = [new]
+            except OSError:
+                possible = [old, new]
+            has_failed, injector.left = injector.left is None, None
+            assert what_is_read(path) in possible, step
+            assert not [name for name in os.listdir(path.parent) if name.startswith(".")]
+            if not has_failed:
+                break
+        assert step > 10
 
 
 SCRIPT = """

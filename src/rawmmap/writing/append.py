@@ -18,7 +18,7 @@ from rawmmap.layout import Layout
 from rawmmap.sources.local import explain_errors
 from rawmmap.writing.draft import Draft
 from rawmmap.writing.positional import copy_bytes
-from rawmmap.writing.sidecars import write_text
+from rawmmap.writing.sidecars import change_text
 from rawmmap.writing.state import State
 
 __all__ = ["Append", "lengthening"]
@@ -77,7 +77,7 @@ class Append:
                 # Not between here and the end of this block, where the file would be cut.
                 stack.enter_context(deferring_interrupts())
                 if self.text is not None:
-                    write_text(target, self.text)
+                    change_text(target, self.text)
             self.draft.remove()
 
     def rollback(self) -> None:

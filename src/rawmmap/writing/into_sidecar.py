@@ -16,7 +16,7 @@ from rawmmap.files.presence import Presence
 from rawmmap.formats import sidecar
 from rawmmap.layout import Layout, Values
 from rawmmap.writing.draft import Draft
-from rawmmap.writing.sidecars import write_text
+from rawmmap.writing.sidecars import change_text
 from rawmmap.writing.state import State
 
 __all__ = ["IntoSidecar"]
@@ -74,7 +74,7 @@ class IntoSidecar:
             variables = {**self.description.variables, **new}
             text = sidecar.dumps(replace(self.description, variables=variables))
             with deferring_interrupts():
-                write_text(self.draft.target, text)
+                change_text(self.draft.target, text)
                 self.draft.remove()
 
     def rollback(self) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+from collections.abc import Iterator
 
 from rawmmap.errors import DescriptionError
 from rawmmap.files.hidden import draft_path
@@ -23,6 +24,7 @@ from rawmmap.formats import sidecar
 from rawmmap.formats.sidecar.next import announce, choose, has_next
 
 __all__ = [
+    "change_text",
     "check_replaceable",
     "install_both",
     "remove_untrue",
@@ -63,18 +65,25 @@ def check_replaceable(target: str, text: str | None) -> None:
 
 def install_both(draft: str, target: str, text: str) -> None:
     """Replace a data file by a draft, and its sidecar by `text`."""
-    real = os.path.realpath(target)
+    real, path = (os.path.realpath(name) for name in (target, sidecar.sidecar_path_of(target)))
     take_mode(draft, real)
     sync(draft)
     before = _present_text(target)
-    _replace(target, announce(before, os.stat(draft), text), like=draft)
-    try:
-        os.replace(draft, real)
-    except BaseException:
-        _restore(target, before)
-        raise
-    sync(os.path.dirname(real))
-    _replace(target, text.encode())
+    # Complete before anything changes: later a full disk could not be undone.
+    with _draft_of_sidecar(target, text.encode(), like=draft) as final:
+        take_mode(final, path)
+        sync(final)
+        try:
+            _replace(target, announce(before, os.stat(draft), text), like=draft)
+            os.replace(draft, real)
+        except BaseException:
+            _restore(target, before)
+            raise
+        try:
+            sync(os.path.dirname(real))
+        finally:
+            os.replace(final, path)
+    sync(os.path.dirname(path))
 
 
 def _restore(target: str, before: bytes | None) -> None:
@@ -119,6 +128,17 @@ def write_text(target: str, text: str, data: str | None = None) -> str:
     return sidecar.sidecar_path_of(target)
 
 
+def change_text(target: str, text: str) -> None:
+    """Replace the sidecar of a data file; after a failure it says what it said before."""
+    before = _present_text(target)
+    try:
+        write_text(target, text)
+    except BaseException:
+        if _present_text(target) != before:  # the name may not have reached the disk
+            _restore(target, before)
+        raise
+
+
 def write_sidecar(target: str, text: str, data: str | None = None) -> str:
     """Replace the sidecar of a data file under the lock of its name, and return its path."""
     with Presence.enter(draft_path(target)), locked(target):
@@ -147,9 +167,16 @@ def _present_text(target: str) -> bytes | None:
 
 
 def _replace(target: str, text: bytes, like: str | None = None) -> None:
-    """Replace a sidecar, whose permissions are kept; a new one takes those of `like` or `target`.
+    """Replace a sidecar, and keep its permissions; a new one gets those of `like` or `target`."""
+    with _draft_of_sidecar(target, text, like) as draft:
+        install(draft, sidecar.sidecar_path_of(target))
 
-    Its draft is one of the target, so that the next writer removes what a killed one has left.
+
+@contextlib.contextmanager
+def _draft_of_sidecar(target: str, text: bytes, like: str | None = None) -> Iterator[str]:
+    """Yield the path of a complete draft, which is removed unless it is installed.
+
+    It is one of the target, so that the next writer removes what a killed one has left.
     """
     path = os.path.realpath(sidecar.sidecar_path_of(target))
     beside = os.path.dirname(path) == os.path.dirname(os.path.realpath(target))
@@ -159,8 +186,7 @@ def _replace(target: str, text: bytes, like: str | None = None) -> None:
         with open(draft, "r+b") as file:
             file.write(text)
         take_mode(draft, like or target, 0o666)
-        install(draft, path)
-    except BaseException:
+        yield draft
+    finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(draft)
-        raise
