@@ -599,3 +599,15 @@ def test_what_is_not_a_path_or_a_layout(tmp_path: Path) -> None:
                 RawArray(url, "f8", (4, 3))  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"a\.raw: layout must be a rawmmap\.Layout"):
         RawArray.from_layout(path, (4, 3))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("count", [1, 7, 8, 40, 69])
+def test_records_of_many_fields_pickle_as_a_description(tmp_path: Path, count: int) -> None:
+    dtype = np.dtype([(f"channel_{i}", ">f4", (2,)) for i in range(count)])
+    array = np.arange(count * 6, dtype=">f4").view(dtype)
+    raw = RawArray(write(tmp_path / "a.raw", array), dtype, 3)
+    assert len(pickle.dumps(raw)) < 1000
+    again = pickle.loads(pickle.dumps(raw))
+    assert again.dtype == dtype
+    same(again[1:], array[1:])
+    assert pickle.loads(pickle.dumps(raw.layout)) == raw.layout

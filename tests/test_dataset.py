@@ -335,3 +335,33 @@ def test_variables_can_be_left_out(cube: Path) -> None:
     assert list(raw) == ["ux", "x"]
     assert raw.coverage == [(0, 120)]
     assert list(rawmmap.open(cube, variables=both, drop_variables=["u", "x"])) == ["ux"]
+
+
+@pytest.mark.parametrize(
+    ("keyword", "text"),
+    [
+        ("endian", "the byte order is part of dtype="),
+        ("byteorder", "the byte order is part of dtype="),
+        ("header", r"did you mean offset=\?"),
+        ("skip", r"did you mean offset=\?"),
+        ("dimensions", r"did you mean dims=\?"),
+        ("mode", "to change a file, use rawmmap.map_dataset"),
+        ("stride", r"did you mean strides=\?"),
+        ("zzz", "the known ones are access, attrs"),
+    ],
+)
+def test_words_of_other_libraries_lead_to_ours(cube: Path, keyword: str, text: str) -> None:
+    keywords: dict[str, Any] = {keyword: 3}
+    with pytest.raises(TypeError, match=f"{cube}: unknown keyword '{keyword}'; {text}"):
+        rawmmap.open(cube, dtype="<f4", **keywords)
+
+
+def test_a_remainder_may_be_a_header(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(bytes(64) + VALUES.tobytes())
+    keywords: dict[str, Any] = {"dtype": "<f4", "shape": (-1, 30), "dims": ("y", "x")}
+    with pytest.raises(ValueError, match=r"64 bytes more.*pass offset=64"):
+        rawmmap.open(path, **keywords)
+    assert rawmmap.open(path, **keywords, offset=64).sizes == {"y": 2, "x": 30}
+    with pytest.raises(ValueError, match=r"54 bytes more.*pass offset=64"):
+        rawmmap.open(path, **keywords, offset=10)

@@ -351,3 +351,8 @@ def test_a_keyword_of_another_kind_is_named(counted: Path, keyword: str, value: 
 def test_an_empty_array_that_numpy_cannot_make(counted: Path) -> None:
     with pytest.raises(ValueError, match=r"dtype uint8 and shape \(0, 4611686018427387904, 4\)"):
         rawmmap.mmap(counted, "u1", (0, 2**62, 4))
+
+
+def test_a_mode_in_the_place_of_the_offset(counted: Path) -> None:
+    with pytest.raises(TypeError, match=r"offset must be .*pass mode='r\+' by its keyword"):
+        rawmmap.mmap(counted, "u1", (3,), "r+")  # type: ignore[arg-type]

@@ -28,10 +28,26 @@ __all__ = [
 ]
 
 
+# Words of other libraries for what is said by a keyword here.
+_BYTE_ORDER = "the byte order is part of dtype=, such as '>f4'"
+_WRITING = "to change a file, use rawmmap.map_dataset(path, mode='r+') or rawmmap.mmap"
+_ELSEWHERE = {
+    **dict.fromkeys(("byteorder", "byte_order", "endian", "endianness"), _BYTE_ORDER),
+    **dict.fromkeys(("header", "header_size", "headersize", "seek", "skip"), "offset"),
+    **dict.fromkeys(("mode", "shared"), _WRITING),
+    "dimensions": "dims",
+    "dim": "dims",
+    "type": "dtype",
+}
+
+
 def suggest(keyword: str, known: Iterable[str]) -> str:
     """Return an error text for an unknown keyword, with the nearest known one, or all of them."""
     known = list(known)
-    near = difflib.get_close_matches(keyword, known, 1, 0.5)
+    meant = _ELSEWHERE.get(keyword.lower(), "")
+    if " " in meant:
+        return f"unknown keyword {keyword!r}; {meant}"
+    near = [meant] if meant in known else difflib.get_close_matches(keyword, known, 1, 0.55)
     hint = f"did you mean {near[0]}=?" if near else f"the known ones are {', '.join(sorted(known))}"
     return f"unknown keyword {keyword!r}; {hint}"
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import operator
+import pickle
+import zlib
 from collections.abc import Sequence
 from typing import Any, SupportsIndex
 
@@ -18,11 +20,15 @@ __all__ = [
     "dtype_state",
     "extent_of",
     "infer_shape",
+    "pack_dtype",
     "plain_dtype",
+    "unpack_dtype",
 ]
 
 #: One past the largest position that a file can have (``off_t`` is signed).
 MAX_BYTES = 2**63 - 1
+# From so many fields on, compressing them makes a pickle shorter.
+_MANY_FIELDS = 8
 
 
 def plain_dtype(dtype: npt.DTypeLike | None) -> np.dtype[Any]:
@@ -63,6 +69,22 @@ def dtype_state(dtype: np.dtype[Any]) -> Any:
         "offsets": tuple(field[1] for field in fields),
         "itemsize": dtype.itemsize,
     }
+
+
+def pack_dtype(dtype: np.dtype[Any]) -> Any:
+    """Return what `unpack_dtype` makes `dtype` of, short for records of many fields too."""
+    state = dtype_state(dtype)
+    if dtype.names is None or len(dtype.names) < _MANY_FIELDS:
+        return state
+    return zlib.compress(pickle.dumps(state, 4))
+
+
+def unpack_dtype(state: Any) -> np.dtype[Any]:
+    """Return the dtype that `pack_dtype` has packed."""
+    if isinstance(state, bytes):
+        state = pickle.loads(zlib.decompress(state))
+    dtype: np.dtype[Any] = np.dtype(state)
+    return dtype
 
 
 def as_shape(shape: SupportsIndex | Sequence[SupportsIndex]) -> tuple[int, ...]:
@@ -153,7 +175,7 @@ def infer_shape(
         raise ValueError(
             f"the {available} bytes from offset {offset} to the end of the file hold {n} steps of "
             f"{step} bytes along axis {counts.index(-1)} and {remainder} bytes more; "
-            + _explain_remainder(plain_dtype(dtype), available, step, offset)
+            + _explain_remainder(plain_dtype(dtype), available, step, remainder, offset)
         )
     return tuple(n if count == -1 else count for count in counts)
 
@@ -169,7 +191,9 @@ def _step_nbytes(
     return strides[counts.index(-1)], extent_of(itemsize, one, tuple(strides), 0)[1]
 
 
-def _explain_remainder(dtype: np.dtype[Any], available: int, step: int, offset: int) -> str:
+def _explain_remainder(
+    dtype: np.dtype[Any], available: int, step: int, remainder: int, offset: int
+) -> str:
     """Return the likely reason why the bytes are not a whole number of steps, and what to do."""
     packed = packed_size(dtype)
     if packed < dtype.itemsize and available % (step // dtype.itemsize * packed) == 0:
@@ -187,7 +211,10 @@ def _explain_remainder(dtype: np.dtype[Any], available: int, step: int, offset: 
             f"record_dim= and record_nbytes={step + 8}, or with strides=; or put 4 bytes before "
             "and after each step into a structured dtype"
         )
-    return "give the length, or check dtype, shape and offset"
+    return (
+        "give the length, or check dtype, shape and offset; if they are a header, pass "
+        f"offset={offset + remainder}"
+    )
 
 
 def packed_size(dtype: np.dtype[Any]) -> int:

@@ -24,9 +24,10 @@ from rawmmap.layout.shapes import (
     MAX_BYTES,
     as_shape,
     dense_strides,
-    dtype_state,
     extent_of,
+    pack_dtype,
     plain_dtype,
+    unpack_dtype,
 )
 
 __all__ = ["BasicKey", "Layout"]
@@ -363,7 +364,7 @@ class Layout:
         return runs, (shift.reshape(-1, 1) + runs.starts()).ravel()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (dtype_state(self.dtype), self.shape, self.strides, self.offset)
+        return _restore, (pack_dtype(self.dtype), self.shape, self.strides, self.offset)
 
     def __repr__(self) -> str:
         dtype = self.dtype if self.dtype.names else self.dtype.str
@@ -390,7 +391,7 @@ def _set(
 
 
 def _restore(dtype: Any, shape: tuple[int, ...], strides: tuple[int, ...], offset: int) -> Layout:
-    return _set(object.__new__(Layout), np.dtype(dtype), shape, strides, offset)
+    return _set(object.__new__(Layout), unpack_dtype(dtype), shape, strides, offset)
 
 
 def _normalize_index(item: Any, axis: int, n: int) -> int:

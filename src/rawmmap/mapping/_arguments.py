@@ -49,8 +49,11 @@ def as_integer(number: SupportsIndex, keyword: str) -> int:
     try:
         return operator.index(number)
     except TypeError:
+        hint = ""
+        if _is_memmap_mode(number):
+            hint = f"; pass mode={_MEMMAP_MODES[number]!r} by its keyword"
         raise TypeError(
-            f"{keyword} must be an integer, not {number!r} ({type(number).__name__})"
+            f"{keyword} must be an integer, not {number!r} ({type(number).__name__}){hint}"
         ) from None
 
 

@@ -8,6 +8,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from rawmmap.layout.shapes import pack_dtype, unpack_dtype
+
 __all__ = ["ByteOrder", "Samples", "is_native", "native"]
 
 
@@ -58,6 +60,13 @@ class ByteOrder:
     def encode(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return `values` in the byte order of the file."""
         return values.astype(self.stored, copy=False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (pack_dtype(self.stored),)
+
+
+def _restore(stored: Any) -> ByteOrder:
+    return ByteOrder(unpack_dtype(stored))
 
 
 def native(dtype: np.dtype[Any]) -> ByteOrder | None:
