@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,8 @@ def check(folder: Path) -> tuple[int, str]:
     """Run the check on the pages of a folder; return its exit code and what it prints."""
     if not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):
         pytest.skip("no Chromium")
+    if find_spec("aiohttp") is None:
+        pytest.skip("no aiohttp")
     command = [sys.executable, str(SCRIPT), str(folder)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert not result.stderr
