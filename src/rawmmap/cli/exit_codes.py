@@ -20,3 +20,4 @@ class ExitCode(IntEnum):
     # 128 and the number of the signal, as shells report it.
     INTERRUPTED = 130
     BROKEN_PIPE = 141
+    TERMINATED = 143

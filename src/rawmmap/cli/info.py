@@ -131,14 +131,19 @@ def _format_coverage(coverage: Mapping[str, Any], count: int) -> Iterator[str]:
     Of several files it is the first one.
     """
     covered, size, uncovered = coverage["covered"], coverage["nbytes"], coverage["uncovered"]
-    share = 100 * covered / size if size else 100
     where = "" if count == 1 else " of the first file"
-    yield f"  covered: {covered} of {size} bytes{where} ({share:.3g} %)"
+    yield f"  covered: {covered} of {size} bytes{where} ({_format_share(covered, size)})"
     total = coverage.get("uncovered_ranges", len(uncovered))
     for start, stop in uncovered[:_MAX_RANGES]:
         yield f"  not covered: bytes {start} to {stop} ({stop - start} bytes)"
     if total > _MAX_RANGES:
         yield f"  not covered: {total - _MAX_RANGES} more ranges"
+
+
+def _format_share(covered: int, size: int) -> str:
+    """Return a share in percent; only all of it is 100 %."""
+    share = f"{100 * covered / size if size else 100:.3g}"
+    return "more than 99.9 %" if share == "100" and covered < size else f"{share} %"
 
 
 def _format_chunks(facts: Mapping[str, Any]) -> Iterator[str]:

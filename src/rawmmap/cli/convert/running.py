@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from rawmmap.cli.exit_codes import ExitCode
+
 __all__ = ["running"]
 
 
@@ -45,7 +47,7 @@ def _exit_on_sigterm() -> Iterator[None]:
         return
 
     def leave(number: int, frame: Any) -> None:
-        raise SystemExit(128 + number)
+        raise SystemExit(int(ExitCode.TERMINATED))
 
     before = signal.signal(signal.SIGTERM, leave)
     try:
