@@ -189,7 +189,8 @@ def _describe(
         lengths[number] = records
     described = {}
     for variable in variables:
-        layout = _layout(variable, lengths, step if variable in recorded else 0)
+        in_records = variable.dims[:1] and variable.dims[0] in along
+        layout = _layout(variable, lengths, step if in_records else 0)
         if layout.extent[1] > probe.size:
             raise ShortFileError(probe.name, layout.extent[1], probe.size)
         dims = tuple(dimensions[number][0] for number in variable.dims)

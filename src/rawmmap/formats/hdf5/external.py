@@ -27,7 +27,7 @@ class _Piece(NamedTuple):
 
 
 def arrange_external(
-    probe: Probe, dataset: Any, dtype: np.dtype[Any], files: list[str]
+    probe: Probe, dataset: Any, dtype: np.dtype[Any], files: dict[str, int]
 ) -> Mosaic | Values:
     """Return where the elements of a dataset lie in other files.
 
@@ -39,8 +39,8 @@ def arrange_external(
         The dataset.
     dtype : numpy.dtype
         Type of an element.
-    files : list of str
-        All data files; those of the dataset are added.
+    files : dict of str to int
+        All data files with their numbers; those of the dataset are added.
 
     Raises
     ------
@@ -93,7 +93,11 @@ def _step(starts: np.ndarray[Any, np.dtype[np.int64]], axis: int, length: int) -
 
 
 def _split(
-    probe: Probe, dataset: Any, dtype: np.dtype[Any], pieces: Sequence[_Piece], files: list[str]
+    probe: Probe,
+    dataset: Any,
+    dtype: np.dtype[Any],
+    pieces: Sequence[_Piece],
+    files: dict[str, int],
 ) -> list[Cell]:
     """Return whole rows of the first axis, as many of them as each piece has."""
     row = dtype.itemsize * math.prod(dataset.shape[1:])
@@ -117,8 +121,6 @@ def _split(
     return cells
 
 
-def _number(probe: Probe, name: str, files: list[str]) -> int:
+def _number(probe: Probe, name: str, files: dict[str, int]) -> int:
     path = locate_data(probe, name)
-    if path not in files:
-        files.append(path)
-    return files.index(path)
+    return files.setdefault(path, len(files))

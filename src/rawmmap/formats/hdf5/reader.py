@@ -81,7 +81,7 @@ def _describe(h5py: Any, probe: Probe, group: Any) -> Description:
         raise DescriptionError(f"{probe.name}: {group.name} is a dataset, not a group")
     datasets = {name: item for name, item in group.items() if isinstance(item, h5py.Dataset)}
     names = _Dims(datasets)
-    files = [probe.name]
+    files = {probe.name: 0}
     variables = {}
     coords = set()
     for name, dataset in datasets.items():
@@ -135,7 +135,7 @@ class _Dims:
         return self._by_length.setdefault(n, f"phony_dim_{len(self._by_length)}")
 
 
-def _data(h5py: Any, probe: Probe, dataset: Any, files: list[str]) -> Any:
+def _data(h5py: Any, probe: Probe, dataset: Any, files: dict[str, int]) -> Any:
     """Return where a dataset lies, or its values where it lies in pieces but is small."""
     dtype = _plain_dtype(h5py, dataset)
     stored = dataset.id.get_create_plist()

@@ -79,6 +79,7 @@ def _describe(probe: Probe, top: ET.Element) -> Description:
     if not arrays:
         raise ValueError("the label describes no array")
     files: dict[str, Probe] = {}
+    numbers: dict[str, int] = {}
     variables = {}
     for number, (name, element) in enumerate(arrays):
         data = find_named(probe, name)
@@ -90,7 +91,7 @@ def _describe(probe: Probe, top: ET.Element) -> Description:
         key = "data" if len(arrays) == 1 else _name(element, number)
         if key in variables:
             key = f"{key}_{number}"
-        where = list(files).index(path)
+        where = numbers.setdefault(path, len(numbers))
         placed = layout if where == 0 else Mosaic.stack(layout, (), (where,))
         if len(arrays) > 1:
             dims = tuple(f"{key}_{dim}" for dim in dims)
