@@ -318,7 +318,8 @@ def test_coordinates_come_from_a_keyword(cube: Path) -> None:
 def test_coordinates_that_do_not_fit(cube: Path, coords: Any, kind: Any, text: str) -> None:
     with pytest.raises(kind, match=text) as caught:
         rawmmap.open(cube, **CUBE, coords=coords)
-    assert str(cube) in str(caught.value)
+    assert str(caught.value).startswith(f"{cube}: ")
+    assert str(caught.value).count("coords[") < 2
 
 
 def test_coordinates_of_a_series(tmp_path: Path) -> None:

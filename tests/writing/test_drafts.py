@@ -82,7 +82,9 @@ def and_a_failure(task: Any, folder: Path) -> Any:
     return delayed(fail)(type(task).__mro__[1](begun, task.dask), str(folder))
 
 
-@pytest.mark.parametrize("scheduler", ["threads", "sync", "processes"])
+@pytest.mark.parametrize(
+    "scheduler", ["threads", "sync", pytest.param("processes", marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("kind", ["w", "r+", "append", "region", "a"])
 def test_a_failure_elsewhere_in_the_graph_leaves_nothing(
     tmp_path: Path, kind: str, scheduler: str

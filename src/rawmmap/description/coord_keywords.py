@@ -43,9 +43,7 @@ def add_coords(description: Description, coords: Any) -> Description:
             f"{path}: {repeated} are both variables of the file and in coords=; leave out the "
             "coordinates, or give them other names"
         )
-    inline = {
-        name: _as_variable(f"{path}: coords[{name!r}]", name, coords[name]) for name in coords
-    }
+    inline = {name: _as_variable(path, name, coords[name]) for name in coords}
     dims = {dim for variable in variables.values() for dim in variable.dims}
     for name, variable in inline.items():
         unknown = sorted(set(variable.dims) - dims)

@@ -1,16 +1,14 @@
-"""How a conversion runs: in threads, with a progress bar, and a clean end."""
+"""How a conversion runs: in threads, with a progress bar, and ending without leftovers."""
 
 from __future__ import annotations
 
 import contextlib
-import signal
 import sys
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from rawmmap.cli.exit_codes import ExitCode
+from rawmmap.files.interrupts import raising_on_sigterm
 
 __all__ = ["running"]
 
@@ -32,25 +30,8 @@ def running(show_progress: bool | None = None) -> Iterator[None]:
     bar: Any = ProgressBar(out=sys.stderr) if shown else contextlib.nullcontext()
     pool = ThreadPoolExecutor(CPU_COUNT)
     try:
-        with dask.config.set(scheduler="threads", pool=pool), _exit_on_sigterm(), bar:
+        with dask.config.set(scheduler="threads", pool=pool), raising_on_sigterm(), bar:
             yield
     finally:
         # Tasks that still write to a draft would bring it back after its removal.
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-@contextlib.contextmanager
-def _exit_on_sigterm() -> Iterator[None]:
-    """Let SIGTERM raise `SystemExit`, so that drafts are removed."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def leave(number: int, frame: Any) -> None:
-        raise SystemExit(int(ExitCode.TERMINATED))
-
-    before = signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
