@@ -342,3 +342,12 @@ def test_keywords_of_other_kinds(tmp_path: Path, keyword: str, text: str) -> Non
         to_raw(numbers(3), path, **{keyword: 3})
     assert str(path) in str(caught.value)
     assert not path.exists()
+
+
+@pytest.mark.parametrize("offset", [1.0, "1", None])
+def test_an_offset_that_is_not_an_integer(tmp_path: Path, offset: Any) -> None:
+    path = tmp_path / "a.bin"
+    with pytest.raises(TypeError, match=f"offset={offset!r} must be an integer") as caught:
+        to_raw(numbers(3), path, offset=offset)
+    assert str(path) in str(caught.value)
+    assert not path.exists()

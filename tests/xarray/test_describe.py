@@ -174,3 +174,49 @@ def test_attributes_that_json_cannot_hold_name_the_file(tmp_path: Path, attrs: A
     with pytest.raises(TypeError, match=r"a\.bin: variable 'u': attribute"):
         rawmmap.describe(path, dtype="u1", dims="x", name="u", attrs=attrs)
     assert not (tmp_path / "a.bin.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("shape", "strides"),
+    [((3, 4), (1, 1)), ((2, 6), (0, 1)), ((3, 4), (-1, 1)), ((6, 1024), (1, 0))],
+)
+def test_elements_that_share_bytes(
+    tmp_path: Path, shape: tuple[int, int], strides: tuple[int, int]
+) -> None:
+    path = tmp_path / "a.bin"
+    raw = np.arange(10, 16, dtype="u1")
+    path.write_bytes(raw.tobytes())
+    offset = 2 if strides[0] < 0 else 0
+    expected = np.lib.stride_tricks.as_strided(raw[offset:], shape, strides)
+    keywords: dict[str, Any] = {
+        "dtype": "u1",
+        "shape": shape,
+        "strides": strides,
+        "offset": offset,
+        "dims": ("window", "x"),
+    }
+    with pytest.raises(ValueError, match=r"a\.bin.*overlap"):
+        rawmmap.describe(path, **keywords)
+    rawmmap.describe(path, **keywords, overlap=True)
+    ds = xr.open_dataset(path, engine="rawmmap")
+    np.testing.assert_array_equal(ds["data"].values, expected)
+    np.testing.assert_array_equal(ds["data"][1:, ::-2].values, expected[1:, ::-2])
+
+
+def test_a_sidecar_cannot_ask_for_any_amount_of_memory(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(bytes(6))
+    keywords: dict[str, Any] = {"dtype": "u1", "overlap": True}
+    with pytest.raises(ValueError, match="overlap more than 1024 times"):
+        rawmmap.describe(path, **keywords, shape=(6, 2**40), strides=(1, 0), dims=("y", "x"))
+    # An index is read when its file is opened.
+    with pytest.raises(ValueError, match="elements overlap"):
+        rawmmap.describe(path, **keywords, shape=12, strides=0, dims="x", name="x")
+    assert not (tmp_path / "a.bin.json").exists()
+
+
+def test_an_encoding_that_is_not_a_mapping(tmp_path: Path) -> None:
+    encoding: Any = [1]
+    with pytest.raises(TypeError, match=r"a\.bin: encoding= must be a mapping.*not \[1\]"):
+        rawmmap.to_raw(xr.Dataset({"u": ("x", [1])}), tmp_path / "a.bin", encoding=encoding)
+    assert not list(tmp_path.iterdir())

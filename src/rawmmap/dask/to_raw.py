@@ -15,6 +15,7 @@ from rawmmap.array import RawArray
 from rawmmap.dask.encoding import encode_array
 from rawmmap.dask.reading import as_dask
 from rawmmap.dask.store import check_unmasked, store
+from rawmmap.description.keyword_types import as_integer
 from rawmmap.description.naming import name_files
 from rawmmap.description.patterns import VARIABLE, Pattern
 from rawmmap.errors import name_file
@@ -114,6 +115,7 @@ def to_raw(
     with name_file(target if pattern is None else pattern.text):
         if mode not in ("w", "r+"):
             raise ValueError(f"mode must be 'w' or 'r+', not {mode!r}")
+        offset = as_integer("", "offset", offset)
         array, stored = _as_stored(as_array(x), dtype, os.fsdecode(path))
         if pattern is not None:
             _check_new(mode)

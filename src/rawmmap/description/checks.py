@@ -26,6 +26,8 @@ __all__ = [
 
 # The limit of NumPy 1; later versions take more.
 _MAX_DIMS = 32
+# Elements that may share a byte where a sidecar says that elements overlap.
+_MOST_WINDOWS = 1024
 
 
 def check_dims(dims: tuple[str, ...], shape: tuple[int, ...], what: str) -> None:
@@ -38,10 +40,13 @@ def check_dims(dims: tuple[str, ...], shape: tuple[int, ...], what: str) -> None
         raise ValueError(f"{what} has {len(dims)} dimensions; {_MAX_DIMS} are possible")
 
 
-def check_template(variable: Variable, records: Records | None, what: str) -> None:
+def check_template(
+    variable: Variable, records: Records | None, what: str, *, overlap: bool = False
+) -> None:
     """Refuse elements that overlap, and variables that do not fit into the records.
 
-    A few bytes could otherwise describe more elements than any memory holds.
+    A few bytes could otherwise describe more elements than any memory holds. With `overlap` each
+    byte may belong to so many elements as windows that slide over a file need.
     """
     template = variable.data
     if not isinstance(template, LayoutTemplate) or template.shape is None:
@@ -53,8 +58,11 @@ def check_template(variable: Variable, records: Records | None, what: str) -> No
         steps = tuple(step // 8 for step in one.grid.strides)
     else:
         needed, steps = one.nbytes, one.strides
-    if needed > stop - start:
-        raise ValueError(f"{what}: its elements overlap, with strides {_format_value(steps)}")
+    if needed > (stop - start) * (_MOST_WINDOWS if overlap else 1):
+        extent = f" more than {_MOST_WINDOWS} times" if overlap else ""
+        raise ValueError(
+            f"{what}: its elements overlap{extent}, with strides {_format_value(steps)}"
+        )
     if records is None or -1 not in template.shape or template.strides is None:
         return
     for dim, n, step in zip(variable.dims, template.shape, steps, strict=True):

@@ -251,8 +251,11 @@ def _decode_description(document: Any, path: str) -> Description:
     count = max(len(files), 1)
     variables = {name: _decode_variable(name, entry, count) for name, entry in entries.items()}
     records = _decode_records(top.get("records"))
+    overlap = _check_overlap(top.get("overlap", False))
     for name, variable in variables.items():
-        check_template(variable, records, f"variable {name!r}")
+        # An index is read when its file is opened.
+        lazy = variable.dims != (name,)
+        check_template(variable, records, f"variable {name!r}", overlap=overlap and lazy)
     coords = check_strings(top.get("coords", []), '"coords"')
     unknown = [name for name in coords if name not in variables]
     if unknown:
@@ -268,7 +271,7 @@ def _decode_description(document: Any, path: str) -> Description:
         frozenset(coords),
         decode_attrs(check_object(top.get("attrs", {}), '"attrs"')),
         None if records is None else records.measure(variables),
-        overlap=_check_overlap(top.get("overlap", False)),
+        overlap=overlap,
         files=files,
         members=members,
     )

@@ -68,6 +68,10 @@ class WriteRequest:
         TypeError, ValueError
             If they contradict each other, a name cannot be written, or the target is a sidecar.
         """
+        if encoding is not None and not isinstance(encoding, Mapping):
+            raise TypeError(
+                f"encoding= must be a mapping {{name: {{'dtype': ...}}}}, not {encoding!r}"
+            )
         chosen = _choose_mode(mode, append_dim, region)
         dataset = as_dataset(ds)
         check_names(dataset)
