@@ -37,9 +37,10 @@ MARKUP = {
 # What pages show together with the library, and what not everybody has who runs the tests.
 NEEDS = {
     "coming-from.md": ("rioxarray",),
+    "command.md": ("netCDF4", "zarr"),
     "distributed.md": ("cubed", "cubed_xarray"),
     "exports.md": ("kerchunk",),
-    "howto.md": ("h5netcdf",),
+    "howto.md": ("netCDF4", "zarr"),
 }
 # Blocks that other tests run: see test_sidecar_docs.
 ELSEWHERE = {("sidecar.md", "c"), ("sidecar.md", "fortran")}
