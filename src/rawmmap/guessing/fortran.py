@@ -243,9 +243,9 @@ def _shape(slot: _Slot, reading: Reading | Record, dtype: np.dtype[Any]) -> tupl
         return ()
     if isinstance(reading, Reading):
         width = dtype.itemsize // reading.dtype.itemsize
-        whole = len(slot.payload) // slot.length * slot.length
-        numbers = Numbers.of([slot.payload[:whole]], reading.dtype, [0])
-        row = find_row(numbers, 0, reading.lag)
+        numbers = Numbers.of([slot.payload], reading.dtype, [0])
+        unread = -len(slot.payload) % slot.length
+        row = find_row(numbers, unread // reading.dtype.itemsize, reading.lag)
         length = row.length // width if row else 0
         if length and length < count and count % length == 0:
             return (count // length, length)

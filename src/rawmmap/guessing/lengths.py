@@ -40,6 +40,23 @@ class Row:
     certainty: float
 
 
+@dataclass(frozen=True)
+class _Spread:
+    """Mean and standard deviation of steps."""
+
+    mean: float
+    deviation: float
+
+    @classmethod
+    def of(cls, steps: Floats) -> _Spread:
+        return cls(float(steps.mean()), float(steps.std()) or 1.0)
+
+    def compare(self, chosen: Floats) -> tuple[float, float]:
+        """Return by how many standard errors, and how many times, some steps are larger."""
+        difference = float(chosen.mean()) - self.mean
+        return difference / self.deviation * float(np.sqrt(chosen.size)), 2.0**difference
+
+
 def find_row(numbers: Numbers, behind: int, lag: int) -> Row | None:
     """Return the length of the rows, or None if none stands out.
 
@@ -60,24 +77,18 @@ def find_row(numbers: Numbers, behind: int, lag: int) -> Row | None:
     # Smooth values are steep in some places and flat in others: where rows end, steps are larger
     # than those just before and after, too.
     sharp = steps[lag:-lag] - (steps[2 * lag :] + steps[: -2 * lag]) / 2
+    among_all, among_sharp = _Spread.of(steps), _Spread.of(sharp)
     best = None
     for length in sorted({*_periods(steps, 2 * lag), *_periods(sharp, 2 * lag)}):
         if length % lag:
             continue
         first = (-behind - 1) % length  # the step into the first number of a row
-        certainty, ratio = _measure(steps[first::length], steps)
+        certainty, ratio = among_all.compare(steps[first::length])
         if certainty <= _CERTAIN or (best is not None and certainty <= 1.02 * best.certainty):
             continue
-        if _measure(sharp[(first - lag) % length :: length], sharp)[0] > _SHARP:
+        if among_sharp.compare(sharp[(first - lag) % length :: length])[0] > _SHARP:
             best = Row(length, ratio, certainty)
     return best
-
-
-def _measure(chosen: Floats, steps: Floats) -> tuple[float, float]:
-    """Return by how many standard errors, and how many times, some steps are larger than all."""
-    difference = float(chosen.mean()) - float(steps.mean())
-    deviation = float(steps.std()) or 1.0
-    return difference / deviation * float(np.sqrt(chosen.size)), 2.0**difference
 
 
 def _periods(values: Floats, shortest: int) -> list[int]:

@@ -25,6 +25,8 @@ Integers = npt.NDArray[np.int64]
 
 #: Distances to an earlier number from which one may be predicted, besides rows.
 LAGS = (1, 2, 3, 4, 5, 6, 7, 8)
+# Integers that float32 of ordinary sizes make, and quantities rarely do.
+_LARGE = 2**28
 _MANTISSA = {4: 23, 8: 52}
 
 
@@ -159,7 +161,7 @@ def read_as(numbers: Numbers, phase: int, lags: Sequence[int] = LAGS) -> Reading
         # Of times the differences are all near one number.
         for usual in {0, _median(differences)}:
             candidate = code_of_integers(differences - usual)
-            if candidate.bits < best - (0.02 * size if lag else 0):
+            if candidate.bits < best - (0.02 if lag else 0.05) * size:
                 best, lag, code, drift = candidate.bits, step, candidate, usual
     reading = Reading(numbers.dtype, phase, numbers, best / size, lag, plain, code, middle, drift)
     for penalty, remark in _implausible(numbers):
@@ -221,6 +223,8 @@ def _implausible_integers(numbers: Numbers) -> Iterator[tuple[float, str]]:
         yield 0.7, f"values up to {top:.2g}"
     if size >= 4 and _are_floats(numbers):
         yield 0.5, "as floats, the values are of ordinary sizes"
+    elif size == 4 and np.median(np.abs(numbers.bits)) > _LARGE:
+        yield 0.3, f"most values are above {_LARGE}, as the bytes of floats are"
     if size < 8 and any(_is_empty_every(part, size) for part in numbers.parts[:1]):
         yield 1.0, "every second value is zero, or a sign"
 

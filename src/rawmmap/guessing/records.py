@@ -18,7 +18,7 @@ __all__ = ["Record", "find_record"]
 # Longest record in bytes, and how many of its repetitions are looked at.
 _LONGEST, _COUNT = 256, 600
 # Bits that naming one more field costs, in each record.
-_FIELD = 0.5
+_FIELD = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,8 +49,8 @@ class Record:
 
     @property
     def is_mixed(self) -> bool:
-        """Whether its fields have different types."""
-        return len({reading.dtype for reading in self.readings}) > 1
+        """Whether its fields have different types, apart from the signs of integers."""
+        return len({(r.dtype.kind == "f", r.dtype.itemsize) for r in self.readings}) > 1
 
     def costs(self, parts: Parts) -> Costs:
         """Return what the first records of a file cost."""

@@ -26,6 +26,8 @@ _MIXED = 0.25
 _ENOUGH = 1024
 # Probability that integers without a negative one are of a signed type, or the other way round.
 _TWIN = 0.15
+# Probability below which rows are not looked for.
+_SLIGHT = 0.001
 # How many lengths of the header are considered for each type.
 _HEADERS = 3
 
@@ -154,7 +156,8 @@ def _in_records(parts: Parts, record: Record, weight: float) -> Iterator[Candida
 
 def _in_rows(parts: Parts, reading: Reading, weight: float) -> Iterator[Candidate]:
     itemsize = reading.dtype.itemsize
-    row = _row(parts, reading)
+    # What is hardly possible need not have rows.
+    row = _row(parts, reading) if weight > _SLIGHT else None
     numbers = Numbers.of([head_of(parts.beginning)], reading.dtype, [reading.phase])
     costs = Costs(itemsize, reading.phase, *cost_numbers(numbers, reading), reading.lag)
     nbytes = row.length * itemsize if row else 0
