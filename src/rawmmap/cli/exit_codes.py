@@ -11,7 +11,7 @@ class ExitCode(IntEnum):
     """What the command leaves to its caller."""
 
     DONE = 0
-    # The command ran, and its answer is no: a check has findings, a result is wrong.
+    # The command ran, and its answer is no: a check has findings, a file is not raw.
     NO = 1
     # The command line is malformed; this is click's own.
     USAGE = 2

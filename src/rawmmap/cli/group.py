@@ -19,6 +19,7 @@ COMMANDS = {
     "convert": "Convert a file to Zarr, netCDF or another raw form.",
     "demo": "Run a demonstration on a generated file.",
     "describe": "Write a sidecar that describes a file.",
+    "guess": "Rank what an unknown file may hold.",
     "info": "Show the contents of a file.",
     "show": "Draw what lies where in a file.",
 }

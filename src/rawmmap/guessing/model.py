@@ -60,10 +60,10 @@ class Guess:
     def __repr__(self) -> str:
         if not self.keywords:
             return f"<Guess: not raw, {'; '.join(self.evidence)}>"
-        return f"<Guess {self.score:.3f}: {self._title}>"
+        return f"<Guess {self.score:.3f}: {self.title}>"
 
     def __str__(self) -> str:
-        lines = [f"{self._title}  (score {self.score:.3f})"]
+        lines = [f"{self.title}  (score {self.score:.3f})"]
         lines += [f"- {sentence}" for sentence in self.evidence]
         if self.thumbnail is not None:
             lines += ["", draw_blocks(self.thumbnail)]
@@ -77,12 +77,13 @@ class Guess:
         code = f"<pre>{escape(self.code)}</pre>" if self.code else ""
         return (
             '<div class="rawmmap-guess" style="overflow-wrap:anywhere">'
-            f"<b>{escape(self._title)}</b> (score {self.score:.3f})"
+            f"<b>{escape(self.title)}</b> (score {self.score:.3f})"
             f"<ul>{items}</ul>{image}{code}</div>"
         )
 
     @property
-    def _title(self) -> str:
+    def title(self) -> str:
+        """The keywords as Python code, or that the file is not raw."""
         pairs = (f"{key}={_format_value(value)}" for key, value in self.keywords.items())
         return ", ".join(pairs) or "not raw"
 
