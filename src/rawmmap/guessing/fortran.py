@@ -21,7 +21,8 @@ from rawmmap.guessing.candidates import format_dtype, lines_of
 from rawmmap.guessing.evidence import explain_type
 from rawmmap.guessing.lengths import find_row
 from rawmmap.guessing.model import Guess
-from rawmmap.guessing.readings import Numbers, Reading
+from rawmmap.guessing.numbers import Numbers
+from rawmmap.guessing.readings import Reading
 from rawmmap.guessing.records import Record
 from rawmmap.guessing.samples import Parts
 from rawmmap.guessing.search import vary_type, weigh_readings

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from rawmmap.guessing.coding import classes_of_integers
-from rawmmap.guessing.readings import Numbers, Reading
+from rawmmap.guessing.numbers import Numbers
+from rawmmap.guessing.readings import Reading
 from rawmmap.guessing.samples import HEADER_BYTES
 
 __all__ = ["Costs", "Header", "cost_numbers", "find_headers", "head_of"]
@@ -18,6 +19,8 @@ Floats = npt.NDArray[np.float64]
 
 # Data that are looked at after the longest header.
 _AFTER = 4096
+# Bits that say how round a float is, such as the 1.0 that a cosine begins with.
+_ROUND = 8.0
 # Printable bytes in a row that are taken for text.
 _TEXT = 12
 # Bits of each byte in such text: letters, digits and spaces are frequent in headers.
@@ -60,6 +63,8 @@ class Costs:
         Bits of each by itself, and after those before it.
     lag : int
         How many before it the one is that it is predicted from; 0 is none.
+    zero_bits : float
+        Bits of each byte of a long run of zeros in the data; infinite if there are no such runs.
     """
 
     nbytes: int
@@ -67,6 +72,7 @@ class Costs:
     plain: Floats
     coded: Floats
     lag: int
+    zero_bits: float = np.inf
 
 
 def head_of(beginning: bytes) -> bytes:
@@ -95,7 +101,7 @@ def find_headers(beginning: bytes, size: int, costs: Costs, row: int, count: int
         return [Header(costs.phase, 1.0, 0.0)]
     last = max(min(costs.plain.size - 1, (HEADER_BYTES - costs.phase) // costs.nbytes), 0)
     lengths = costs.phase + costs.nbytes * np.arange(last + 1)
-    before = np.concatenate([[0.0], np.cumsum(_header_bits(block))])[lengths]
+    before = np.concatenate([[0.0], np.cumsum(_header_bits(block, costs.zero_bits))])[lengths]
     total = before + _suffix_sums(costs.plain, costs.coded, costs.lag)[: last + 1]
     total += _prior_bits(lengths, size, row, costs.nbytes * max(costs.lag, 1))
     total -= _edge_bits(block, lengths)
@@ -115,16 +121,25 @@ def cost_numbers(numbers: Numbers, reading: Reading) -> tuple[Floats, Floats]:
     # A number with bits that the others leave zero needs those, and is odd.
     extra = np.where(lost, max(20.0, shift + 8.0), 0.0)
     plain = reading.plain.lengths[reading.classify(numbers.bits)] + extra
-    if not reading.lag:
-        return plain, plain
+    if numbers.dtype.kind == "f":
+        plain = np.minimum(plain, plain - _count_zeros(numbers.bits, shift) + _ROUND)
     coded = plain.copy()
-    ordered >>= shift
-    differences = ordered[reading.lag :] - ordered[: -reading.lag]
-    lengths = reading.code.lengths[classes_of_integers(differences - reading.drift)]
-    lengths = lengths + extra[reading.lag :]
-    # Where a difference says it at length, as at a change of sign, the number itself does.
-    coded[reading.lag :] = np.minimum(lengths, plain[reading.lag :] + 1)
+    if reading.lag:
+        differences = (ordered[reading.lag :] - ordered[: -reading.lag]) >> shift
+        lengths = reading.code.lengths[classes_of_integers(differences - reading.drift)]
+        lengths = lengths + extra[reading.lag :]
+        # Where a difference says it at length, as at a change of sign, the number itself does.
+        coded[reading.lag :] = np.minimum(lengths, plain[reading.lag :] + 1)
+    longer = reading.runs.continued(numbers.bits)
+    coded[longer] = np.minimum(coded[longer], reading.runs.bits)
     return plain, coded
+
+
+def _count_zeros(bits: npt.NDArray[np.int64], shift: int) -> Floats:
+    """Return how many of the last bits of each float are zero, beyond those of all of them."""
+    lowest = (bits & -bits).astype(np.float64)
+    zeros = np.where(bits == 0, 23, np.log2(np.maximum(lowest, 1)))
+    return np.asarray(np.maximum(zeros - shift, 0.0), np.float64)
 
 
 def _suffix_sums(plain: Floats, coded: Floats, lag: int) -> Floats:
@@ -136,7 +151,7 @@ def _suffix_sums(plain: Floats, coded: Floats, lag: int) -> Floats:
     return bits
 
 
-def _header_bits(block: bytes) -> Floats:
+def _header_bits(block: bytes, zero_bits: float) -> Floats:
     """Return the bits of each byte in a header: runs are short, and text shorter than the rest."""
     data = np.frombuffer(block, np.uint8)
     bits = np.full(data.size, 8.5)
@@ -150,6 +165,8 @@ def _header_bits(block: bytes) -> Floats:
     same = data[1:] == data[:-1]
     bits[1:][same] = 0.8
     bits[2:][same[1:] & same[:-1]] = 0.1
+    # Where data have long runs of zeros, padding is not told from them by its length.
+    bits[2:][same[1:] & same[:-1] & (data[2:] == 0)] = min(0.1, zero_bits)
     # Data begin with zeros more often than headers do.
     bits[: len(block) - len(block.lstrip(b"\0"))] = 8.0
     return bits

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from rawmmap.guessing.readings import Numbers
+from rawmmap.guessing.numbers import Numbers
 
 __all__ = ["Row", "find_row"]
 

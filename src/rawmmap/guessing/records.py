@@ -10,7 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from rawmmap.guessing.headers import Costs, cost_numbers, head_of
-from rawmmap.guessing.readings import Numbers, Reading, is_signed, read_as
+from rawmmap.guessing.numbers import Numbers
+from rawmmap.guessing.plausibility import is_signed
+from rawmmap.guessing.readings import Reading, read_as
 from rawmmap.guessing.samples import HEADER_BYTES, Parts
 
 __all__ = ["Record", "find_record"]

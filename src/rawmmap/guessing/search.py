@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from rawmmap.guessing.headers import Costs, Header, cost_numbers, find_headers, head_of
 from rawmmap.guessing.lengths import Row, find_row
-from rawmmap.guessing.readings import Numbers, Reading, is_signed, read_as
+from rawmmap.guessing.numbers import Numbers
+from rawmmap.guessing.plausibility import is_signed, is_steady
+from rawmmap.guessing.readings import Reading, read_as
 from rawmmap.guessing.records import Record, find_record
 from rawmmap.guessing.samples import Parts
 
@@ -85,7 +87,9 @@ def rank_readings(parts: Parts) -> list[Reading]:
             numbers = Numbers.of(blocks, np.dtype(f"{order}i{itemsize}"), skips)
             if not numbers.bits.size:
                 continue
-            if not is_signed(numbers.bits, itemsize):
+            # Times and counters are mostly of a signed type.
+            usual = itemsize >= 4 and is_steady(numbers)
+            if not is_signed(numbers.bits, itemsize, usual):
                 numbers = Numbers.of(blocks, np.dtype(f"{order}u{itemsize}"), skips)
             readings.append(read_as(numbers, phase))
             if itemsize >= 4:
@@ -160,6 +164,7 @@ def _in_rows(parts: Parts, reading: Reading, weight: float) -> Iterator[Candidat
     row = _row(parts, reading) if weight > _SLIGHT else None
     numbers = Numbers.of([head_of(parts.beginning)], reading.dtype, [reading.phase])
     costs = Costs(itemsize, reading.phase, *cost_numbers(numbers, reading), reading.lag)
+    costs = replace(costs, zero_bits=reading.runs.zero_bits(itemsize))
     nbytes = row.length * itemsize if row else 0
     for header in find_headers(parts.beginning, parts.size, costs, nbytes, _HEADERS):
         count = (parts.size - header.length) // itemsize
