@@ -295,6 +295,15 @@ def test_without_interleave_the_suffix_says_it_as_in_rasterio(tmp_path: Path, su
         np.testing.assert_array_equal(ds.data.transpose("band", "y", "x"), expected)
 
 
+def test_a_comma_after_the_last_item(tmp_path: Path) -> None:
+    extra = "wavelength = {1, 2, 3,}\nband names = {\n a,\n b,\n c,\n}\n"
+    raw = rawmmap.open(store(tmp_path, values("<i2"), extra=extra))
+    assert np.asarray(raw["wavelength"].data).tolist() == [1, 2, 3]
+    assert np.asarray(raw["band_name"].data).tolist() == ["a", "b", "c"]
+    raw = rawmmap.open(store(tmp_path, values("<i2"), extra="band names = {a, b, }\n"))
+    assert np.asarray(raw["band_name"].data).tolist() == ["a", "b", ""]
+
+
 def test_other_headers_and_files_are_left_alone(tmp_path: Path) -> None:
     engine = xr.backends.list_engines()["rawmmap"]
     path = store(tmp_path, values("<i2"))

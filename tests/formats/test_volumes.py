@@ -234,6 +234,19 @@ class TestMetaImage:
         assert ds.data.dims == ("y", "x", "component")
         np.testing.assert_array_equal(ds.data, values)
 
+    @pytest.mark.parametrize("end", ["\n", "\r\n", ""])
+    def test_the_last_line_may_end_with_the_file(self, tmp_path: Path, end: str) -> None:
+        itk = pytest.importorskip("SimpleITK")
+        values = np.arange(12, dtype="u1").reshape(3, 4)
+        (tmp_path / "a.raw").write_bytes(values.tobytes())
+        lines = ["ObjectType = Image", "NDims = 2", "DimSize = 4 3", "ElementType = MET_UCHAR"]
+        text = (end or "\n").join([*lines, "ElementDataFile = a.raw"]) + end
+        (tmp_path / "a.mhd").write_bytes(text.encode())
+        expected = itk.GetArrayFromImage(itk.ReadImage(str(tmp_path / "a.mhd")))
+        np.testing.assert_array_equal(expected, values)
+        raw = rawmmap.open(tmp_path / "a.mhd")
+        np.testing.assert_array_equal(np.asarray(raw["data"].data), expected)
+
     def test_turned_images_have_no_coordinates(self, tmp_path: Path) -> None:
         sitk = pytest.importorskip("SimpleITK")
         image = sitk.GetImageFromArray(values_of("f4", 3, 4))

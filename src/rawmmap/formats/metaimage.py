@@ -124,9 +124,11 @@ def _parse(header: Probe) -> tuple[dict[str, str], list[str], int]:
     entries: dict[str, str] = {}
     end = 0
     while _LAST not in entries:
+        if end >= len(text):
+            raise ValueError(f"{_LAST}, the last keyword, is missing")
         stop = text.find(b"\n", end)
         if stop < 0:
-            raise ValueError(f"{_LAST}, the last keyword, is missing")
+            stop = len(text)  # the last line of a header whose data lie elsewhere
         line = text[end:stop].decode("utf-8", "replace").strip()
         end = stop + 1
         key, sign, value = line.partition("=")

@@ -82,9 +82,14 @@ class Probe:
         replace : bool
             Put it in the place of the last suffix instead.
         """
+        name, stem, rest = self._names
+        return self.neighbour((stem if replace else name) + suffix + rest)
+
+    @cached_property
+    def _names(self) -> tuple[str, str, str]:
+        """The name, the same without its suffix, and what follows it in a chain of URLs."""
         name, rest = (self.name, "") if self.path is not None else split_chain(self.name)
-        stem = os.path.splitext(name)[0] if replace else name
-        return self.neighbour(stem + suffix + rest)
+        return name, os.path.splitext(name)[0], rest
 
     @property
     def neighbours(self) -> tuple[str, ...]:

@@ -79,14 +79,18 @@ class Header:
             raise self.error(f"{key} = {value[:80]!r} is not an integer from 0 to 10**18 - 1")
         return int(value)
 
-    def items(self, key: str) -> list[str]:
-        """Return the items of a list; of none where the keyword is missing or empty."""
+    def items(self, key: str, length: int | None = None) -> list[str]:
+        """Return the items of a list; of none where the keyword is missing or empty.
+
+        Some programs write a comma after the last item too, which tells by the `length`.
+        """
         value = self.entries.get(key, "").strip()
-        return [item.strip() for item in value.split(",")] if value else []
+        items = [item.strip() for item in value.split(",")] if value else []
+        return items[:-1] if items and not items[-1] and len(items) - 1 == length else items
 
     def numbers(self, key: str, length: int | None = None) -> list[float]:
         """Return the items of a list of finite numbers, which has `length` of them or none."""
-        items = self.items(key)
+        items = self.items(key, length)
         if length is not None and items and len(items) != length:
             raise self.error(f"{key} has {len(items)} items; there are {length} bands")
         try:

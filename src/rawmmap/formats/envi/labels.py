@@ -103,7 +103,7 @@ def _band_labels(header: Header) -> Iterator[tuple[str, Variable]]:
     if good:
         note = {"long_name": "bad bands list: 1 is a good band, 0 a bad one"}
         yield "bbl", Variable(("band",), Values(np.array(good)), note)
-    names = header.items("band names")
+    names = header.items("band names", bands)
     if names and len(names) != bands:
         raise header.error(f"band names has {len(names)} items; there are {bands} bands")
     if names:
