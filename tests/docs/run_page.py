@@ -44,7 +44,7 @@ def run_shell(block: Block) -> str:
     """Execute a block by bash, with the commands of this environment, and return what it prints."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     result = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", block.text],
+        ["bash", "-eu", "-c", block.text],
         env=os.environ | {"PATH": path, "COLUMNS": "100"},
         stdout=subprocess.PIPE,
         text=True,
