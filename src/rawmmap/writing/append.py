@@ -6,17 +6,12 @@ import contextlib
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
-
-import numpy.typing as npt
 
 from rawmmap.files.interrupts import deferring_interrupts
 from rawmmap.files.io import open_for_writing, reserve
 from rawmmap.files.lock import locked
-from rawmmap.files.presence import Presence
-from rawmmap.layout import Layout
 from rawmmap.sources.local import explain_errors
-from rawmmap.writing.draft import Draft
+from rawmmap.writing.draft_transaction import DraftTransaction
 from rawmmap.writing.positional import copy_bytes
 from rawmmap.writing.sidecars import change_text
 from rawmmap.writing.state import State
@@ -25,7 +20,7 @@ __all__ = ["Append", "lengthening"]
 
 
 @dataclass(frozen=True, slots=True)
-class Append:
+class Append(DraftTransaction):
     """New bytes at the end of a file, and then a sidecar that tells of them, if need be.
 
     They are copied in order, so that a reader sees complete records only.
@@ -42,28 +37,13 @@ class Append:
         The new sidecar.
     """
 
-    draft: Draft
     start: int
     planned: State
     text: str | None = None
 
-    @property
-    def target(self) -> str:
-        """The file that is changed."""
-        return self.draft.target
-
     def check(self) -> None:
         """Refuse a target that was changed since."""
         self.planned.check(self.draft.target)
-
-    def begin(self) -> Presence:
-        """Create the draft."""
-        self.check()
-        return self.draft.create()
-
-    def write(self, layout: Layout, values: npt.NDArray[Any]) -> int:
-        """Store an array in the draft."""
-        return self.draft.write(layout, values)
 
     def commit(self, written: Iterable[int]) -> None:
         """Lengthen the target, and replace the sidecar; after a failure it has its old length."""
@@ -79,10 +59,6 @@ class Append:
                 if self.text is not None:
                     change_text(target, self.text)
             self.draft.remove()
-
-    def rollback(self) -> None:
-        """Remove the draft."""
-        self.draft.remove()
 
 
 @contextlib.contextmanager

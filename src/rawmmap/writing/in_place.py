@@ -7,9 +7,7 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
-
-import numpy.typing as npt
+from typing import Self
 
 from rawmmap.files.interrupts import deferring_interrupts
 from rawmmap.files.io import reserve
@@ -19,6 +17,7 @@ from rawmmap.layout import Layout
 from rawmmap.sources.local import LocalFile
 from rawmmap.writing.append import lengthening
 from rawmmap.writing.draft import Draft
+from rawmmap.writing.draft_transaction import DraftTransaction
 from rawmmap.writing.positional import copy_runs
 from rawmmap.writing.state import State
 
@@ -26,7 +25,7 @@ __all__ = ["InPlace", "reserve_holes", "touch_later"]
 
 
 @dataclass(frozen=True, slots=True)
-class InPlace:
+class InPlace(DraftTransaction):
     """Parts of an existing file, which grows to `size` bytes if it is shorter.
 
     The byte runs of the parts lie end to end in the draft, and are copied by `commit`. Writers of
@@ -46,7 +45,6 @@ class InPlace:
         Whether the target may have grown since.
     """
 
-    draft: Draft
     moves: tuple[tuple[Layout, Layout], ...]
     size: int
     planned: State
@@ -76,11 +74,6 @@ class InPlace:
         """Where each part lies in the draft."""
         return [packed for packed, _ in self.moves]
 
-    @property
-    def target(self) -> str:
-        """The file that is changed."""
-        return self.draft.target
-
     def check(self) -> None:
         """Refuse a target that is not a regular file, or was changed since."""
         LocalFile.open(self.draft.target)
@@ -92,10 +85,6 @@ class InPlace:
         with open(self.draft.target, "r+b"):
             pass
         return self.draft.create()
-
-    def write(self, layout: Layout, values: npt.NDArray[Any]) -> int:
-        """Store an array in the draft."""
-        return self.draft.write(layout, values)
 
     def commit(self, written: Iterable[int]) -> None:
         """Copy the parts into the target; after a failure it has its old length.
@@ -124,10 +113,6 @@ class InPlace:
             runs = part.runs()
             copy_runs(source, at, fd, runs)
             at += runs.nbytes
-
-    def rollback(self) -> None:
-        """Remove the draft."""
-        self.draft.remove()
 
 
 def reserve_holes(fd: int, parts: Sequence[Layout]) -> None:

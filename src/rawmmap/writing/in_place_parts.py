@@ -6,9 +6,7 @@ import contextlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
-
-import numpy.typing as npt
+from typing import Self
 
 from rawmmap.errors import DescriptionError
 from rawmmap.files.interrupts import deferring_interrupts
@@ -19,6 +17,7 @@ from rawmmap.layout import Arrangement, Layout
 from rawmmap.sources import Files
 from rawmmap.sources.local import explain_errors
 from rawmmap.writing.draft import Draft
+from rawmmap.writing.draft_transaction import DraftTransaction
 from rawmmap.writing.in_place import reserve_holes, touch_later
 from rawmmap.writing.positional import copy_elements
 from rawmmap.writing.state import State
@@ -27,7 +26,7 @@ __all__ = ["InPlaceParts"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class InPlaceParts:
+class InPlaceParts(DraftTransaction):
     """Arrays in many pieces, of files that keep their sizes.
 
     The arrays lie end to end in one draft, in C order; `commit` copies from it to each file what
@@ -45,7 +44,6 @@ class InPlaceParts:
         What file and sidecar were when this was planned.
     """
 
-    draft: Draft
     moves: tuple[tuple[Layout, Arrangement], ...]
     files: Files
     planned: State
@@ -70,11 +68,6 @@ class InPlaceParts:
             moves.append((Layout.dense(part.dtype, part.shape, offset=end), part))
             end += part.nbytes
         return cls(Draft.plan_copy(target, end), tuple(moves), files, planned)
-
-    @property
-    def target(self) -> str:
-        """The file that is changed, or the series."""
-        return self.draft.target
 
     @property
     def layouts(self) -> list[Layout]:
@@ -102,10 +95,6 @@ class InPlaceParts:
                 pass
         return self.draft.create()
 
-    def write(self, layout: Layout, values: npt.NDArray[Any]) -> int:
-        """Store an array in the draft."""
-        return self.draft.write(layout, values)
-
     def commit(self, written: Iterable[int]) -> None:
         """Copy the arrays into the files; an interrupt waits until all of them are copied."""
         with locked(self.target), self.draft.open() as source:
@@ -122,10 +111,6 @@ class InPlaceParts:
     def _locked_too(self, path: str) -> contextlib.AbstractContextManager[None]:
         """Hold the lock of a file of a series; that of the target is held already."""
         return contextlib.nullcontext() if path == self.target else locked(path)
-
-    def rollback(self) -> None:
-        """Remove the draft."""
-        self.draft.remove()
 
 
 @contextlib.contextmanager

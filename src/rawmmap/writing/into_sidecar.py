@@ -12,10 +12,9 @@ import numpy.typing as npt
 from rawmmap.description import Description, Variable
 from rawmmap.files.interrupts import deferring_interrupts
 from rawmmap.files.lock import locked
-from rawmmap.files.presence import Presence
 from rawmmap.formats import sidecar
 from rawmmap.layout import Layout, Values
-from rawmmap.writing.draft import Draft
+from rawmmap.writing.draft_transaction import DraftTransaction
 from rawmmap.writing.sidecars import change_text
 from rawmmap.writing.state import State
 
@@ -23,7 +22,7 @@ __all__ = ["IntoSidecar"]
 
 
 @dataclass(frozen=True, slots=True)
-class IntoSidecar:
+class IntoSidecar(DraftTransaction):
     """Small variables that a sidecar holds itself; the data file stays as it is.
 
     Parameters
@@ -38,28 +37,13 @@ class IntoSidecar:
         What data file and sidecar were when this was planned.
     """
 
-    draft: Draft
     description: Description
     variables: Mapping[str, Variable]
     planned: State
 
-    @property
-    def target(self) -> str:
-        """The data file."""
-        return self.draft.target
-
     def check(self) -> None:
         """Refuse a target that was changed since."""
         self.planned.check(self.draft.target)
-
-    def begin(self) -> Presence:
-        """Create the draft."""
-        self.check()
-        return self.draft.create()
-
-    def write(self, layout: Layout, values: npt.NDArray[Any]) -> int:
-        """Store an array in the draft."""
-        return self.draft.write(layout, values)
 
     def commit(self, written: Iterable[int]) -> None:
         """Replace the sidecar."""
@@ -76,10 +60,6 @@ class IntoSidecar:
             with deferring_interrupts():
                 change_text(self.draft.target, text)
                 self.draft.remove()
-
-    def rollback(self) -> None:
-        """Remove the draft."""
-        self.draft.remove()
 
 
 def _view(layout: Any, data: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:

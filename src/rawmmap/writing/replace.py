@@ -6,16 +6,11 @@ import errno
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
-
-import numpy.typing as npt
 
 from rawmmap.files.interrupts import deferring_interrupts
 from rawmmap.files.lock import locked
-from rawmmap.files.presence import Presence
 from rawmmap.files.replace import install
-from rawmmap.layout import Layout
-from rawmmap.writing.draft import Draft
+from rawmmap.writing.draft_transaction import DraftTransaction
 from rawmmap.writing.sidecars import check_replaceable, install_both
 from rawmmap.writing.state import State
 
@@ -23,7 +18,7 @@ __all__ = ["Replace"]
 
 
 @dataclass(frozen=True, slots=True)
-class Replace:
+class Replace(DraftTransaction):
     """A new file, renamed to its target when all of it is on disk; with its sidecar, if any.
 
     Parameters
@@ -36,14 +31,8 @@ class Replace:
         What the old file was, if parts of it are in the new one: it must not have been changed.
     """
 
-    draft: Draft
     text: str | None = None
     keeps: State | None = None
-
-    @property
-    def target(self) -> str:
-        """The file that is changed."""
-        return self.draft.target
 
     def check(self) -> None:
         """Refuse a target that cannot be replaced, or was changed though parts of it are kept."""
@@ -51,15 +40,6 @@ class Replace:
         if self.keeps is not None:
             self.keeps.check(self.draft.target, "exact")
         check_replaceable(self.draft.target, self.text)
-
-    def begin(self) -> Presence:
-        """Create the draft."""
-        self.check()
-        return self.draft.create()
-
-    def write(self, layout: Layout, values: npt.NDArray[Any]) -> int:
-        """Store an array in the draft."""
-        return self.draft.write(layout, values)
 
     def commit(self, written: Iterable[int], *, wait: bool = True) -> None:
         """Rename the draft to the target, once all of it is on disk.
@@ -79,10 +59,6 @@ class Replace:
                     install(self.draft.path, self.draft.target, wait=wait)
                 else:
                     install_both(self.draft.path, self.draft.target, self.text)
-
-    def rollback(self) -> None:
-        """Remove the draft."""
-        self.draft.remove()
 
 
 def _check_regular(target: str) -> None:
