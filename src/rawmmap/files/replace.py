@@ -13,6 +13,7 @@ from rawmmap.files.presence import Presence
 __all__ = [
     "create_draft",
     "install",
+    "rename",
     "replacing",
     "sync",
     "take_mode",
@@ -50,9 +51,26 @@ def install(draft: str, target: str, *, wait: bool = True) -> None:
     take_mode(draft, real)
     if wait:
         sync(draft)
-    os.replace(draft, real)
+    rename(draft, real)
     if wait:
         sync(os.path.dirname(real))
+
+
+def rename(draft: str, target: str) -> None:
+    """Rename a draft to `target`, or say what stands in the way.
+
+    Raises
+    ------
+    PermissionError
+        If the system refuses it: Windows does for a target that is open or mapped anywhere.
+    """
+    try:
+        os.replace(draft, target)
+    except PermissionError as error:
+        text = f"the file could not be replaced: {error.strerror}"
+        if os.access(os.path.dirname(target), os.W_OK):
+            text += "; drop arrays that are mapped to it, and close programs that have it open"
+        raise PermissionError(error.errno, text, target) from error
 
 
 def take_mode(draft: str, target: str, mask: int = 0o7777) -> None:

@@ -62,7 +62,8 @@ def sync(window: mmap.mmap, start: int, stop: int, base: int, *, wait: bool) -> 
     if libc.has("msync"):
         libc.msync(base + start, stop - start, wait=wait)
     else:
-        window.flush(start, stop - start)
+        # Python counts in bytes of the map, which may end within the last page.
+        window.flush(start, min(stop, len(window)) - start)
 
 
 def check_advice(advice: str) -> int:

@@ -19,7 +19,7 @@ from rawmmap.errors import DescriptionError
 from rawmmap.files.hidden import draft_path
 from rawmmap.files.lock import locked
 from rawmmap.files.presence import Presence
-from rawmmap.files.replace import create_draft, install, sync, take_mode
+from rawmmap.files.replace import create_draft, install, rename, sync, take_mode
 from rawmmap.formats import sidecar
 from rawmmap.formats.sidecar.next import announce, choose, has_next
 
@@ -75,14 +75,14 @@ def install_both(draft: str, target: str, text: str) -> None:
         sync(final)
         try:
             _replace(target, announce(before, os.stat(draft), text), like=draft)
-            os.replace(draft, real)
+            rename(draft, real)
         except BaseException:
             _restore(target, before)
             raise
         try:
             sync(os.path.dirname(real))
         finally:
-            os.replace(final, path)
+            rename(final, path)
     sync(os.path.dirname(path))
 
 
