@@ -12,7 +12,7 @@ from xarray import Dataset
 
 from rawmmap.xarray.writing.existing import Existing
 
-__all__ = ["check_continued", "check_labels", "check_labels_unless_replaced"]
+__all__ = ["check_continued", "check_labels", "check_labels_unless_replaced", "native_index"]
 
 # Labels at the end of a coordinate, and spread over all of it, that tell whether it is sorted:
 # reading all of them, one from each record, could mean to read the whole file for each new record.
@@ -44,8 +44,9 @@ def check_labels(
     for dim in _shared_dims(existing, ds):
         if dim != skip:
             part = existing.index(dim, ds.variables[dim], slices.get(dim, slice(None)))
-            if not ds.indexes[dim].equals(part):
-                raise ValueError(_explain(existing, dim, ds.indexes[dim], part))
+            new = native_index(ds, dim)
+            if not new.equals(part):
+                raise ValueError(_explain(existing, dim, new, part))
 
 
 def check_labels_unless_replaced(existing: Existing, ds: Dataset) -> None:
@@ -56,9 +57,10 @@ def check_labels_unless_replaced(existing: Existing, ds: Dataset) -> None:
         if not kept:
             continue
         theirs = existing.index(dim, ds.variables[dim])
-        if not ds.indexes[dim].equals(theirs):
+        new = native_index(ds, dim)
+        if not new.equals(theirs):
             raise ValueError(
-                f"{_explain(existing, dim, ds.indexes[dim], theirs)}; or replace {kept} too, which "
+                f"{_explain(existing, dim, new, theirs)}; or replace {kept} too, which "
                 f"the file has along {dim!r}"
             )
 
@@ -77,7 +79,7 @@ def check_continued(existing: Existing, ds: Dataset, dim: str) -> None:
     n = existing.sizes[dim]
     if dim not in _shared_dims(existing, ds) or not n or not ds.sizes[dim]:
         return
-    new = ds.indexes[dim]
+    new = native_index(ds, dim)
     old = existing.index(dim, ds.variables[dim], _sample(n))
     if n > 1 and _direction(old):
         rest = old[-1:].append(new)
@@ -93,6 +95,14 @@ def check_continued(existing: Existing, ds: Dataset, dim: str) -> None:
             "the new part of the data, by ds.sel or ds.isel, and correct what is in the file by "
             "region="
         )
+
+
+def native_index(ds: Dataset, dim: str) -> pd.Index[Any]:
+    """Return an index in this machine's byte order; pandas before 3 joins durations in no other."""
+    dtype = ds.variables[dim].dtype
+    if dtype.isnative:
+        return ds.indexes[dim]
+    return pd.Index(ds.variables[dim].values.astype(dtype.newbyteorder("=")))
 
 
 def _sample(n: int) -> npt.NDArray[np.int64]:

@@ -13,7 +13,7 @@ from rawmmap.layout import Arrangement, Layout, Values
 from rawmmap.writing import InPlace, InPlaceParts, WritePlan
 from rawmmap.xarray.writing.checks import check_lengths, check_record_axis_kept
 from rawmmap.xarray.writing.existing import Existing
-from rawmmap.xarray.writing.labels import check_labels, check_labels_unless_replaced
+from rawmmap.xarray.writing.labels import check_labels, check_labels_unless_replaced, native_index
 from rawmmap.xarray.writing.request import WriteRequest
 
 __all__ = ["write_region"]
@@ -123,7 +123,7 @@ def _find_slice(existing: Existing, ds: Dataset, dim: str) -> slice:
         return slice(0, ds.sizes[dim])
     if dim not in existing.placed:
         raise ValueError(f"region {dim!r} is 'auto', but the file has no coordinate {dim!r}")
-    wanted = ds.indexes[dim]
+    wanted = native_index(ds, dim)
     there = existing.index(dim, ds.variables[dim])
     at = there.get_indexer(wanted)
     if (at < 0).any():
