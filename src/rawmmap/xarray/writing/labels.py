@@ -102,7 +102,8 @@ def native_index(ds: Dataset, dim: str) -> pd.Index[Any]:
     dtype = ds.variables[dim].dtype
     if dtype.isnative:
         return ds.indexes[dim]
-    return pd.Index(ds.variables[dim].values.astype(dtype.newbyteorder("=")))
+    index: pd.Index[Any] = pd.Index(ds.variables[dim].values.astype(dtype.newbyteorder("=")))
+    return index
 
 
 def _sample(n: int) -> npt.NDArray[np.int64]:
