@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import inspect
 import io
 import os
 import socket
@@ -356,3 +357,28 @@ def test_an_empty_array_that_numpy_cannot_make(counted: Path) -> None:
 def test_a_mode_in_the_place_of_the_offset(counted: Path) -> None:
     with pytest.raises(TypeError, match=r"offset must be .*pass mode='r\+' by its keyword"):
         rawmmap.mmap(counted, "u1", (3,), "r+")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("function", [rawmmap.mmap, rawmmap.Mapping])
+@pytest.mark.parametrize("mode", ["r", "r+", "w+", "c", "readwrite"])
+def test_the_order_of_memmap_with_a_shape_by_its_keyword(
+    counted: Path, function: Any, mode: str
+) -> None:
+    with pytest.raises(TypeError, match=r"third argument is the shape.*numpy\.memmap") as caught:
+        function(counted, "u1", mode, shape=(3,))
+    assert str(counted) in str(caught.value)
+    assert counted.read_bytes() == BYTES
+    with pytest.raises(TypeError, match="multiple values"):
+        function(counted, "u1", 3, shape=3)
+
+
+def test_signatures_are_those_of_the_documentation() -> None:
+    for function in (rawmmap.mmap, rawmmap.Mapping):
+        parameters = list(inspect.signature(function).parameters)
+        assert parameters[:4] == ["file", "dtype", "shape", "offset"]
+        assert parameters[-4:] == ["order", "mode", "grow", "shared"]
+
+
+def test_a_dtype_may_be_named_like_a_mode(counted: Path) -> None:
+    assert rawmmap.mmap(counted, "c", shape=3).dtype == "S1"
+    assert rawmmap.Mapping(counted, "c", shape=3).array.dtype == "S1"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import operator
-from collections.abc import Sequence
-from typing import Any, SupportsIndex, TypeGuard
+from collections.abc import Callable, Sequence
+from typing import Any, ParamSpec, SupportsIndex, TypeGuard, TypeVar
 
 import numpy as np
 
-from rawmmap.files.opening import MODES, File, check_regular
+from rawmmap.errors import name_file
+from rawmmap.files.opening import MODES, File, check_regular, name_of
 from rawmmap.layout import MAX_BYTES, Layout, as_shape, infer_shape
 
 __all__ = [
@@ -21,8 +23,11 @@ __all__ = [
     "check_nbytes",
     "check_numbers",
     "positional_error",
+    "refuse_memmap_order",
 ]
 
+P = ParamSpec("P")
+R = TypeVar("R")
 Shape = SupportsIndex | Sequence[SupportsIndex]
 
 # Tuples, since what callers pass may not be hashable.
@@ -64,16 +69,44 @@ def as_counts(shape: Shape) -> tuple[int, ...]:
     except TypeError:
         pass
     if _is_memmap_mode(shape):
-        raise TypeError(
-            f"the third argument is the shape, not {shape!r}; the order of arguments is (file, "
-            f"dtype, shape, offset), unlike numpy.memmap: pass mode={_MEMMAP_MODES[shape]!r} by "
-            "its keyword"
-        )
+        raise _order_error(shape)
     raise TypeError(f"shape must be an integer or a tuple of integers, not {shape!r}")
 
 
 def _is_memmap_mode(shape: object) -> TypeGuard[str]:
     return isinstance(shape, str) and shape in _MEMMAP_MODES
+
+
+def _order_error(mode: str) -> TypeError:
+    return TypeError(
+        f"the third argument is the shape, not {mode!r}; the order of arguments is (file, dtype, "
+        f"shape, offset), unlike numpy.memmap: pass mode={_MEMMAP_MODES[mode]!r} by its keyword"
+    )
+
+
+def refuse_memmap_order(position: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Return a decorator: a mode in the place of a shape that has its keyword is explained.
+
+    Python itself would only say that there are two values for `shape`.
+
+    Parameters
+    ----------
+    position : int
+        Number of the positional argument that is the shape.
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        @functools.wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            third: object = args[position] if len(args) > position else None
+            if "shape" in kwargs and _is_memmap_mode(third):
+                with name_file(name_of(args[position - 2])):
+                    raise _order_error(third)
+            return function(*args, **kwargs)
+
+        return call
+
+    return decorate
 
 
 def positional_error(shape: object, extra: tuple[Any, ...]) -> TypeError:

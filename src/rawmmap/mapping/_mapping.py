@@ -23,7 +23,7 @@ from rawmmap.mapping._advice import (
     not_mapped_error,
     resident,
 )
-from rawmmap.mapping._arguments import Shape, as_counts, check_nbytes
+from rawmmap.mapping._arguments import Shape, as_counts, check_nbytes, refuse_memmap_order
 from rawmmap.mapping._mmap import Mode, bind, empty_array
 from rawmmap.mapping._page_cache import resident_shares
 from rawmmap.mapping._system import GRANULARITY
@@ -72,6 +72,7 @@ class Mapping:
     _info: MapInfo
     _window: Window | None
 
+    @refuse_memmap_order(3)
     def __init__(
         self,
         file: File,

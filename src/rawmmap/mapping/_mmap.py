@@ -35,6 +35,7 @@ from rawmmap.mapping._arguments import (
     check_nbytes,
     check_numbers,
     positional_error,
+    refuse_memmap_order,
 )
 from rawmmap.mapping._system import GRANULARITY
 from rawmmap.mapping._window import (
@@ -58,6 +59,7 @@ _REST = (-1,)
 _READING = ("r", "c")
 
 
+@refuse_memmap_order(2)
 def mmap(
     file: File,
     dtype: npt.DTypeLike = "u1",
