@@ -347,8 +347,8 @@ def test_the_command_takes_series(tmp_path: Path) -> None:
     pattern = tmp_path / "{k}-{n}.bin"
     options = ("--dtype", "<i2", "--shape", "2,3", "--missing", "fill", "--fill-value", "-9")
     shown = run("info", pattern, *options)
-    assert "36 bytes (36 B) in 3 files of 12 to 12 bytes" in shown
-    assert "data: <i2 (k: 2, n: 2, dim_0: 2, dim_1: 3), in pieces" in shown
+    assert "36 bytes (36 B) in 3 files of 12 bytes" in shown
+    assert "data: <i2 (k: 2, n: 2, dim_0: 2, dim_1: 3), in 4 pieces, 1 of them missing" in shown
     assert "the first one, 1 x 1 x 2 x 3 elements: offset 0" in shown
     assert "covered: 12 of 12 bytes of the first file" in shown
     assert run("describe", pattern, *options).strip() == str(tmp_path / "{k}-{n}.bin.json")

@@ -84,7 +84,8 @@ def _format_files(title: str, files: Mapping[str, Any]) -> str:
     size = f"{files['nbytes']} bytes ({format_size(files['nbytes'])})"
     if files["count"] == 1:
         return f"{title}: {size}"
-    each = f"{files['smallest']} to {files['largest']} bytes"
+    least, most = files["smallest"], files["largest"]
+    each = f"{most} bytes" if least == most else f"{least} to {most} bytes"
     return f"{title}: {size} in {files['count']} files of {each}"
 
 
