@@ -31,13 +31,14 @@ def create(target: str) -> Path:
 
 
 def in_child(function: Callable[[], None]) -> int:
-    """Run a function in a forked child, which ends as it does."""
+    """Run a function in a forked child, and return the status that `os.waitpid` gives."""
     pid = os.fork()
     if pid == 0:
         try:
             function()
-        finally:
             os._exit(0)
+        finally:
+            os._exit(1)
     return os.waitpid(pid, 0)[1]
 
 
@@ -56,7 +57,7 @@ def test_what_a_killed_writer_left_is_removed_by_the_next(tmp_path: Path, target
             create(target)
             os.kill(os.getpid(), signal.SIGKILL)
 
-    in_child(write)
+    assert in_child(write) == signal.SIGKILL
     others = [create(f"{target}.json"), create(str(tmp_path / "b.bin"))]
     assert len(list(tmp_path.iterdir())) == 4
     mine = create(target)
@@ -74,7 +75,7 @@ def test_a_draft_of_a_living_writer_stays(tmp_path: Path, target: str) -> None:
         with Presence.enter(str(two)):
             os.kill(os.getpid(), signal.SIGKILL)
 
-    in_child(write)
+    assert in_child(write) == signal.SIGKILL
     second = Presence.enter(draft_path(target))
     second.leave()
     assert one.exists()
@@ -127,7 +128,7 @@ def test_a_child_does_not_leave_for_its_parent(tmp_path: Path, target: str) -> N
         held.__del__()
         os.write(other, b"open")
 
-    in_child(leave)
+    assert in_child(leave) == 0
     assert Path(target).read_bytes() == b"open"
     assert held.has_note("done")
     assert draft.exists()
