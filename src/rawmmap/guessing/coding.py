@@ -1,9 +1,10 @@
-"""How many bits numbers need: the right reading of some bytes is the one that says them shortest.
+"""How many bits numbers need: the type whose code for some bytes is the shortest is the likeliest.
 
-Every length here is that of a code that could be written down: a number is coded by its class, the
-position of its highest bit with its sign, or its sign and exponent, at the entropy of the classes,
-and then by the bits that its class leaves open. So the readings of the same bytes as different
-types compare fairly.
+This is the principle of minimum description length. Every length here is that of a code that could
+be written down: a number is coded by its class at the entropy of the classes, and then by the bits
+that its class leaves open. The class of an integer is the position of its highest bit with its
+sign, that of a float its sign and exponent. So readings of the same bytes as different types
+compare fairly.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class Code:
 
     @classmethod
     def fit(cls, classes: npt.NDArray[np.int64], extra: npt.NDArray[np.float64]) -> Code:
-        """Return the code of numbers of some classes; `extra` are the bits that each leaves open.
+        """Return the code that suits the frequencies of some classes.
 
         Parameters
         ----------
@@ -54,7 +55,7 @@ class Code:
         """
         counts = np.bincount(classes, minlength=extra.size)
         total = max(int(counts.sum()), 1)
-        # What did not occur may still come: half a number for all such classes together.
+        # Classes that did not occur may still do so: they share the frequency of half a number.
         used = int(np.count_nonzero(counts))
         unseen = 0.5 / max(extra.size - used, 1)
         lengths = np.log2(total + 0.5) - np.log2(np.where(counts, counts, unseen)) + extra

@@ -54,10 +54,10 @@ def explain_type(
     reading: Reading | Record,
     weighed: Sequence[tuple[Reading | Record, float]],
 ) -> Iterator[str]:
-    """Yield sentences about a type: how short it says the bytes, and what is odd about it."""
+    """Yield sentences about a type: how many bits it needs, and what speaks against it."""
     yield _compare(reading, weighed)
     if dtype.kind == "c":
-        yield "the numbers are pairs of like size that turn into each other: complex numbers"
+        yield "pairs of values are of the same size and rotate into each other: complex numbers"
     if isinstance(reading, Record):
         yield f"the bytes repeat after {reading.nbytes}, in columns of different types"
         return

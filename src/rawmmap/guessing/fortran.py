@@ -1,6 +1,6 @@
 """What lies between the markers of a Fortran program's sequential records.
 
-The markers say where records begin and end, and give away the byte order; so only types and shapes
+The markers say where records begin and end, and in which byte order, so that only types and shapes
 are left to guess. Records come in turns of a few lengths, perhaps after some that come once::
 
     | n, m | | time | field | time | field | time | field ...
@@ -199,14 +199,14 @@ def _guess_unequal(
             {"format": "fortran", "dtype": format_dtype(content.dtype), "shape": (-1,)},
             content.share,
             (reason, "the lengths of records do not repeat", *content.evidence),
-            make_thumbnail([_values(slot, content)]),
+            make_thumbnail([_read_values(slot, content)]),
         )
         for content in _rank_contents(slot, markers)[:limit]
     ]
 
 
 def _rank_contents(slot: _Slot, markers: RecordMarkers) -> list[_Content]:
-    """Return the types and shapes that records may have, best first; bytes at the least."""
+    """Return the types and shapes that records may have, best first, and at least one."""
     if not slot.payload:
         return [_Content(np.dtype("u1"), (slot.length,), 1.0, ("the records are empty",))]
     parts = Parts(len(slot.payload), (0,), (slot.payload,))
@@ -219,17 +219,17 @@ def _rank_contents(slot: _Slot, markers: RecordMarkers) -> list[_Content]:
     contents = [
         _Content(
             dtype,
-            _shape(slot, reading, dtype),
+            _divide_shape(slot, reading, dtype),
             share * part / total,
             tuple(explain_type(dtype, reading, weighed)),
         )
         for reading, share in weighed
-        for dtype, part in _vary(slot, reading)
+        for dtype, part in _iterate_types(slot, reading)
     ]
     return sorted(contents, key=lambda content: -content.share)
 
 
-def _vary(slot: _Slot, reading: Reading | Record) -> Iterator[tuple[np.dtype[Any], float]]:
+def _iterate_types(slot: _Slot, reading: Reading | Record) -> Iterator[tuple[np.dtype[Any], float]]:
     if isinstance(reading, Record):
         yield reading.dtype, 1.0
     elif reading.numbers.fits_both_signs:
@@ -238,7 +238,7 @@ def _vary(slot: _Slot, reading: Reading | Record) -> Iterator[tuple[np.dtype[Any
         yield from vary_type(reading, slot.length // reading.dtype.itemsize)
 
 
-def _shape(slot: _Slot, reading: Reading | Record, dtype: np.dtype[Any]) -> tuple[int, ...]:
+def _divide_shape(slot: _Slot, reading: Reading | Record, dtype: np.dtype[Any]) -> tuple[int, ...]:
     count = slot.length // dtype.itemsize
     if count == 1:
         return ()
@@ -253,13 +253,13 @@ def _shape(slot: _Slot, reading: Reading | Record, dtype: np.dtype[Any]) -> tupl
     return (count,)
 
 
-def _values(slot: _Slot, content: _Content) -> Any:
+def _read_values(slot: _Slot, content: _Content) -> Any:
     count = len(slot.payload) // content.dtype.itemsize
     return np.frombuffer(slot.payload, content.dtype, count)
 
 
 def _draw(slot: _Slot, content: _Content) -> Any:
-    values = _values(slot, content)
+    values = _read_values(slot, content)
     if values.dtype.names is not None:
         return make_thumbnail(lines_of(values, ()))
     row = content.shape[-1] if content.shape else 0

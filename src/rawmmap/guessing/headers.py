@@ -1,4 +1,4 @@
-"""Where a header ends: where the bytes begin to be said shorter as data than as a header."""
+"""Where a header ends: where the bytes begin to take fewer bits as data than as a header."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ __all__ = ["Costs", "Header", "cost_numbers", "find_headers", "head_of"]
 
 Floats = npt.NDArray[np.float64]
 
-# Data that are looked at after the longest header.
+# Bytes of data after the longest header that are coded, too.
 _AFTER = 4096
 # Bits that say how round a float is, such as the 1.0 that a cosine begins with.
 _ROUND = 8.0
-# Printable bytes in a row that are taken for text.
+# Consecutive printable bytes from which on they count as text.
 _TEXT = 12
 # Bits of each byte in such text: letters, digits and spaces are frequent in headers.
 _TEXT_BITS = np.full(256, 8.0)
@@ -41,7 +41,7 @@ class Header:
     share : float
         Probability of this length among all, if the type is right.
     advantage : float
-        By how many bits the file is said shorter than if it had no header.
+        Bits that the file takes less than if it had no header.
     """
 
     length: int
@@ -62,7 +62,7 @@ class Costs:
     plain, coded : array of float
         Bits of each by itself, and after those before it.
     lag : int
-        How many before it the one is that it is predicted from; 0 is none.
+        Distance to the earlier one that each is predicted from; 0 if none is predicted.
     zero_bits : float
         Bits of each byte of a long run of zeros in the data; infinite if there are no such runs.
     """
@@ -76,7 +76,7 @@ class Costs:
 
 
 def head_of(beginning: bytes) -> bytes:
-    """Return the bytes that a header is sought in, and some that come after it."""
+    """Return the bytes in which a header is looked for, and some after them."""
     return beginning[: HEADER_BYTES + _AFTER]
 
 
@@ -92,7 +92,7 @@ def find_headers(beginning: bytes, size: int, costs: Costs, row: int, count: int
     costs : Costs
         What the first bytes cost as data.
     row : int
-        Bytes of a row, which the data consist of; 0 is not known.
+        Bytes of a row, of which the data are a whole number; 0 if rows are not known.
     count : int
         How many lengths.
     """
@@ -118,7 +118,7 @@ def cost_numbers(numbers: Numbers, reading: Reading) -> tuple[Floats, Floats]:
     shift = reading.numbers.shift
     ordered = numbers.ordered[0] << numbers.shift
     lost = (ordered & (2**shift - 1)) != 0
-    # A number with bits that the others leave zero needs those, and is odd.
+    # A number with bits that are zero in all others takes those bits, and is unlikely.
     extra = np.where(lost, max(20.0, shift + 8.0), 0.0)
     plain = reading.plain.lengths[reading.classify(numbers.bits)] + extra
     if numbers.dtype.kind == "f":
@@ -128,7 +128,7 @@ def cost_numbers(numbers: Numbers, reading: Reading) -> tuple[Floats, Floats]:
         differences = (ordered[reading.lag :] - ordered[: -reading.lag]) >> shift
         lengths = reading.code.lengths[classes_of_integers(differences - reading.drift)]
         lengths = lengths + extra[reading.lag :]
-        # Where a difference says it at length, as at a change of sign, the number itself does.
+        # Where a difference takes more bits, as at a change of sign, the number itself is coded.
         coded[reading.lag :] = np.minimum(lengths, plain[reading.lag :] + 1)
     longer = reading.runs.continued(numbers.bits)
     coded[longer] = np.minimum(coded[longer], reading.runs.bits)
@@ -165,7 +165,7 @@ def _header_bits(block: bytes, zero_bits: float) -> Floats:
     same = data[1:] == data[:-1]
     bits[1:][same] = 0.8
     bits[2:][same[1:] & same[:-1]] = 0.1
-    # Where data have long runs of zeros, padding is not told from them by its length.
+    # Where data have long runs of zeros, padding cannot be told from them by its length.
     bits[2:][same[1:] & same[:-1] & (data[2:] == 0)] = min(0.1, zero_bits)
     # Data begin with zeros more often than headers do.
     bits[: len(block) - len(block.lstrip(b"\0"))] = 8.0
@@ -173,7 +173,7 @@ def _header_bits(block: bytes, zero_bits: float) -> Floats:
 
 
 def _edge_bits(block: bytes, lengths: npt.NDArray[np.int64]) -> Floats:
-    """Return the bits that speak for an end of the header: after a line, or after padding."""
+    """Return by how many bits each length is likelier: it ends after a line, or after padding."""
     data = np.frombuffer(block, np.uint8)
     before, after = data[lengths - 1], data[np.minimum(lengths, data.size - 1)]
     ends = (before == 10) | (np.isin(before, (0, 32)) & (after != before))
@@ -181,9 +181,10 @@ def _edge_bits(block: bytes, lengths: npt.NDArray[np.int64]) -> Floats:
 
 
 def _prior_bits(lengths: npt.NDArray[np.int64], size: int, row: int, group: int) -> Floats:
-    """Return the bits of the length itself: round ones are common, and none most of all.
+    """Return the bits of each length itself: multiples of powers of two are common, 0 the most.
 
-    Data are whole rows and whole groups of numbers, of as many bytes; 0 rows are not known.
+    Data that are not a whole number of rows of `row` bytes, or groups of `group` bytes, cost more;
+    a `row` of 0 is not known.
     """
     bits = np.full(lengths.size, 13.0)
     for step, value in ((4, 12.0), (16, 11.0), (64, 10.0), (256, 8.0), (512, 7.0), (1024, 6.0)):

@@ -79,13 +79,15 @@ def explain_not_raw(parts: Parts) -> str | None:
     """Return a sentence that says why a file does not hold raw numbers, or None if it may."""
     if not parts.size:
         return "the file is empty"
-    return _recognise_signature(parts.beginning) or _text(parts) or _random(parts)
+    return (
+        _recognise_signature(parts.beginning) or _explain_text(parts) or _explain_randomness(parts)
+    )
 
 
 def _recognise_signature(head: bytes) -> str | None:
     for at, mark, name in _SIGNATURES:
         if head[at : at + len(mark)] == mark:
-            return f"bytes {at} to {at + len(mark)}, {mark!r}, are those of {_article(name)}"
+            return f"bytes {at} to {at + len(mark)}, {mark!r}, are those of {_add_article(name)}"
     for name, wbits in (("gzip", 31), ("zlib", 15)):
         if _inflates(head[:_TRIED], wbits):
             return f"bytes 0 to 2, {head[:2]!r}, and what follows are data compressed with {name}"
@@ -121,11 +123,11 @@ def _inflates(head: bytes, wbits: int) -> bool:
         return False
 
 
-def _article(name: str) -> str:
+def _add_article(name: str) -> str:
     return f"a file {name}" if name.startswith("compressed") else name
 
 
-def _text(parts: Parts) -> str | None:
+def _explain_text(parts: Parts) -> str | None:
     """Return a sentence if all parts are text."""
     for mark, name in _MARKS:
         if parts.beginning.startswith(mark) and _is_wide_text(parts.beginning[2:4096], name):
@@ -137,7 +139,7 @@ def _text(parts: Parts) -> str | None:
     if control:
         return None
     if letters > 0.999 - counts[[9, 10, 12, 13]].sum() / data.size:
-        return _plain_text(counts, data.size)
+        return _explain_plain_text(counts, data.size)
     try:
         for block in parts.blocks:
             block[4 if block is not parts.beginning else 0 : -4].decode("utf-8", "strict")
@@ -154,7 +156,9 @@ def _is_wide_text(head: bytes, encoding: str) -> bool:
     return sum(c.isprintable() or c.isspace() for c in text) > 0.98 * len(text)
 
 
-def _plain_text(counts: np.ndarray[tuple[int], np.dtype[np.int64]], size: int) -> str | None:
+def _explain_plain_text(
+    counts: np.ndarray[tuple[int], np.dtype[np.int64]], size: int
+) -> str | None:
     # Numbers of one byte may lie within the printable ones, but not evenly between what text has.
     marks = counts[[10, 13, 32, 44]].sum() / size
     digits = counts[48:58].sum() + counts[65:91].sum() + counts[97:123].sum()
@@ -163,12 +167,14 @@ def _plain_text(counts: np.ndarray[tuple[int], np.dtype[np.int64]], size: int) -
     return "the file is text: all its bytes are printable characters or ends of lines"
 
 
-def _random(parts: Parts) -> str | None:
+def _explain_randomness(parts: Parts) -> str | None:
     """Return a sentence if the bytes look random in whatever way they are arranged."""
     data = np.frombuffer(b"".join(parts.blocks)[256:], np.uint8)[: 2**20]
     if data.size < 512:
         return None
-    surplus = max(_surplus(data[: data.size // n * n].reshape(-1, n)) for n in (1, 2, 3, 4, 8))
+    surplus = max(
+        _measure_surplus(data[: data.size // n * n].reshape(-1, n)) for n in (1, 2, 3, 4, 8)
+    )
     if surplus > _SURPLUS:
         return None
     return (
@@ -177,7 +183,7 @@ def _random(parts: Parts) -> str | None:
     )
 
 
-def _surplus(columns: np.ndarray[tuple[int, int], np.dtype[np.uint8]]) -> float:
+def _measure_surplus(columns: np.ndarray[tuple[int, int], np.dtype[np.uint8]]) -> float:
     """Return by how many bits the most predictable column is below 8, beyond chance."""
     surplus = 0.0
     for column in columns.T:

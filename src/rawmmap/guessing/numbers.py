@@ -37,7 +37,7 @@ class Numbers:
 
     @classmethod
     def of(cls, blocks: Sequence[bytes], dtype: np.dtype[Any], starts: Sequence[int]) -> Numbers:
-        """Return the numbers in blocks of bytes, in each from a position on."""
+        """Return the numbers in blocks of bytes, each read from its position in `starts` on."""
         kind = "i" if dtype.kind == "f" else dtype.kind
         stored = np.dtype(dtype.str[0] + kind + str(dtype.itemsize))
         parts = []
@@ -82,7 +82,7 @@ class Numbers:
         return self.dtype.kind in "iu" and bits.size > 0 and bits.min() >= 0 and bits.max() < top
 
     def differences(self, lag: int) -> Integers:
-        """Return the difference of each number to the one `lag` before it; 0 is the numbers."""
+        """Return the difference of each number to the one `lag` before it; for 0 the numbers."""
         if lag == 0:
             return np.concatenate(self.ordered)
         parts = [part[lag:] - part[:-lag] for part in self.ordered if part.size > lag]

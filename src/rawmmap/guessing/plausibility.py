@@ -1,4 +1,4 @@
-"""What numbers that people store rarely are, and whether integers have a sign."""
+"""Which numbers are rare in real data, and whether integers are signed."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ __all__ = ["find_implausible", "is_signed", "is_steady"]
 
 # Distances at which steps from one number to another are looked at.
 _LAGS = range(1, 9)
-# Integers that float32 of ordinary sizes make, and quantities rarely do.
+# The bytes of common float32 values, read as integers, exceed this; real integers rarely do.
 _LARGE = 2**28
 
 
 def find_implausible(numbers: Numbers) -> Iterator[tuple[float, str]]:
-    """Yield what numbers of a type rarely are: bits per byte that speak against it, and why."""
+    """Yield what is rare in numbers of this type: a penalty in bits per byte, and a sentence."""
     if numbers.dtype.kind == "f":
         yield from _implausible_floats(numbers)
     else:
@@ -56,7 +56,7 @@ def _implausible_integers(numbers: Numbers) -> Iterator[tuple[float, str]]:
     elif size == 4 and np.median(np.abs(numbers.bits)) > _LARGE and not is_steady(numbers):
         yield 0.3, f"most values are above {_LARGE}, as the bytes of floats are"
     if size < 8 and any(_is_empty_every(part, size) for part in numbers.parts[:1]):
-        yield 1.0, "every second value is zero, or a sign"
+        yield 1.0, "every second value is 0 or -1, as the high half of a wider integer is"
 
 
 def is_steady(numbers: Numbers) -> bool:
@@ -87,7 +87,7 @@ def _is_empty_every(values: Integers, size: int) -> bool:
 
 
 def is_signed(bits: Integers, itemsize: int, usual: bool = False) -> bool:
-    """Return whether integers are meant with a sign.
+    """Return whether integers are likelier to be signed.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def is_signed(bits: Integers, itemsize: int, usual: bool = False) -> bool:
     if bits.max() < 0:
         return bool(np.median(bits) > -(2 ** (8 * itemsize)) // 4)
     unsigned = np.where(bits < 0, bits + 2 ** (8 * itemsize), bits)
-    # The wrong reading jumps, where values pass from one half of the range to the other.
+    # Read with the wrong sign, values jump where they pass from one half of the range to the other.
     steps = [min(_mean_step(v, lag) for lag in _LAGS) for v in (bits, unsigned)]
     if steps[0] != steps[1]:
         return steps[0] < steps[1]

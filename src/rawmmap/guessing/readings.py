@@ -39,15 +39,15 @@ class Reading:
     bits : float
         Mean bits of a byte, by the best prediction.
     lag : int
-        How many numbers before a number the one is that predicts it best; 0 is none.
+        Distance, in numbers, to the earlier one that predicts a number best; 0 if none does.
     penalty : float
-        Bits per byte for what numbers of this type rarely are.
+        Bits per byte for values that are rare in numbers of this type.
     plain, code : Code
         Codes of numbers by themselves, and of differences by `lag`.
     middle : int
-        What `plain` counts integers from.
+        What is subtracted from integers before `plain` codes them.
     drift : int
-        What `code` counts differences from.
+        What is subtracted from differences before `code` codes them.
     remarks : list of str
         Sentences about what speaks for it or against it.
     """
@@ -90,13 +90,13 @@ def read_as(numbers: Numbers, phase: int, lags: Sequence[int] = LAGS) -> Reading
         differences = numbers.differences(step)
         if differences.size < 16:
             continue
-        # Of times the differences are all near one number.
+        # The differences of times all lie near one number.
         for usual in {0, _median(differences)}:
             candidate = code_of_integers(differences - usual)
             if candidate.bits < best - (0.02 if lag else 0.05) * size:
                 best, lag, code, drift = candidate.bits, step, candidate, usual
     reading = Reading(numbers.dtype, phase, numbers, best / size, lag, plain, code, middle, drift)
-    # Of steps that are all the same, the small one is likelier than that in the wrong byte order.
+    # A constant step is small in the right byte order, and large in the wrong one.
     reading.penalty += 0.02 * abs(drift).bit_length() / size
     for penalty, remark in find_implausible(numbers):
         reading.penalty += penalty

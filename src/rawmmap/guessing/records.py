@@ -1,4 +1,4 @@
-"""Records of fields of several types: which fields say each column of bytes shortest."""
+"""Records of fields of several types: the division into fields that needs the fewest bits."""
 
 from __future__ import annotations
 
@@ -57,16 +57,16 @@ class Record:
     def costs(self, parts: Parts) -> Costs:
         """Return what the first records of a file cost."""
         phase = parts.size % self.nbytes
-        columns = _columns(head_of(parts.beginning)[phase:], self.nbytes)
+        columns = _cut_into_columns(head_of(parts.beginning)[phase:], self.nbytes)
         plain, coded = np.zeros(len(columns)), np.zeros(len(columns))
         for start, reading in zip(self.starts, self.readings, strict=True):
-            bits = cost_numbers(_numbers(columns, start, reading.dtype), reading)
+            bits = cost_numbers(_read_column(columns, start, reading.dtype), reading)
             plain, coded = plain + bits[0], coded + bits[1]
         return Costs(self.nbytes, phase, plain, coded, 1)
 
 
 def find_record(parts: Parts, order: str | None = None) -> Record | None:
-    """Return the record that the bytes repeat, or None if they do not repeat.
+    """Return the record that repeats in the bytes, or None if nothing does.
 
     Parameters
     ----------
@@ -75,20 +75,20 @@ def find_record(parts: Parts, order: str | None = None) -> Record | None:
     order : {"<", ">"}, optional
         The byte order, if it is known.
     """
-    nbytes = _period(parts)
+    nbytes = _find_period(parts)
     if not nbytes:
         return None
     body = parts.beginning[min(HEADER_BYTES, parts.size // 3) :]
     # Records are counted from the end of the file.
     behind = parts.size - (len(parts.beginning) - len(body))
-    columns = _columns(body[behind % nbytes :], nbytes)[:_COUNT]
+    columns = _cut_into_columns(body[behind % nbytes :], nbytes)[:_COUNT]
     if len(columns) < 32:
         return None
     return min((_divide(columns, order) for order in order or "<>"), key=lambda record: record.cost)
 
 
-def _period(parts: Parts) -> int:
-    """Return after how many bytes the most bytes are the same again; 0 if after none."""
+def _find_period(parts: Parts) -> int:
+    """Return the distance at which most bytes are equal to earlier ones; 0 if none stands out."""
     data = np.frombuffer(parts.beginning[-(2**15) :], np.uint8)
     if data.size < 512:
         return 0
@@ -97,26 +97,26 @@ def _period(parts: Parts) -> int:
     usual, best = float(np.median(same)), int(same.argmax())
     if same[best] < 1.15 * usual:
         return 0
-    # What repeats after a record does so after several, and then perhaps more.
+    # Bytes that are equal one record apart are so several records apart, too, and perhaps more.
     rises = (lengths[best] % lengths == 0) & (same - usual > 0.4 * (same[best] - usual))
     return int(lengths[np.flatnonzero(rises)[0]])
 
 
-def _columns(data: bytes, nbytes: int) -> npt.NDArray[np.uint8]:
+def _cut_into_columns(data: bytes, nbytes: int) -> npt.NDArray[np.uint8]:
     count = len(data) // nbytes
     return np.frombuffer(data, np.uint8, count * nbytes).reshape(count, nbytes)
 
 
-def _numbers(columns: npt.NDArray[np.uint8], start: int, dtype: np.dtype[Any]) -> Numbers:
+def _read_column(columns: npt.NDArray[np.uint8], start: int, dtype: np.dtype[Any]) -> Numbers:
     block = np.ascontiguousarray(columns[:, start : start + dtype.itemsize]).tobytes()
     return Numbers.of([block], dtype, [0])
 
 
 def _divide(columns: npt.NDArray[np.uint8], order: str) -> Record:
-    """Return the fields that say records shortest in all, for one byte order."""
+    """Return the division into fields that needs the fewest bits, for one byte order."""
     nbytes = columns.shape[1]
     best: list[tuple[float, tuple[int, ...], tuple[Reading, ...]]] = [(0.0, (), ())]
-    fields = [list(_readings(columns, start, order)) for start in range(nbytes)]
+    fields = [list(_iterate_readings(columns, start, order)) for start in range(nbytes)]
     for stop in range(1, nbytes + 1):
         best.append(
             min(
@@ -137,15 +137,15 @@ def _divide(columns: npt.NDArray[np.uint8], order: str) -> Record:
     return Record(nbytes, starts, readings, bits / nbytes)
 
 
-def _readings(columns: npt.NDArray[np.uint8], start: int, order: str) -> Iterator[Reading]:
+def _iterate_readings(columns: npt.NDArray[np.uint8], start: int, order: str) -> Iterator[Reading]:
     """Yield the readings of the bytes from one column on, as numbers of all types."""
     for itemsize in (1, 2, 4, 8):
         if start + itemsize > columns.shape[1]:
             return
-        numbers = _numbers(columns, start, np.dtype(f"{order}i{itemsize}"))
+        numbers = _read_column(columns, start, np.dtype(f"{order}i{itemsize}"))
         # Counters and times are mostly of a signed type.
         if not is_signed(numbers.bits, itemsize, usual=itemsize >= 4):
-            numbers = _numbers(columns, start, np.dtype(f"{order}u{itemsize}"))
+            numbers = _read_column(columns, start, np.dtype(f"{order}u{itemsize}"))
         yield read_as(numbers, 0, (1,))
         if itemsize >= 4:
-            yield read_as(_numbers(columns, start, np.dtype(f"{order}f{itemsize}")), 0, (1,))
+            yield read_as(_read_column(columns, start, np.dtype(f"{order}f{itemsize}")), 0, (1,))

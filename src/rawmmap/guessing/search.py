@@ -1,4 +1,4 @@
-"""Candidates for what a file holds, from the types of its numbers to the length of its header."""
+"""Candidates for what a file holds: types of numbers, lengths of headers, and shapes."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from rawmmap.guessing.samples import Parts
 
 __all__ = ["Candidate", "rank_readings", "search", "vary_type", "weigh_readings"]
 
-# Bytes that types are compared by.
+# Bytes by which types are compared.
 _NBYTES = 2**17
-# How strongly a difference of one bit per byte speaks.
+# Binary logarithm of the odds that a difference of one bit per byte makes.
 _WEIGHT = 5.0
 # Bits per byte by which records of several types must be better than numbers of one.
 _MIXED = 0.25
@@ -121,7 +121,7 @@ def weigh_readings(
     if not readings:
         return []
     costs = np.array([r.cost + (_MIXED if isinstance(r, Record) else 0.0) for r in readings])
-    # Few bytes say little.
+    # Few bytes are weak evidence.
     weights = np.exp2(_WEIGHT * min(parts.size / _ENOUGH, 1.0) * (costs.min() - costs))
     shares = (weights / weights.sum()).tolist()
     return sorted(zip(readings, shares, strict=True), key=lambda pair: -pair[1])
@@ -145,23 +145,23 @@ def search(
         candidate
         for reading, weight in weighed
         for candidate in (
-            _in_records(parts, reading, weight)
+            _iterate_records(parts, reading, weight)
             if isinstance(reading, Record)
-            else _in_rows(parts, reading, weight)
+            else _iterate_rows(parts, reading, weight)
         )
     ]
     return sorted(candidates, key=lambda candidate: -candidate.share)[:count]
 
 
-def _in_records(parts: Parts, record: Record, weight: float) -> Iterator[Candidate]:
+def _iterate_records(parts: Parts, record: Record, weight: float) -> Iterator[Candidate]:
     for header in find_headers(parts.beginning, parts.size, record.costs(parts), 0, _HEADERS):
         yield Candidate(record.dtype, header, (), weight * header.share, record)
 
 
-def _in_rows(parts: Parts, reading: Reading, weight: float) -> Iterator[Candidate]:
+def _iterate_rows(parts: Parts, reading: Reading, weight: float) -> Iterator[Candidate]:
     itemsize = reading.dtype.itemsize
-    # What is hardly possible need not have rows.
-    row = _row(parts, reading) if weight > _SLIGHT else None
+    # Rows of an unlikely type are not worth the search.
+    row = _find_row(parts, reading) if weight > _SLIGHT else None
     numbers = Numbers.of([head_of(parts.beginning)], reading.dtype, [reading.phase])
     costs = Costs(itemsize, reading.phase, *cost_numbers(numbers, reading), reading.lag)
     costs = replace(costs, zero_bits=reading.runs.zero_bits(itemsize))
@@ -170,13 +170,13 @@ def _in_rows(parts: Parts, reading: Reading, weight: float) -> Iterator[Candidat
         count = (parts.size - header.length) // itemsize
         for dtype, share in vary_type(reading, count):
             width = dtype.itemsize // itemsize
-            shape, channels = _shape(count // width, reading, row, width)
+            shape, channels = _divide_axes(count // width, reading, row, width)
             share *= weight * header.share
             yield Candidate(dtype, header, shape, share, reading, row, channels)
 
 
 def vary_type(reading: Reading, count: int) -> Iterator[tuple[np.dtype[Any], float]]:
-    """Yield the types that numbers may have beyond what tells readings apart, and their shares.
+    """Yield the types that one reading may stand for, such as complex numbers, and their shares.
 
     Parameters
     ----------
@@ -188,8 +188,8 @@ def vary_type(reading: Reading, count: int) -> Iterator[tuple[np.dtype[Any], flo
     dtype = reading.dtype
     variants: tuple[tuple[np.dtype[Any], float], ...] = ((dtype, 1.0),)
     if dtype.kind == "f":
-        pairs = _pairs(reading, count)
-        variants = ((_complex(dtype), pairs), (dtype, 1 - pairs))
+        pairs = _weigh_pairs(reading, count)
+        variants = ((_complex_of(dtype), pairs), (dtype, 1 - pairs))
     elif reading.numbers.fits_both_signs:
         kind = {"i": "u", "u": "i"}[dtype.kind]
         twin = np.dtype(f"{dtype.str[0]}{kind}{dtype.itemsize}")
@@ -197,7 +197,7 @@ def vary_type(reading: Reading, count: int) -> Iterator[tuple[np.dtype[Any], flo
     yield from (variant for variant in variants if variant[1] > 0)
 
 
-def _row(parts: Parts, reading: Reading) -> Row | None:
+def _find_row(parts: Parts, reading: Reading) -> Row | None:
     numbers = Numbers.of([parts.beginning], reading.dtype, [reading.phase])
     skip = min(4096, parts.size // 3) // reading.dtype.itemsize
     body = Numbers(reading.dtype, [part[skip:] for part in numbers.parts])
@@ -205,7 +205,7 @@ def _row(parts: Parts, reading: Reading) -> Row | None:
     return find_row(body, behind, reading.lag)
 
 
-def _shape(
+def _divide_axes(
     count: int, reading: Reading, row: Row | None, width: int
 ) -> tuple[tuple[int, ...], int]:
     """Return the axes after the first one, and the number of channels."""
@@ -218,11 +218,11 @@ def _shape(
     return ((channels,) if channels > 1 else ()), channels
 
 
-def _complex(dtype: np.dtype[Any]) -> np.dtype[Any]:
+def _complex_of(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return np.dtype(f"{dtype.str[0]}c{2 * dtype.itemsize}")
 
 
-def _pairs(reading: Reading, count: int) -> float:
+def _weigh_pairs(reading: Reading, count: int) -> float:
     """Return the probability that pairs of floats are the parts of complex numbers."""
     values = reading.numbers.values[: reading.numbers.parts[0].size // 2 * 2]
     if count % 2 or reading.lag not in (0, 1, 2, 4) or values.size < 64:
