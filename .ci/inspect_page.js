@@ -32,6 +32,14 @@
     }
   }
 
+  // Pictures show all of their text.
+  for (const element of document.querySelectorAll("article svg text")) {
+    const box = element.getBoundingClientRect();
+    const frame = element.closest("svg").getBoundingClientRect();
+    const out = Math.max(frame.left - box.left, box.right - frame.right, box.bottom - frame.bottom);
+    if (box.width > 0 && out > 3) problems.push(`${out.toFixed(0)} px beyond its picture: ${describe(element)}`);
+  }
+
   // Text can be told from what is behind it.
   const parse = (color) => {
     const parts = color.match(/[\d.]+/g)?.map(Number) ?? [0, 0, 0, 0];

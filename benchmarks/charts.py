@@ -1,4 +1,4 @@
-"""Draw the tables of ``docs/benchmark-tables.md`` as charts: ``python benchmarks/charts.py``.
+"""Draw the tables of benchmarks in ``docs/`` as charts: ``python benchmarks/charts.py``.
 
 Each chart has a row for each contestant, on a logarithmic scale of ratios to the reference: what
 is left of the line is faster than it, what is right of it slower. Colours follow the page's theme.
@@ -34,8 +34,18 @@ CHARTS = {
     "points-2000": "2,000 scattered elements by vectorised isel",
     "crop": "A window of every frame by isel, loaded and summed",
 }
-WIDTH, LEFT, RIGHT, ROW, TOP = 620, 262, 555, 22, 34
+WIDTH, LEFT, RIGHT, ROW, TOP = 670, 292, 590, 22, 34
 OURS, OTHERS = "#3b82f6", "#94a3b8"
+_RING = 'fill="var(--color-background-primary)" stroke-width="2.5"'
+_MARKS = (
+    f'fill="{OURS}"',
+    f'stroke="{OURS}" {_RING}',
+    f'fill="{OTHERS}"',
+    f'stroke="{OTHERS}" {_RING}',
+)
+# How the table of remote files begins, and rows of cases with the ratios of their contestants.
+REMOTE = "| | rawmmap engine |"
+Rows = dict[str, dict[str, float]]
 
 
 @dataclass(frozen=True)
@@ -88,6 +98,26 @@ def write_text(x: float, y: float, words: str, anchor: str = "middle", extra: st
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" {extra}>{escape(words)}</text>'
 
 
+def open_chart(title: str, reference: str, height: int, left: int = 0) -> str:
+    """Return the start of a chart, which reaches as far to the left as its names need."""
+    label = escape(f"{title}: times as multiples of those of {reference}")
+    view = f'viewBox="{left} 0 {WIDTH - left} {height}" role="img" aria-label="{label}"'
+    return f'<svg class="chart" {view} font-size="14" fill="currentColor">'
+
+
+def draw_axis(scale: Scale, reference: str, top: int, height: int) -> list[str]:
+    """Draw a line for each power of ten; that of one bears the name of the reference."""
+    parts = []
+    for tick in scale.ticks:
+        x, strong = scale(tick), tick == 1
+        opacity = 0.7 if strong else 0.15
+        line = f'x1="{x:.1f}" x2="{x:.1f}" y1="{top - 8}" y2="{height - 10}"'
+        parts.append(f'<line {line} stroke="currentColor" stroke-opacity="{opacity}"/>')
+        words = reference if strong else f"{tick:,g} times"
+        parts.append(write_text(x, top - 16, words, extra='font-size="12"'))
+    return parts
+
+
 def draw_row(name: str, y: float, scale: Scale, last: float | None, first: float | None) -> str:
     """Draw one contestant: a line from the reference to a dot, and a ring for its first read."""
     ours = name.startswith("rawmmap")
@@ -114,29 +144,61 @@ def draw(title: str, last: Table, first: Table | None = None) -> str:
     earlier = {} if first is None else first.ratios
     scale = Scale([*last.ratios.values(), *earlier.values()])
     height = TOP + len(names) * ROW + 14
-    label = escape(f"{title}: times as multiples of those of {last.reference}")
-    view = f'viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{label}"'
-    parts = [f'<svg class="chart" {view} font-size="14" fill="currentColor">']
-    for tick in scale.ticks:
-        x, strong = scale(tick), tick == 1
-        parts.append(
-            f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{TOP - 8}" y2="{height - 10}" '
-            f'stroke="currentColor" stroke-opacity="{0.7 if strong else 0.15}"/>'
-        )
-        words = last.reference if strong else f"{tick:,g} times"
-        parts.append(write_text(x, TOP - 16, words, extra='font-size="12"'))
+    parts = [open_chart(title, last.reference, height)]
+    parts += draw_axis(scale, last.reference, TOP, height)
     for number, name in enumerate(names):
         y = TOP + ROW * number + ROW // 2
         parts.append(draw_row(name, y, scale, last.ratios[name], earlier.get(name)))
     return "\n".join([*parts, "</svg>\n"])
 
 
-def draw_all(tables: dict[str, Table]) -> dict[str, str]:
-    """Return all charts by the names of their files."""
+def read_rows(page: str, start: str) -> Rows:
+    """Return the ratios of a table with a row for each case, whose header begins with `start`."""
+    table = page[page.index(f"\n{start}") + 1 :].partition("\n\n")[0]
+    lines = table.splitlines()
+    cells = [[cell.strip("* `") for cell in line.strip("|").split(" | ")] for line in lines]
+    names = [name.replace("`", "") for name in cells[0]]
     return {
+        row[0].replace("`", ""): {
+            name: float(cell)
+            for name, cell in zip(names[1:], row[1:], strict=True)
+            if re.fullmatch(r"[\d.]+", cell)
+        }
+        for row in cells[2:]
+    }
+
+
+def draw_rows(title: str, reference: str, rows: Rows) -> str:
+    """Return the chart of a table with a row for each case: a dot for each contestant."""
+    names = [name for name in next(iter(rows.values())) if name != reference]
+    marks = {name: _MARKS[place] for place, name in enumerate(names)}
+    scale = Scale([ratio for row in rows.values() for ratio in row.values()])
+    top = TOP + ROW
+    height = top + len(rows) * ROW + 14
+    parts = [open_chart(title, reference, height, -20), *draw_axis(scale, reference, top, height)]
+    for place, name in enumerate(names):
+        x = 20 + 190 * place
+        parts.append(draw_mark(x, 10, marks[name]) + write_text(x + 12, 14, name, "start"))
+    for number, (case, ratios) in enumerate(rows.items()):
+        y = top + ROW * number + ROW // 2
+        parts.append(write_text(LEFT - 14, y + 4, case, "end"))
+        parts += [draw_mark(scale(ratios[name]), y, marks[name]) for name in reversed(names)]
+    return "\n".join([*parts, "</svg>\n"])
+
+
+def draw_mark(x: float, y: float, style: str) -> str:
+    """Draw the dot or ring of a contestant."""
+    return f'<circle cx="{x:.1f}" cy="{y}" r="5.5" {style}/>'
+
+
+def draw_all(tables: dict[str, Table], remote: Rows) -> dict[str, str]:
+    """Return all charts by the names of their files."""
+    charts = {
         f"{name}.svg": draw(title, tables[title], tables.get(title + FIRST))
         for name, title in CHARTS.items()
     }
+    charts["remote.svg"] = draw_rows("Remote files", "Zarr", remote)
+    return charts
 
 
 def main() -> None:
@@ -144,7 +206,8 @@ def main() -> None:
     folder = DOCS / "charts"
     folder.mkdir(exist_ok=True)
     tables = read_tables((DOCS / "benchmark-tables.md").read_text("utf-8"))
-    for name, chart in draw_all(tables).items():
+    remote = read_rows((DOCS / "remote.md").read_text("utf-8"), REMOTE)
+    for name, chart in draw_all(tables, remote).items():
         (folder / name).write_text(chart, "utf-8")
 
 

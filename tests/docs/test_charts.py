@@ -6,15 +6,25 @@ import re
 
 import pytest
 
-from benchmarks.charts import CHARTS, FIRST, Scale, draw_all, format_ratio, read_tables
+from benchmarks.charts import (
+    CHARTS,
+    FIRST,
+    REMOTE,
+    Scale,
+    draw_all,
+    format_ratio,
+    read_rows,
+    read_tables,
+)
 from tests.docs.blocks import ROOT
 
 DOCS = ROOT / "docs"
+ROWS = read_rows((DOCS / "remote.md").read_text("utf-8"), REMOTE)
 TABLES = read_tables((DOCS / "benchmark-tables.md").read_text("utf-8"))
 
 
 def test_charts_are_drawn_from_the_tables_as_they_are() -> None:
-    for name, chart in draw_all(TABLES).items():
+    for name, chart in draw_all(TABLES, ROWS).items():
         assert (DOCS / "charts" / name).read_text("utf-8") == chart, name
 
 
@@ -22,7 +32,7 @@ def test_every_table_has_a_chart_and_every_chart_is_shown() -> None:
     drawn = {*CHARTS.values(), *(title + FIRST for title in CHARTS.values())}
     assert set(TABLES) <= drawn
     page = (DOCS / "benchmarks.md").read_text("utf-8")
-    assert set(re.findall(r":file: charts/(.*)\.svg", page)) == set(CHARTS)
+    assert set(re.findall(r":file: charts/(.*)\.svg", page)) == {*CHARTS, "remote"}
 
 
 @pytest.mark.parametrize("name", CHARTS)
@@ -33,6 +43,14 @@ def test_a_chart_names_every_contestant_and_its_ratio(name: str) -> None:
     for contestant, ratio in table.ratios.items():
         shown = words[words.index(contestant, words.index(table.reference) + 1) + 1]
         assert shown.split(", ")[0] == format_ratio(ratio)
+
+
+def test_a_table_of_cases_is_read_with_all_its_ratios() -> None:
+    head = "\n| | a | `b`, c | Zarr | n |\n|---|---|---|---|---|\n"
+    page = head + "| one `x={}` | **0.5** | 2 | 1 | 3, 4 |\n\n"
+    assert read_rows(page, "| | a") == {"one x={}": {"a": 0.5, "b, c": 2.0, "Zarr": 1.0}}
+    assert len(ROWS) == 9
+    assert {len(ratios) for ratios in ROWS.values()} == {4}
 
 
 def test_a_scale_reaches_from_power_to_power() -> None:

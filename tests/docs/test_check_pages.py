@@ -44,6 +44,7 @@ BAD = {
     "<script>console.error('oh')</script>": "console: ['oh']",
     "<script>nothing.at.all</script>": "console: Uncaught",
     "<img src=gone.png>": "console: Failed to load resource",
+    "<svg width=9 height=9><text y=9>too long</text></svg>": "1280 px, light: ",
     "<p style='width: 1000px'>x": "400 px, light: 1008 px wide",
     "<pre style='overflow: auto; width: 9px'>too long": "1280 px, light: ",
     "<style>@media (prefers-color-scheme: dark) { html { background: black } }</style>x": (
