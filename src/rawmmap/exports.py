@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from rawmmap.array import RawArray
-from rawmmap.dataset import open_described
-from rawmmap.description import Keywords
+from rawmmap.dataset import RawDataset, open_described
+from rawmmap.description import Description, Keywords
 from rawmmap.description.coord_keywords import add_coords
 from rawmmap.description.keyword_types import suggest
 from rawmmap.formats.described_file import DescribedFile
@@ -313,13 +313,16 @@ def to_kerchunk(
             f"{name} is a chain of URLs, which a reference cannot be; give "
             f"{name.rpartition('::')[2]}, and let the reader of the references do the rest"
         )
-    described = Keywords.take_from(keywords)
-    if keywords:
-        raise TypeError(f"{name}: {suggest(next(iter(keywords)), _KEYWORDS)}")
-    raw = open_described(
-        path, described, format, "auto", storage_options, drop_variables, missing, fill_value
+    raw, description = _open(
+        path,
+        keywords,
+        format,
+        coords,
+        storage_options=storage_options,
+        drop_variables=drop_variables,
+        missing=missing,
+        fill_value=fill_value,
     )
-    description = raw.description if coords is None else add_coords(raw.description, coords)
     labels = [
         name
         for name, variable in description.variables.items()
@@ -394,8 +397,9 @@ def to_npy(
 def open_for_export(
     path: str | os.PathLike[str],
     *,
+    format: str | None = None,
     coords: Mapping[str, Any] | None = None,
-    **words: Any,
+    **keywords: Any,
 ) -> DescribedFile:
     """Return a file with its description, checked against the file's size.
 
@@ -403,11 +407,13 @@ def open_for_export(
     ----------
     path : path-like
         The data file, its sidecar or its header, on this system.
+    format : str, optional
+        As for `rawmmap.open`.
     coords : mapping, optional
         Coordinates by name: values, ``(dims, values)``, ``(dims, values, attrs)``, or whatever has
         `dims`, `values` and `attrs`.
-    **words
-        The keywords that describe the file, and `format`.
+    **keywords
+        The keywords that describe the file.
 
     Raises
     ------
@@ -420,9 +426,7 @@ def open_for_export(
             f"{name_of(path)[0]} is not on this system: other programs are led to a file only by "
             "its path; copy it here first"
         )
-    raw = open_described(name, Keywords.take_from(words), words.pop("format", None))
-    if words:
-        raise TypeError(f"{name}: {suggest(next(iter(words)), _KEYWORDS)}")
+    raw, description = _open(name, keywords, format, coords)
     coded = [
         key
         for key, variable in raw.description.variables.items()
@@ -433,10 +437,24 @@ def open_for_export(
             f"{raw.path}: {coded} hold samples that have to be decoded, which other programs are "
             "not told; write the values to a file of their own and export that"
         )
-    description = raw.description if coords is None else add_coords(raw.description, coords)
 
     def read(data: Arrangement) -> npt.NDArray[Any]:
         files = Files.single(raw.source)
         return np.asarray(RawArray.of(files, data, native(data.dtype)))
 
     return DescribedFile(description, read)
+
+
+def _open(
+    path: str | os.PathLike[str],
+    keywords: dict[str, Any],
+    format: str | None,
+    coords: Mapping[str, Any] | None,
+    **options: Any,
+) -> tuple[RawDataset, Description]:
+    """Return an open file, and its description with the coordinates of the call."""
+    described = Keywords.take_from(keywords)
+    if keywords:
+        raise TypeError(f"{name_of(path)[0]}: {suggest(next(iter(keywords)), _KEYWORDS)}")
+    raw = open_described(path, described, format, **options)
+    return raw, raw.description if coords is None else add_coords(raw.description, coords)
