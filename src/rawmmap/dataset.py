@@ -35,6 +35,7 @@ from rawmmap.layout import Arrangement, Layout, Values, cells
 from rawmmap.layout.bits import BitLayout
 from rawmmap.layout.byte_ranges import ByteRanges
 from rawmmap.layout.coverage import find_uncovered
+from rawmmap.layout.ranges import find_ranges
 from rawmmap.sources import Access, Files, Source, name_of, open_source
 
 __all__ = [
@@ -224,7 +225,11 @@ class RawDataset(Mapping[str, Variable]):
         member = self._member
         if self.series is not None and not self.series.by_name:
             member = self.template.resolve(size)  # the first file may be longer than others
-        return find_uncovered(_layouts(member), size)
+        arrangements = [variable.arrangement for variable in member.variables.values()]
+        # Records of unequal length may be many; their ranges are known without a look at each.
+        ranges = [find_ranges(data) for data in arrangements]
+        others = [data for data, known in zip(arrangements, ranges, strict=True) if known is None]
+        return find_uncovered(_layouts(others), size, [known for known in ranges if known])
 
     def with_coords(self, coords: Mapping[str, Any]) -> Self:
         """Return the dataset with further coordinates, whose values it holds.
@@ -306,10 +311,10 @@ class RawDataset(Mapping[str, Variable]):
         return "\n".join(lines)
 
 
-def _layouts(description: Description) -> Iterator[Layout]:
+def _layouts(arrangements: Iterable[Arrangement]) -> Iterator[Layout]:
     """Yield the layouts of all parts that lie in the first file."""
-    for variable in description.variables.values():
-        for part in variable.arrangement.parts():
+    for data in arrangements:
+        for part in data.parts():
             if part.file != 0:
                 continue
             if isinstance(part.data, Layout):

@@ -319,6 +319,8 @@ def test_a_source_that_is_cut_meanwhile(
         ("a.zarr", ("--to-dtype", "<i3"), 2, "--to-dtype <i3 is for raw files"),
         ("a.zarr", ("--to-byteorder", "big"), 2, "--to-byteorder big is for raw files"),
         ("a.bin", ("--to-dtype", "float33"), 2, "float33"),
+        ("a.bin", ("--to-dtype", "<M8[s]"), 2, "<M8[s] is not a type of numbers"),
+        ("a.nc", ("--to-dtype", "f4,i2"), 2, "is not a type of numbers"),
         ("a.bin", ("--to-order", "K"), 2, "'K'"),
     ],
 )

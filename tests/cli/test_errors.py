@@ -46,6 +46,7 @@ def shell(script: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         ("filename=, xdtype=1, no.dtype=2", "filename=, xdtype=1, no.dtype=2"),
         ("keywords must describe it", "options must describe it"),
         ("/tmp/keywords.bin: no", "/tmp/keywords.bin: no"),
+        ("did you mean dtype=?", "did you mean --dtype?"),
         ("compute=True", "compute=True"),
     ],
 )

@@ -9,9 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rawmmap.cli.facts import variable_facts
+from rawmmap.cli.show import fit_bar
 from rawmmap.description import Variable
+from rawmmap.drawing import Bar, Drawing, Row
 from rawmmap.layout import Layout
 from rawmmap.mapping import PAGE
 from tests.cli.conftest import Run
@@ -187,6 +191,19 @@ def test_show_as_json(run: Run, raw: Path) -> None:
     nbytes = {label: sum(shares) / len(shares) * 116 for label, shares in rows.items()}
     assert nbytes["header"] == pytest.approx(20, abs=0.1)
     assert nbytes["u"] == pytest.approx(96, abs=0.1)
+
+
+@given(st.integers(1, 120), st.integers(20, 160), st.data())
+def test_a_bar_fits_the_terminal(columns: int, width: int, data: Any) -> None:
+    shares = data.draw(st.lists(st.sampled_from([0.0, 0.3, 1.0]), min_size=1, max_size=columns))
+    bar = Bar("a.bin", 1000, (Row("u", tuple(shares), "12 B", (0.5,)),))
+    (row,) = fit_bar(bar, width).rows
+    room = max(width - len("u ||  12 B") + 1, 16)
+    assert len(row.shares) == min(len(shares), room)
+    assert np.mean(row.shares) == pytest.approx(np.mean(shares), abs=1e-6)
+    assert set(row.shares) <= {0.0} or any(shares)
+    text = str(Drawing((fit_bar(bar, width),))).splitlines()
+    assert width < 26 or max(map(len, text)) <= width
 
 
 def test_describe_as_json(run: Run, raw: Path) -> None:

@@ -490,6 +490,12 @@ def test_many_short_records(tmp_path: Path, how: Any, order: Any) -> None:
         np.testing.assert_array_equal(x[part][::-1], expected[part][::-1])
     assert x[...].flags.writeable
     assert raw["n"].data[...].tobytes() == b"".join(payloads[::2])
+    # All that they do not cover are the markers.
+    assert raw.coverage.nbytes == path.stat().st_size - sum(map(len, payloads))
+    kept = np.ones(path.stat().st_size, bool)
+    for start, stop in raw.coverage:
+        kept[start:stop] = False
+    assert np.fromfile(path, "u1")[kept].tobytes() == b"".join(payloads)
 
 
 def test_short_records_far_apart(tmp_path: Path) -> None:

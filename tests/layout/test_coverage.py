@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from rawmmap.layout import Layout, coverage
 from rawmmap.layout.byte_ranges import ByteRanges, concatenate, explicit, repeat
 from rawmmap.layout.coverage import find_uncovered
+from rawmmap.layout.ranges import Ranges
 
 
 def covered(layout: Layout) -> set[int]:
@@ -64,6 +65,22 @@ def test_any_layouts(several: list[Layout], size: int, at_once: int) -> None:
         check(
             find_uncovered(several, size), gaps_between(set().union(*map(covered, several)), size)
         )
+
+
+@given(
+    st.lists(layouts(), max_size=3),
+    st.lists(st.tuples(st.integers(0, 90), st.integers(1, 20)), min_size=1, max_size=4),
+    st.integers(0, 120),
+)
+def test_records_of_any_lengths_besides(
+    several: list[Layout], records: list[tuple[int, int]], size: int
+) -> None:
+    starts, lengths = np.array(sorted(records), np.int64).T
+    used = set().union(*map(covered, several))
+    used |= {start + i for start, n in records for i in range(n)}
+    size = max(size, *(start + n for start, n in records))
+    found = find_uncovered(several, size, [Ranges(starts, lengths, (0,))])
+    check(found, gaps_between(used, size))
 
 
 def test_no_layouts_and_an_empty_file() -> None:

@@ -40,7 +40,7 @@ def name_options(message: str, names: Iterable[str]) -> str:
         message = message.replace(python, words)
     known = "|".join(sorted(names, key=len, reverse=True))
     if known:
-        message = re.sub(rf"{_BEFORE}({known})=(?=[\s,;:.)]|$)", _option, message)
+        message = re.sub(rf"{_BEFORE}({known})=(?=[\s,;:.?)]|$)", _option, message)
         message = re.sub(rf"{_BEFORE}({known})={_TUPLE}", _option_with_items, message)
         message = re.sub(rf"{_BEFORE}({known})={_QUOTED}", _option_with_word, message)
         message = re.sub(rf"{_BEFORE}({known})=", lambda match: f"{_option(match)} ", message)

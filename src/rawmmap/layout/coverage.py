@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from rawmmap.layout.byte_ranges import ByteRanges, concatenate, explicit, repeat
 from rawmmap.layout.overlap import join_ranges
+from rawmmap.layout.ranges import Ranges
 from rawmmap.layout.strided import Layout
 
 __all__ = ["find_uncovered"]
@@ -52,7 +53,9 @@ class _Grid:
         return starts
 
 
-def find_uncovered(layouts: Iterable[Layout], size: int) -> ByteRanges:
+def find_uncovered(
+    layouts: Iterable[Layout], size: int, records: Iterable[Ranges] = ()
+) -> ByteRanges:
     """Return the ranges of a file of `size` bytes that no layout covers, in ascending order.
 
     Ranges that recur at equal distances, as those between the records of a file do, take no memory
@@ -64,9 +67,13 @@ def find_uncovered(layouts: Iterable[Layout], size: int) -> ByteRanges:
         They may overlap.
     size : int
         Bytes of the file.
+    records : iterable of Ranges
+        Ranges that are covered besides, of records of any lengths.
     """
     grids = [_as_grid(layout) for layout in layouts if layout.size]
-    return _find(grids, 0, max([size, *(grid.stop for grid in grids)]))
+    stop = max([size, *(grid.stop for grid in grids)])
+    known = list(records)
+    return _find_all(grids, 0, stop, known) if known else _find(grids, 0, stop)
 
 
 def _as_grid(layout: Layout) -> _Grid:
@@ -92,9 +99,13 @@ def _find(grids: Sequence[_Grid], start: int, stop: int) -> ByteRanges:
     return _find_all(grids, start, stop)
 
 
-def _find_all(grids: Sequence[_Grid], start: int, stop: int) -> ByteRanges:
+def _find_all(
+    grids: Sequence[_Grid], start: int, stop: int, known: Sequence[Ranges] = ()
+) -> ByteRanges:
     firsts = [grid.starts() for grid in grids]
     ends = [each + grid.length for each, grid in zip(firsts, grids, strict=True)]
+    firsts += [ranges.starts for ranges in known]
+    ends += [ranges.starts + ranges.lengths for ranges in known]
     starts, stops = join_ranges(np.concatenate(firsts), np.concatenate(ends))
     gap_starts, gap_stops = np.concatenate([[start], stops]), np.concatenate([starts, [stop]])
     gaps = gap_starts < gap_stops

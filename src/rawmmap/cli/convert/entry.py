@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import click
+import numpy as np
 
 from rawmmap.cli.convert.raw import names_of, write_plain, write_raw
 from rawmmap.cli.convert.source import Wanted, decode_labels, open_source
@@ -87,7 +88,12 @@ def command(
 def _check_options(
     target: Target, to_dtype: Any, to_byteorder: str | None, to_order: str, plain: bool
 ) -> None:
-    """Refuse options that the format of the target does not have."""
+    """Refuse a type that is not of numbers, and options that the target's format does not have."""
+    if isinstance(to_dtype, np.dtype) and to_dtype.kind not in "biufc":
+        raise click.BadParameter(
+            f"{to_dtype.str} is not a type of numbers, and only those are converted",
+            param_hint="--to-dtype",
+        )
     if target.format == "raw":
         return
     for option, used in (
