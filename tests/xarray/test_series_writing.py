@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -461,6 +462,29 @@ def test_a_failing_computation_changes_nothing(tmp_path: Path) -> None:
         with pytest.raises(RuntimeError, match="on purpose"):
             delayed.compute()
         assert read_all(tmp_path) == before
+
+
+def test_a_sidecar_without_room_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pattern = tmp_path / "{step}.bin"
+    sample().rawmmap.to_raw(pattern)
+    before = read_all(tmp_path)
+
+    def create(draft: str, target: str, size: int = 0) -> None:
+        raise OSError(errno.ENOSPC, "no room", target)
+
+    monkeypatch.setattr("rawmmap.writing.sidecars.create_draft", create)
+    with pytest.raises(OSError, match="no room"):
+        sample((0, 10, 30), 5).rawmmap.to_raw(pattern)
+    assert read_all(tmp_path) == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="paths, not names, are limited")
+def test_a_sidecar_whose_name_is_too_long_is_refused_at_once(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match=r"(?i)name too long"):
+        sample().rawmmap.to_raw(tmp_path / ("n" * 245 + "{step}.bin"))
+    assert read_all(tmp_path) == {}
 
 
 @pytest.fixture(params=[0, 1, 2])

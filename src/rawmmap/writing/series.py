@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import secrets
@@ -25,7 +26,13 @@ from rawmmap.files.replace import sync
 from rawmmap.layout import Layout
 from rawmmap.writing.draft import Draft
 from rawmmap.writing.replace import Replace
-from rawmmap.writing.sidecars import check_replaceable, remove_untrue, restore_text, write_text
+from rawmmap.writing.sidecars import (
+    check_replaceable,
+    draft_text,
+    install_text,
+    remove_untrue,
+    restore_text,
+)
 from rawmmap.writing.state import ChangedFileError, State
 
 __all__ = ["ReplaceSeries"]
@@ -215,20 +222,32 @@ class ReplaceSeries:
 
     def _rename_all(self) -> None:
         first, *others = self._members()
+        with self._draft_text(first.draft) as sidecar:
+            self._rename_first(first)
+            for member in others:
+                _rename(member)
+            for folder in {os.path.dirname(name) for name in self.names}:
+                sync(os.path.join(self.folder, folder))
+            if sidecar is not None:
+                install_text(sidecar, self.label)
+
+    def _draft_text(self, first: Draft) -> contextlib.AbstractContextManager[str | None]:
+        """Write the sidecar while a full disk is a failure like any other."""
         text = self._text
-        replaced = text is not None and self.planned is None
-        before = remove_untrue(self.label, text or "") if replaced else None
+        if text is None:
+            return contextlib.nullcontext()
+        like = first.target if os.path.exists(first.target) else first.path
+        return draft_text(self.label, text.encode(), like)
+
+    def _rename_first(self, first: Replace) -> None:
+        """Rename the first draft, without a sidecar that would not be true of the new files."""
+        replaced = self.text is not None and self.planned is None
+        before = remove_untrue(self.label, self._text or "") if replaced else None
         try:
             _rename(first)
         except BaseException:
             restore_text(self.label, before, first.draft.target)
             raise
-        for member in others:
-            _rename(member)
-        for folder in {os.path.dirname(name) for name in self.names}:
-            sync(os.path.join(self.folder, folder))
-        if text is not None:
-            write_text(self.label, text, first.draft.target)
 
     def _sync(self) -> None:
         """Wait until all drafts are on disk, so that hardly anything can fail later."""

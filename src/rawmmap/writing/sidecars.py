@@ -19,14 +19,16 @@ from rawmmap.errors import DescriptionError
 from rawmmap.files.hidden import draft_path
 from rawmmap.files.lock import locked
 from rawmmap.files.presence import Presence
-from rawmmap.files.replace import create_draft, install, rename, sync, take_mode
+from rawmmap.files.replace import create_draft, rename, sync, take_mode
 from rawmmap.formats import sidecar
 from rawmmap.formats.sidecar.next import announce, choose, has_next
 
 __all__ = [
     "change_text",
     "check_replaceable",
+    "draft_text",
     "install_both",
+    "install_text",
     "remove_untrue",
     "restore_text",
     "settle",
@@ -46,8 +48,12 @@ def check_replaceable(target: str, text: str | None) -> None:
         Its new sidecar; None if it gets none.
     """
     path = sidecar.sidecar_path_of(target)
-    if not os.path.lexists(path):
-        return
+    try:
+        os.lstat(path)
+    except OSError as error:
+        if text is None or error.errno == errno.ENOENT:
+            return
+        raise  # a name that is too long, before anything is written
     ours = sidecar.is_sidecar(path)
     if text is not None and not ours:
         raise FileExistsError(
@@ -65,14 +71,12 @@ def check_replaceable(target: str, text: str | None) -> None:
 
 def install_both(draft: str, target: str, text: str) -> None:
     """Replace a data file by a draft, and its sidecar by `text`."""
-    real, path = (os.path.realpath(name) for name in (target, sidecar.sidecar_path_of(target)))
+    real = os.path.realpath(target)
     take_mode(draft, real)
     sync(draft)
     before = _present_text(target)
     # Complete before anything changes: later a full disk could not be undone.
-    with _draft_of_sidecar(target, text.encode(), like=draft) as final:
-        take_mode(final, path)
-        sync(final)
+    with draft_text(target, text.encode(), like=draft) as final:
         try:
             _replace(target, announce(before, os.stat(draft), text), like=draft)
             rename(draft, real)
@@ -82,8 +86,7 @@ def install_both(draft: str, target: str, text: str) -> None:
         try:
             sync(os.path.dirname(real))
         finally:
-            rename(final, path)
-    sync(os.path.dirname(path))
+            install_text(final, target)
 
 
 def _restore(target: str, before: bytes | None) -> None:
@@ -167,26 +170,35 @@ def _present_text(target: str) -> bytes | None:
 
 
 def _replace(target: str, text: bytes, like: str | None = None) -> None:
-    """Replace a sidecar, and keep its permissions; a new one gets those of `like` or `target`."""
-    with _draft_of_sidecar(target, text, like) as draft:
-        install(draft, sidecar.sidecar_path_of(target))
+    with draft_text(target, text, like) as draft:
+        install_text(draft, target)
 
 
 @contextlib.contextmanager
-def _draft_of_sidecar(target: str, text: bytes, like: str | None = None) -> Iterator[str]:
-    """Yield the path of a complete draft, which is removed unless it is installed.
+def draft_text(target: str, text: bytes, like: str | None = None) -> Iterator[str]:
+    """Yield the path of a sidecar that is on disk, and removed unless it is installed.
 
-    It is one of the target, so that the next writer removes what a killed one has left.
+    It has the permissions of the one that it replaces, or else those of `like` or `target`.
     """
     path = os.path.realpath(sidecar.sidecar_path_of(target))
     beside = os.path.dirname(path) == os.path.dirname(os.path.realpath(target))
+    # A draft of the target, so that the next writer removes what a killed one has left.
     draft = draft_path(target if beside else path)
     try:
         create_draft(draft, like or target)
         with open(draft, "r+b") as file:
             file.write(text)
         take_mode(draft, like or target, 0o666)
+        take_mode(draft, path)
+        sync(draft)
         yield draft
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(draft)
+
+
+def install_text(draft: str, target: str) -> None:
+    """Rename what `draft_text` has yielded to the sidecar of a data file."""
+    path = os.path.realpath(sidecar.sidecar_path_of(target))
+    rename(draft, path)
+    sync(os.path.dirname(path))
