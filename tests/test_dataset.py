@@ -366,3 +366,28 @@ def test_a_remainder_may_be_a_header(tmp_path: Path) -> None:
     assert rawmmap.open(path, **keywords, offset=64).sizes == {"y": 2, "x": 30}
     with pytest.raises(ValueError, match=r"54 bytes more.*pass offset=64"):
         rawmmap.open(path, **keywords, offset=10)
+
+
+@pytest.mark.parametrize("names", [3, b"x", [1], ("u", 2), {1}, np.array([1]), [None]])
+def test_variables_to_leave_out_are_names(cube: Path, names: Any) -> None:
+    with pytest.raises(TypeError, match="drop_variables must be a name or several") as caught:
+        rawmmap.open(cube, **CUBE, drop_variables=names)
+    assert str(cube) in str(caught.value)
+
+
+@pytest.mark.parametrize("names", ["u", ["u"], ("u", "w"), {"u"}, iter(["u"]), np.array(["u"])])
+def test_names_come_in_any_order(cube: Path, names: Any) -> None:
+    variables = {name: {"dtype": "<f4", "shape": 30, "dims": "x"} for name in "uv"}
+    assert list(rawmmap.open(cube, variables=variables, drop_variables=names)) == ["v"]
+
+
+@pytest.mark.parametrize("keyword", ["shape", "strides"])
+def test_a_set_is_not_a_shape(cube: Path, keyword: str) -> None:
+    keywords: dict[str, Any] = {"dtype": "<f4", "shape": 3, keyword: {4}}
+    with pytest.raises(TypeError, match=rf"{keyword}=\{{4\}} must be an integer or a tuple"):
+        rawmmap.open(cube, **keywords)
+
+
+def test_a_length_that_follows_needs_a_positive_stride(cube: Path) -> None:
+    with pytest.raises(ValueError, match=r"shape \(-1,\): -1 needs .* strides \(-4,\) has -4"):
+        rawmmap.open(cube, dtype="<f4", shape=-1, strides=-4)

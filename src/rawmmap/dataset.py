@@ -23,7 +23,7 @@ from rawmmap.bars import Chunks, draw_files
 from rawmmap.description import Description, Keywords
 from rawmmap.description import Variable as DescribedVariable
 from rawmmap.description.coord_keywords import add_coords
-from rawmmap.description.keyword_types import suggest
+from rawmmap.description.keyword_types import as_names, suggest
 from rawmmap.description.patterns import Pattern
 from rawmmap.description.series import Series
 from rawmmap.drawing import Drawing
@@ -437,11 +437,9 @@ def open_described(
             "positions that can be read later and elsewhere"
         )
     with name_file(format_path(path)):
-        _check_types(access, drop_variables, missing)
+        _check_types(access, missing)
+        dropped = as_names("drop_variables", drop_variables)
     name, storage_options = name_of(os.fsdecode(path), storage_options)
-    dropped = frozenset(
-        [drop_variables] if isinstance(drop_variables, str) else drop_variables or ()
-    )
     if names_series(name, storage_options):
         description, files, series = find_series(
             Pattern(name), format, keywords, storage_options, missing, fill_value
@@ -472,14 +470,12 @@ def open_described(
     )
 
 
-def _check_types(access: Any, drop_variables: Any, missing: Any) -> None:
+def _check_types(access: Any, missing: Any) -> None:
     """Refuse options of a type or value that they cannot have."""
     if access not in get_args(Access):
         raise ValueError(f"access must be one of {get_args(Access)}, not {access!r}")
     if missing not in ("raise", "fill"):
         raise ValueError(f"missing must be 'raise' or 'fill', not {missing!r}")
-    if drop_variables is not None and not isinstance(drop_variables, str | Iterable):
-        raise TypeError(f"drop_variables must be a name or several, not {drop_variables!r}")
 
 
 def read_head(source: Source) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import operator
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any, NoReturn
 
 import numpy as np
@@ -20,6 +20,7 @@ __all__ = [
     "as_dims",
     "as_dtype",
     "as_integer",
+    "as_names",
     "as_packing",
     "as_shape",
     "refuse_type",
@@ -86,7 +87,7 @@ def as_shape(subject: str, key: str, value: Any) -> tuple[int, ...] | None:
     """Return an integer or several as a tuple; None for a keyword that was left out."""
     if value is None:
         return None
-    if isinstance(value, str | bytes | Mapping):
+    if isinstance(value, str | bytes | Mapping | Set):
         refuse_type(subject, key, value, "an integer or a tuple of integers, such as (100, 69)")
     items = value if isinstance(value, Iterable) else (value,)
     try:
@@ -130,6 +131,17 @@ def as_dims(subject: str, dims: Any) -> tuple[str, ...] | None:
         names = tuple(part.strip() for part in dims.split(","))
         raise DescriptionError(f"{subject}dims={dims!r} is one name; write {names}")
     return names
+
+
+def as_names(key: str, names: Any) -> frozenset[str]:
+    """Return one name of a variable or several; none for a keyword that was left out."""
+    if names is None:
+        return frozenset()
+    several = isinstance(names, Iterable) and not isinstance(names, str | bytes)
+    result = list(names) if several else [names]
+    if not all(isinstance(name, str) for name in result):
+        raise TypeError(f"{key} must be a name or several, not {names!r}")
+    return frozenset(result)
 
 
 def refuse_type(subject: str, key: str, value: Any, wanted: str) -> NoReturn:

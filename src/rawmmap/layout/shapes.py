@@ -267,5 +267,8 @@ def _major_axis(counts: tuple[int, ...], order: str, strides: Sequence[int] | No
         )
     major = max(range(len(counts)), key=lambda axis: strides[axis])
     if strides[major] <= 0:
-        raise ValueError(f"-1 needs a positive stride along its axis, not {strides[major]}")
+        raise ValueError(
+            f"shape {counts}: -1 needs a positive stride along its axis, but strides "
+            f"{tuple(strides)} has {strides[major]}"
+        )
     return major
