@@ -104,6 +104,26 @@ def test_an_entry_point_brings_a_reader(
     check_opens(tmp_path / "a.trace")
 
 
+@pytest.mark.usefixtures("readers")
+@pytest.mark.parametrize(
+    "value", ["no_such_module:Reader", f"{__name__}:NONE", f"{__name__}:VALUES"]
+)
+def test_a_reader_that_cannot_be_loaded_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    def entry_points(*, group: str) -> list[EntryPoint]:
+        return [
+            EntryPoint("broken", value, group),
+            EntryPoint("scope", f"{__name__}:READER", group),
+        ]
+
+    monkeypatch.setattr(registry, "entry_points", entry_points)
+    make_trace(tmp_path / "a.trace")
+    with pytest.warns(RuntimeWarning, match=f"'broken', {value}, cannot be loaded"):
+        rawmmap.open(tmp_path / "a.trace")
+    check_opens(tmp_path / "a.trace")
+
+
 READER = ScopeReader()
 
 

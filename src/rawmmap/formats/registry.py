@@ -12,6 +12,7 @@ such files, which then are not claimed unless ``engine="rawmmap"`` is named.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib import import_module
@@ -121,10 +122,18 @@ def register(reader: Reader) -> None:
 @cache
 def _load_entry_points() -> None:
     for point in entry_points(group="rawmmap.formats"):
-        loaded = point.load()
-        reader = loaded() if isinstance(loaded, type) else loaded
-        if reader.name not in (*_BUILT_IN, *_READERS):
-            register(reader)
+        try:
+            loaded = point.load()
+            reader = loaded() if isinstance(loaded, type) else loaded
+            if getattr(reader, "name", None) not in (*_BUILT_IN, *_READERS):
+                register(reader)
+        except Exception as error:  # noqa: BLE001 - other files open without this package
+            warnings.warn(
+                f"the reader {point.name!r}, {point.value}, cannot be loaded and is left out: "
+                f"{type(error).__name__}: {error}",
+                RuntimeWarning,
+                stacklevel=2,
+            )
 
 
 def format_names() -> tuple[str, ...]:
