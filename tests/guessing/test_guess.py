@@ -16,6 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import rawmmap
+from rawmmap.formats.probe import Probe
+from tests.servers import run_http
 
 
 def execute(guess: rawmmap.Guess) -> xr.Dataset:
@@ -229,6 +231,30 @@ def test_remote_files_are_read_by_ranges(field: Path) -> None:
     assert best.keywords["offset"] == 512
     with execute(best) as ds:
         np.testing.assert_array_equal(ds["data"].values, make_field().astype("f4"))
+
+
+def test_little_of_a_remote_file_is_fetched(field: Path) -> None:
+    pytest.importorskip("aiohttp")
+    values = np.tile(make_field(), (100, 4)).astype("<f4")
+    with run_http() as server:
+        server.files["/a.bin"] = values.tobytes()
+        best = rawmmap.guess(f"{server.url}/a.bin")[0]
+        assert best.keywords["dtype"] == "<f4"
+        fetched = sum(stop - start for start, stop in server.ranges())
+        assert fetched < 2 * 2**20 < values.nbytes
+        assert server.ranges()
+
+
+def test_a_server_that_does_not_say_which_files_it_has(
+    field: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(probe: Probe, name: str) -> None:
+        raise PermissionError(13, "the server refuses", name)
+
+    monkeypatch.setattr(Probe, "neighbour", refuse)
+    best = rawmmap.guess(field)[0]
+    assert best.keywords["offset"] == 512
+    assert "the server refuses" in best.evidence[0]
 
 
 _COUNTED = """

@@ -41,7 +41,11 @@ def recognise_header(probe: Probe, storage_options: Mapping[str, Any] | None) ->
 
     The markers of Fortran's records are not a header: they say nothing about types.
     """
-    reader = recognise(probe)
+    try:
+        reader = recognise(probe)
+    except OSError as error:  # of a server that does not say which files it has
+        text = " ".join(str(error).split())
+        return Recognised(None, f"whether a header lies beside the file is not known: {text}")
     if reader is None or reader.name == "fortran":
         return Recognised()
     # A fresh probe has looked at no files but those that this reader needs.
