@@ -17,6 +17,8 @@ __all__ = ["explain", "explain_type", "name_type"]
 _ORDERS = {"<": "little-endian ", ">": "big-endian "}
 # Bytes of a header that are quoted.
 _QUOTED = 24
+# Equal bytes from which on they are counted instead.
+_EQUAL = 4
 
 
 def explain(
@@ -85,15 +87,21 @@ def _explain_header(candidate: Candidate, parts: Parts) -> Iterator[str]:
     if not header.length:
         yield "there is no header: the first bytes are like those that follow"
         return
-    before = parts.beginning[max(header.length - _QUOTED, 0) : header.length]
+    before = _quote_end(parts.beginning[: header.length])
     after = parts.beginning[header.length : header.length + 8]
     text = (
-        f"the first {header.length} bytes are unlike the data: they end in {before!r}, "
+        f"the first {header.length} bytes are unlike the data: they end in {before}, "
         f"and the data begin with {after!r}"
     )
     if header.share < 0.5:
         text += f"; other lengths are as likely, this one has {100 * header.share:.0f} %"
     yield text
+
+
+def _quote_end(data: bytes) -> str:
+    """Return the last bytes, or of equal ones their number."""
+    equal = len(data) - len(data.rstrip(data[-1:]))
+    return f"{equal} times {data[-1:]!r}" if equal > _EQUAL else repr(data[-_QUOTED:])
 
 
 def _explain_axes(candidate: Candidate) -> Iterator[str]:
