@@ -144,7 +144,7 @@ def test_what_was_rolled_back_begins_only_when_it_is_computed_again(tmp_path: Pa
     with pytest.raises(FileNotFoundError, match="has failed already"):
         shared.begin()
     assert os.listdir(tmp_path) == []
-    shared.allow()
+    shared.reset()
     begun = shared.begin()
     begun.commit([begun.write(Layout.dense("u1", 4), np.arange(4, dtype="u1"))])
     assert os.listdir(tmp_path) == ["a.bin"]

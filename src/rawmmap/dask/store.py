@@ -36,7 +36,7 @@ class DelayedWrite(Delayed):
     def compute(self, **keywords: Any) -> None:
         """Write the file; `keywords` as for ``dask.compute``."""
         self._shared.transaction.check()
-        self._shared.allow()
+        self._shared.reset()
         with _rolling_back(self._shared):
             super().compute(**keywords)  # type: ignore[no-untyped-call]
 

@@ -1,4 +1,4 @@
-"""Folders that come into being whole: written beside their target, and renamed when on disk."""
+"""Folders that appear complete or not at all: written beside their target, then renamed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signals that would interrupt a write where it cannot be taken back."""
+"""Signals that would interrupt a write where it cannot be undone."""
 
 from __future__ import annotations
 

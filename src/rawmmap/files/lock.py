@@ -1,7 +1,7 @@
 """The lock of a file's name: one process or thread at a time changes what lies there.
 
 A lock is a hidden file beside the target on which its holder has an exclusive ``flock``. The
-system drops it when the holder dies, so a killed writer never blocks the next one; the file that
+system releases it when the holder dies, so a killed writer never blocks the next one; the file that
 it leaves is used and removed by the next. Locks are advisory, and held for short steps only.
 
 A forked child shares the locks of its parent, and would keep them when that is killed: it closes
@@ -58,7 +58,7 @@ def locked(target: str) -> Iterator[None]:
     try:
         yield
     finally:
-        # Removed while it is held: whoever waits for it notices, and takes a new one.
+        # Removed while it is held: whoever waits for it notices, and creates a new one.
         with deferring_interrupts():
             if path is not None:
                 with contextlib.suppress(OSError):
@@ -96,7 +96,7 @@ def try_lock(fd: int, *, shared: bool, wait: bool = False) -> bool:
 
 
 def unlock(fd: int) -> None:
-    """Give a lock up, in forked children too, and close its descriptor."""
+    """Release a lock, in forked children too, and close its descriptor."""
     _held.discard(fd)
     with contextlib.suppress(OSError):
         if sys.platform != "win32":

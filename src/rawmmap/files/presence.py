@@ -1,9 +1,9 @@
-"""Who is writing drafts of a file, so that those of killed writers can be told and removed.
+"""Who is writing drafts of a file, so that those of killed writers are recognised and removed.
 
-Every writer has a shared ``flock`` on one hidden file beside the target as long as it writes. The
-system drops it when the writer dies. Whoever can have that lock alone knows that nobody is writing,
-and that all drafts of the target are leftovers. So a folder is listed after a writer was killed, or
-where several met, and never otherwise. Where a system has no such locks, nothing is removed.
+Every writer holds a shared ``flock`` on one hidden file beside the target as long as it writes. The
+system releases it when the writer dies. Whoever gets an exclusive lock knows that nobody else is
+writing, and that all drafts of the target are leftovers. So a folder is listed only after a writer
+was killed, or where several met. Where a system has no such locks, nothing is removed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _ENDING = ".part"
 
 
 class Presence:
-    """That somebody is writing a draft; a context manager.
+    """The mark of a process that is writing a draft; a context manager.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class Presence:
         while sys.platform != "win32":
             try:
                 fd, created = _open(path, permissions)
-            except OSError:  # the draft cannot be created either, which is for it to explain
+            except OSError:  # creating the draft fails, too, and explains it
                 break
             presence = cls(draft, fd)
             if not created and try_lock(fd, shared=False) and is_at(fd, path):
@@ -74,13 +74,13 @@ class Presence:
         return cls(draft, None)
 
     def note(self, text: str) -> None:
-        """Write a line into the hidden file; its last writer looks for drafts if there is any."""
+        """Write a line into the hidden file; if it has any, the last writer looks for leftovers."""
         if self._fd is not None:
             with contextlib.suppress(OSError):
                 os.write(self._fd, f"{text}\n".encode())
 
     def has_note(self, text: str) -> bool:
-        """Return whether somebody has noted `text` while writers were there without a break."""
+        """Return whether a writer has noted `text` since this hidden file was created."""
         if self._fd is None:
             return False
         size = os.fstat(self._fd).st_size
@@ -97,19 +97,19 @@ class Presence:
                     _remove_drafts(path)
                 os.unlink(path)
         except OSError:
-            pass  # of another user, whose turn it is then
+            pass  # the file of another user, who removes it
         finally:
             self._drop()
 
     def leave_to_others(self) -> None:
-        """Stop writing a draft that others still write to, though they may not have entered."""
+        """Stop writing; a draft that exists stays for processes that may not have entered yet."""
         if os.path.exists(self._draft):
             self._drop()
         else:
             self.leave()
 
     def _drop(self) -> None:
-        """Give the lock up."""
+        """Release the lock."""
         fd, self._fd = self._fd, None
         if fd is not None and self._process == os.getpid():
             unlock(fd)
@@ -122,7 +122,7 @@ class Presence:
             self.leave()
 
     def __del__(self) -> None:
-        self.leave()  # after an interrupt that came before whoever entered had this
+        self.leave()  # an interrupt may come before the caller of `enter` has this
 
 
 def _open(path: str, permissions: int) -> tuple[int, bool]:
@@ -133,7 +133,7 @@ def _open(path: str, permissions: int) -> tuple[int, bool]:
         pass
     try:
         return os.open(path, _FLAGS, permissions), False
-    except PermissionError:  # another user's, which can be locked all the same
+    except PermissionError:  # the file of another user, which can be locked nevertheless
         return open_for_reading(path), False
 
 

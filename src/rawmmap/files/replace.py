@@ -1,4 +1,4 @@
-"""Files that come into being whole: written beside their target, and renamed when on disk."""
+"""Files that appear complete or not at all: written beside their target, then renamed."""
 
 from __future__ import annotations
 

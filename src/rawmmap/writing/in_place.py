@@ -21,7 +21,7 @@ from rawmmap.writing.draft_transaction import DraftTransaction
 from rawmmap.writing.positional import copy_runs
 from rawmmap.writing.state import State
 
-__all__ = ["InPlace", "reserve_holes", "touch_later"]
+__all__ = ["InPlace", "reserve_holes", "advance_mtime"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class InPlace(DraftTransaction):
                     if os.fstat(fd).st_size < self.size:
                         os.ftruncate(fd, self.size)
                     os.fsync(fd)
-                touch_later(target, before)
+                advance_mtime(target, before)
                 self.draft.remove()
 
     def _copy(self, source: int, fd: int) -> None:
@@ -127,8 +127,8 @@ def reserve_holes(fd: int, parts: Sequence[Layout]) -> None:
                 reserve(fd, start, start + runs.length)
 
 
-def touch_later(target: str, before: int) -> None:
-    """Let the modification time move, though the system's clock may not have ticked since."""
+def advance_mtime(target: str, before: int) -> None:
+    """Advance the modification time past `before`, within a tick of the system's clock, too."""
     status = os.stat(target)
     if status.st_mtime_ns <= before:
         with contextlib.suppress(PermissionError):  # the file of another user

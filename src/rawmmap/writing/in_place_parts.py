@@ -18,7 +18,7 @@ from rawmmap.sources import Files
 from rawmmap.sources.local import explain_errors
 from rawmmap.writing.draft import Draft
 from rawmmap.writing.draft_transaction import DraftTransaction
-from rawmmap.writing.in_place import reserve_holes, touch_later
+from rawmmap.writing.in_place import advance_mtime, reserve_holes
 from rawmmap.writing.positional import copy_elements
 from rawmmap.writing.state import State
 
@@ -127,4 +127,4 @@ def _open(path: str, moves: Sequence[tuple[Layout, Layout]]) -> Iterator[int]:
             os.fsync(fd)
     finally:
         os.close(fd)
-    touch_later(path, before)
+    advance_mtime(path, before)

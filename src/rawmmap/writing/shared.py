@@ -52,15 +52,15 @@ class SharedTransaction:
             return begun
 
     def rollback(self) -> None:
-        """Roll back, though a traceback may still refer to what has begun."""
+        """Roll back what has begun, even if a traceback still refers to it."""
         with self._lock:
             self._ended = True
             self.transaction.rollback()
             for begun in list(self._open):
                 begun.rollback()
 
-    def allow(self) -> None:
-        """Let it begin again after a failure."""
+    def reset(self) -> None:
+        """Allow it to begin again after a failure."""
         self._ended = False
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -86,6 +86,7 @@ class OpenTransaction:
     def __init__(self, transaction: Transaction, presence: Presence) -> None:
         self.transaction = transaction
         self._presence = presence
+        # A list, which the finalizer shares: it is not empty if this was ever pickled.
         self._pickled: list[bool] = []
         self._end = weakref.finalize(self, _end, transaction, presence, self._pickled, os.getpid())
 
@@ -99,7 +100,7 @@ class OpenTransaction:
         return self.transaction.write(layout, values)
 
     def commit(self, written: Iterable[int]) -> None:
-        """Change the target, unless a scheduler has lost the result of that and repeats it."""
+        """Change the target, unless a scheduler that has lost the result repeats this call."""
         token = os.path.basename(self.transaction.draft.path)
         if self.transaction.draft.exists or not self._presence.has_note(token):
             self.transaction.commit(written)
@@ -115,11 +116,11 @@ class OpenTransaction:
 
     def __reduce__(self) -> tuple[Any, ...]:
         self._pickled.append(True)
-        return _enter_too, (self.transaction,)
+        return _enter_copy, (self.transaction,)
 
 
-def _enter_too(transaction: Transaction) -> OpenTransaction:
-    """Return a transaction that another process has begun."""
+def _enter_copy(transaction: Transaction) -> OpenTransaction:
+    """Return the copy of a transaction that another process has begun."""
     begun = OpenTransaction(transaction, transaction.draft.enter())
     begun._pickled.append(True)
     return begun

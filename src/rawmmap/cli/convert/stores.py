@@ -1,4 +1,4 @@
-"""Zarr stores and netCDF files, by xarray's writers, which come into being whole."""
+"""Zarr stores and netCDF files that appear complete or not at all, by xarray's writers."""
 
 from __future__ import annotations
 
