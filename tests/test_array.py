@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import socket
 import subprocess
 import sys
 import threading
@@ -17,6 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import rawmmap
 from rawmmap import Layout, RawArray
 from rawmmap import access as accessing
 from rawmmap.layout.samples import native
@@ -242,6 +244,22 @@ def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(OSError, match="regular"):
         RawArray(tmp_path / "pipe", "f4", 3)
+
+
+def test_what_is_read_instead_of_a_file_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # the name of a socket is short
+    os.mkfifo("pipe")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("socket")
+        for name, kind in (("pipe", "a pipe"), ("socket", "a socket")):
+            with pytest.raises(OSError, match=f"this is {kind}.*copy its data.*'{name}'"):
+                RawArray(name, "f4", 3)
+            with pytest.raises(OSError, match=f"this is {kind}.*copy its data.*'{name}'"):
+                rawmmap.open(name)
+    with pytest.raises(FileNotFoundError, match=r"fields in its name.*'u-\*\.bin'"):
+        RawArray("u-*.bin", "f4", 3)
 
 
 def test_reading_mode_refuses_assignment(tmp_path: Path) -> None:

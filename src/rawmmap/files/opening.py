@@ -24,6 +24,7 @@ __all__ = [
     "Source",
     "absolute_path",
     "check_regular",
+    "kind_of",
     "name_of",
     "not_regular_error",
     "open_again",
@@ -142,14 +143,19 @@ def check_regular(file: object) -> None:
         raise not_regular_error(status, name_of(file))
 
 
+def kind_of(status: os.stat_result) -> str:
+    """Return what something is that is not a regular file: a pipe, for example."""
+    return next((name for test, name in _KINDS if test(status.st_mode)), "not a regular file")
+
+
 def not_regular_error(status: os.stat_result, path: str | None) -> OSError:
     """Return the error for anything but a regular file; nothing else can be mapped."""
     if stat.S_ISDIR(status.st_mode):
         return IsADirectoryError(errno.EISDIR, "this is a directory; map a file in it", path)
-    kind = next((name for test, name in _KINDS if test(status.st_mode)), "not a regular file")
     return OSError(
         errno.ENODEV,
-        f"this is {kind}, which has no bytes that can be mapped; copy its data into a file first",
+        f"this is {kind_of(status)}, which has no bytes that can be mapped; copy its data into a "
+        "file first",
         path,
     )
 

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from rawmmap.errors import ShrunkFileError
 from rawmmap.files import io
+from rawmmap.files.opening import kind_of
 from rawmmap.files.status import (
     generation_of,
     has_lasting_inodes,
@@ -80,13 +81,15 @@ class LocalFile:
         try:
             fd = io.open_for_reading(path)
         except FileNotFoundError:
-            raise FileNotFoundError(
-                errno.ENOENT, "there is no such file; check its name and folder", path
-            ) from None
+            raise FileNotFoundError(errno.ENOENT, _explain_missing(path), path) from None
         except PermissionError as error:
             raise PermissionError(
                 error.errno, "this file may not be read; check its permissions", path
             ) from None
+        except OSError as error:
+            if error.errno == errno.ENXIO:  # a socket
+                _check_regular(os.stat(path), path)
+            raise
         try:
             status = os.fstat(fd)
             _check_regular(status, path)
@@ -224,12 +227,24 @@ class LocalFile:
             raise ShrunkFileError(self.url, position + len(view), os.fstat(fd).st_size)
 
 
+def _explain_missing(path: str) -> str:
+    text = "there is no such file; check its name and folder"
+    if "*" in path:
+        return (
+            f"{text}; a series of files has fields in its name, such as {{step:04d}}, in place of *"
+        )
+    return text
+
+
 def _check_regular(status: os.stat_result, path: str) -> None:
     if stat.S_ISDIR(status.st_mode):
         raise IsADirectoryError(errno.EISDIR, "this is a directory; name a file in it", path)
     if not stat.S_ISREG(status.st_mode):
         raise OSError(
-            errno.EINVAL, "not a regular file: only regular files can be read at positions", path
+            errno.EINVAL,
+            f"this is {kind_of(status)}, and only regular files can be read at positions; copy its "
+            "data into a file first",
+            path,
         )
 
 
