@@ -102,6 +102,15 @@ class TestFortran:
 
 
 class TestHeaders:
+    @pytest.mark.parametrize("shape", [(), (0,), (3,), (5000,), (2, 3, 1, 70), (4, 2**21)])
+    def test_pictures_of_any_shape(self, tmp_path: Path, shape: tuple[int, ...]) -> None:
+        path = tmp_path / "a.npy"
+        np.save(path, np.zeros(shape) + np.arange(shape[-1] if shape else 1))
+        best = rawmmap.guess(path)[0]
+        assert best.keywords == {"format": "npy"}
+        assert (best.thumbnail is None) == (0 in shape)
+        assert best.thumbnail is None or best.thumbnail.size <= 32 * 64
+
     def test_a_header_in_the_file(self, tmp_path: Path) -> None:
         path = tmp_path / "a.npy"
         np.save(path, make_field())
@@ -111,6 +120,10 @@ class TestHeaders:
         assert "the format 'npy'" in best.evidence[0]
         assert "(80, 96)" in best.evidence[1]
         assert all(other.score < 0.05 for other in others)
+        assert best.thumbnail is not None
+        sampled = make_field()[::3, ::2].ravel()
+        shades = best.thumbnail.astype(float).ravel()
+        assert np.corrcoef(sampled, shades)[0, 1] > 0.95
         assert others[0].keywords["dtype"] == "<f8"
         with execute(best) as ds:
             np.testing.assert_array_equal(ds["data"], make_field())

@@ -6,16 +6,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from rawmmap.dataset import RawDataset, open_described
 from rawmmap.description import Keywords
 from rawmmap.formats.probe import Probe
 from rawmmap.formats.registry import recognise
 from rawmmap.guessing.model import Guess
+from rawmmap.guessing.thumbnails import COLUMNS, ROWS, make_thumbnail
 
 __all__ = ["Recognised", "recognise_header"]
 
 #: The probability that a header says what is in a file.
 CERTAINTY = 0.95
+# Bytes of a plane that its picture is made from.
+_PLANE = 2**22
 # Variables that are named.
 _NAMED = 4
 
@@ -57,8 +63,31 @@ def recognise_header(probe: Probe, storage_options: Mapping[str, Any] | None) ->
         raw = open_described(probe.name, Keywords(), reader.name, storage_options=storage_options)
     except (ImportError, OSError, TypeError, ValueError) as error:
         return Recognised(None, f"{name}, but it does not open: {' '.join(str(error).split())}")
-    evidence = (f"{name}", *_list_variables(raw))
-    return Recognised(Guess({"format": reader.name}, CERTAINTY, evidence))
+    evidence = (name, *_list_variables(raw))
+    return Recognised(Guess({"format": reader.name}, CERTAINTY, evidence, _draw_largest(raw)))
+
+
+def _draw_largest(raw: RawDataset) -> npt.NDArray[np.uint8] | None:
+    """Return a picture of the largest variable, or None if there are no numbers to show."""
+    arrays = [v.data for v in raw.values() if v.data.dtype.kind in "biufc" and v.data.size]
+    if not arrays:
+        return None
+    data = max(arrays, key=lambda array: array.size)
+    try:
+        values = np.asarray(data[_first_plane(data.shape, data.dtype.itemsize)])
+    except OSError:
+        return None  # the file was cut or replaced meanwhile: a guess needs no picture
+    return make_thumbnail([values.ravel()], values.shape[-1] if values.ndim > 1 else None)
+
+
+def _first_plane(shape: tuple[int, ...], itemsize: int) -> tuple[int | slice, ...]:
+    """Return a key of few elements of the first plane, from a few MiB of it."""
+    if len(shape) < 2:
+        return (slice(ROWS * COLUMNS),) * len(shape)
+    width = min(shape[-1], _PLANE // itemsize)
+    height = min(shape[-2], max(_PLANE // (shape[-1] * itemsize), 1))
+    rows, columns = slice(0, height, -(-height // ROWS)), slice(0, width, -(-width // COLUMNS))
+    return (*(0,) * (len(shape) - 2), rows, columns)
 
 
 def _list_variables(raw: RawDataset) -> list[str]:

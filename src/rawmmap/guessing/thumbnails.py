@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["draw_blocks", "embed_png", "make_thumbnail"]
+__all__ = ["COLUMNS", "ROWS", "draw_blocks", "embed_png", "make_thumbnail"]
 
 Image = npt.NDArray[np.uint8]
 
 #: Most rows and columns of a picture.
-_ROWS, _COLUMNS = 32, 64
+ROWS, COLUMNS = 32, 64
 _SHADES = " ░▒▓█"
 # Quantiles that are black and white, so that single extreme values do not hide the others.
 _DARK, _LIGHT = 0.02, 0.98
@@ -36,16 +36,14 @@ def make_thumbnail(lines: Sequence[npt.NDArray[Any]], row: int | None = None) ->
     if not lines or not lines[0].size:
         return None
     if len(lines) > 1:
-        height = max(_ROWS // len(lines), 1)
-        strips = [_shade(line[:_COLUMNS])[None] for line in lines[:_ROWS]]
+        height = max(ROWS // len(lines), 1)
+        strips = [_shade(line[:COLUMNS])[None] for line in lines[:ROWS]]
         return np.repeat(np.concatenate(strips), height, axis=0)
     values = lines[0]
     if row is None or values.size < 2 * row:
-        return _wrap(_shade(values[: _ROWS * _COLUMNS]))
+        return _wrap(_shade(values[: ROWS * COLUMNS]))
     plane = values[: values.size // row * row].reshape(-1, row)
-    rows, columns = (
-        _choose(n, most) for n, most in zip(plane.shape, (_ROWS, _COLUMNS), strict=True)
-    )
+    rows, columns = (_choose(n, most) for n, most in zip(plane.shape, (ROWS, COLUMNS), strict=True))
     return _shade(plane[np.ix_(rows, columns)])
 
 
@@ -56,7 +54,7 @@ def _choose(length: int, count: int) -> npt.NDArray[np.int64]:
 
 def _wrap(line: Image) -> Image:
     """Return values as rows, the last one filled with 0."""
-    width = min(line.size, _COLUMNS)
+    width = min(line.size, COLUMNS)
     return np.pad(line, (0, -line.size % width)).reshape(-1, width)
 
 
