@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import numbers
-import os
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, SupportsIndex
@@ -21,17 +20,16 @@ from dask.layers import ArraySliceDep
 from dask.utils import parse_bytes
 
 from rawmmap.array import RawArray, Url
-from rawmmap.dataset import RawDataset, format_path, open_described
-from rawmmap.description import Keywords
+from rawmmap.dask.opening import first_of, open_array
+from rawmmap.dataset import format_path
 from rawmmap.errors import name_file
-from rawmmap.formats.series import names_series
-from rawmmap.layout import Arrangement, Layout, as_shape
+from rawmmap.layout import Arrangement, Layout
 from rawmmap.layout.chunks import auto_chunks
 from rawmmap.layout.mosaic import Mosaic
 from rawmmap.layout.samples import native
 from rawmmap.layout.stacks import Joined
 from rawmmap.mapping import PAGE
-from rawmmap.sources import Access, Files, open_source
+from rawmmap.sources import Access
 
 __all__ = ["Slices", "as_dask", "chunk_shape", "from_raw"]
 
@@ -106,150 +104,23 @@ def from_raw(
     """
     if byteorder not in ("native", "file"):
         raise ValueError(
-            f"{format_path(_first_of(url))}: byteorder must be 'native' or 'file', not "
-            f"{byteorder!r}"
+            f"{format_path(first_of(url))}: byteorder must be 'native' or 'file', not {byteorder!r}"
         )
-    if dtype is None and bits is None:
-        _refuse_without_dtype(url, shape, strides, offset, order)
-        raw = open_described(_first_of(url), Keywords(), None, access, storage_options)
-        array = _choose_variable(raw, variable)
-        if _is_list(url):
-            _check_general(raw, _first_of(url))
-            array = _stack(array, url, access, storage_options, equal=True)
-    elif isinstance(url, str | bytes | os.PathLike) and names_series(url, storage_options):
-        described = Keywords(
-            dtype=dtype,
-            shape=shape,
-            offset=offset,
-            order=order,
-            strides=strides,
-            bits=bits,
-            bit_order=None if bits is None else bit_order,
-        )
-        raw = open_described(url, described, None, access, storage_options)
-        array = _choose_variable(raw, variable)
-    elif variable is not None:
-        raise TypeError(
-            f"{format_path(_first_of(url))}: variable={variable!r} is for described files, without "
-            "dtype="
-        )
-    elif shape is None:
-        raise TypeError(
-            f"{format_path(_first_of(url))}: shape= is missing; it goes with dtype=, such as "
-            "shape=(-1, 69)"
-        )
-    else:
-        first = RawArray(
-            _first_of(url),
-            dtype,
-            shape,
-            offset=offset,
-            order=order,
-            strides=strides,
-            bits=bits,
-            bit_order=bit_order,
-            access=access,
-            storage_options=storage_options,
-        )
-        array = first
-        if _is_list(url):
-            array = _stack(first, url, access, storage_options, equal=-1 in as_shape(shape))
+    keywords = {
+        "dtype": dtype,
+        "shape": shape,
+        "offset": offset,
+        "order": order,
+        "strides": strides,
+        "bits": bits,
+        "bit_order": bit_order,
+    }
+    array = open_array(url, keywords, access, storage_options, variable)
     samples = array.samples
     if samples is None and byteorder == "native":
         samples = native(array.data.dtype)
-    with name_file(format_path(_first_of(url))):
+    with name_file(format_path(first_of(url))):
         return as_dask(RawArray.of(array.files, array.data, samples, "r", access), chunks, name)
-
-
-def _is_list(url: Any) -> bool:
-    return isinstance(url, list | tuple)
-
-
-def _first_of(url: Any) -> Url:
-    """Return the file, or the first one of a list."""
-    if _is_list(url) and not url:
-        raise ValueError("an empty list of files; pass at least one")
-    first: Url = url[0] if _is_list(url) else url
-    return first
-
-
-def _stack(
-    first: RawArray,
-    urls: Any,
-    access: Access,
-    storage_options: Mapping[str, Any] | None,
-    *,
-    equal: bool,
-) -> RawArray:
-    """Return files of equal contents as one array, with a leading axis that counts them.
-
-    With `equal` their sizes must be equal, since lengths follow from that of the first one.
-    """
-    files = Files.of(urls, storage_options)
-    data: Any = first.data
-    array = RawArray.of(files, Mosaic.stack(data, (len(files),)), first.samples, "r", access)
-    if equal:
-        _check_equal_sizes(files)
-    return array
-
-
-def _check_equal_sizes(files: Files) -> None:
-    """Refuse files of unequal length, some of whose bytes would be left out."""
-    sizes = files.sizes
-    other = int(np.argmax(sizes != sizes[0]))
-    if sizes[other] != sizes[0]:
-        raise ValueError(
-            f"{files.urls[other]} has {sizes[other]} bytes, and {files.urls[0]}, from which the "
-            f"lengths follow, has {sizes[0]}; files of one array must be equally long: pass dtype= "
-            "and a shape= without -1, or open them one by one"
-        )
-
-
-def _refuse_without_dtype(url: Any, shape: Any, strides: Any, offset: Any, order: str) -> None:
-    """Refuse keywords that describe an array, where the file's own description is asked for."""
-    other_order = None if order == "C" else order
-    keywords = {
-        "shape": shape,
-        "strides": strides,
-        "offset": offset or None,
-        "order": other_order,
-    }
-    for key, value in keywords.items():
-        if value is not None:
-            raise TypeError(
-                f"{format_path(_first_of(url))}: {key}={value!r} came without dtype=; give both, "
-                "or neither"
-            )
-
-
-def _check_general(raw: RawDataset, url: Url) -> None:
-    """Refuse the description of a listed file if it can be true of no other file."""
-    one_file = raw.series is None and len(raw.files) == 1
-    if one_file and not raw.description.specific and raw.path == open_source(url).url:
-        return
-    raise ValueError(
-        f"{raw.title}: what describes it is true of this one alone, and says nothing of the other "
-        "files of a list; list data files, or open them one by one and join them by "
-        "dask.array.stack"
-    )
-
-
-def _choose_variable(raw: RawDataset, variable: str | None) -> RawArray:
-    """Return the variable of a name, or the only one that is not a coordinate."""
-    if variable is None:
-        names = [name for name in raw.arrays if name not in raw.coords]
-        if len(names) != 1:
-            raise ValueError(
-                f"{raw.path}: {len(names)} variables are arrays of the file: {names}; name one by "
-                "variable="
-            )
-        variable = names[0]
-    if variable not in raw.arrays:
-        raise ValueError(
-            f"{raw.path}: variable={variable!r} is not an array of the file; there are "
-            f"{list(raw.arrays)}"
-        )
-    return raw.array(variable)
 
 
 def as_dask(array: RawArray, chunks: Any = "auto", name: str | bool | None = None) -> da.Array:

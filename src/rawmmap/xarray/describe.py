@@ -13,6 +13,7 @@ from rawmmap.description import Description, Keywords, LayoutTemplate, Variable
 from rawmmap.description.keyword_types import suggest
 from rawmmap.description.members import Members
 from rawmmap.description.model import iterate_fields
+from rawmmap.description.series import Series
 from rawmmap.errors import name_file
 from rawmmap.formats import sidecar
 from rawmmap.formats.series import series_label
@@ -113,11 +114,17 @@ def describe(
     if coords is not None:
         with name_file(raw.title):
             description = _add_coords(description, raw, coords)
-    series = raw.series
-    if series is None:
+    if raw.series is None:
         size = int(raw.opened.sizes[0])
         path = description.path
         return _write(description, path, path, lambda each: each.resolve(size), raw.dropped)
+    return _write_of_series(description, raw, raw.series, missing, fill_value)
+
+
+def _write_of_series(
+    description: Description, raw: RawDataset, series: Series, missing: str, fill_value: Any
+) -> Path:
+    """Write the one sidecar of a series of files."""
     members = description.members or Members(series.pattern)
     if missing != "raise" or fill_value is not None:
         members = replace(members, missing=missing, fill_value=fill_value)

@@ -26,30 +26,24 @@ _SMALL = 2**20
 
 def add(request: WriteRequest) -> WritePlan:
     """Plan to add variables to a file, or to replace some of its variables."""
-    target = request.target
-    existing = Existing.open(target)
-    records = existing.description.records
+    existing = Existing.open(request.target)
     check_record_axis_kept(existing, request.requested_record_dims)
     check_labels_unless_replaced(existing, request.dataset)
     new = encode(request.dataset, request.encoding, dimensions=existing.sizes)
-    attrs = {**existing.description.attrs, **new.attrs}
-    coords = existing.description.coords | new.coords
-    if existing.grows and records is None:
-        return _add_values(existing, new, replace(existing.description, attrs=attrs, coords=coords))
-    if existing.grows:
-        check_covered(existing)
-        variables = {
-            name: new.variables[name] if name in new.variables else existing.variable(name)
-            for name in {**existing.placed, **new.variables}
-        }
-        return plan_file(
-            target,
-            variables,
-            attrs,
-            records.dim if records else None,
-            coords,
-            existing.state,
-        )
+    description = replace(
+        existing.description,
+        attrs={**existing.description.attrs, **new.attrs},
+        coords=existing.description.coords | new.coords,
+    )
+    if not existing.grows:
+        return _append(request.target, existing, new, description)
+    if description.records is None:
+        return _add_values(existing, new, description)
+    return _rewrite(request.target, existing, new, description)
+
+
+def _append(target: str, existing: Existing, new: Encoded, description: Description) -> WritePlan:
+    """Plan the new variables behind the existing ones, and a sidecar that describes all."""
     size = existing.source.identity.size
     if is_arranged_by_us(existing):
         # What a killed writer has left behind the variables is overwritten.
@@ -57,17 +51,23 @@ def add(request: WriteRequest) -> WritePlan:
     planned, end = arrange(
         target, {n: describe_variable(v) for n, v in new.variables.items()}, {}, None, size
     )
-    whole = replace(
-        existing.description,
-        variables={**existing.description.variables, **planned.variables},
-        coords=coords,
-        attrs=attrs,
-    )
+    whole = replace(description, variables={**description.variables, **planned.variables})
     draft = Draft.plan_copy(target, end - size)
     pieces = pair_with_layouts(new.variables, planned.resolve(end).variables)
     batches = [(array, layout.shifted(-size)) for array, layout in pieces]
     transaction = Append(draft, size, existing.state, sidecar.dumps(whole))
     return WritePlan(transaction, batches)
+
+
+def _rewrite(target: str, existing: Existing, new: Encoded, description: Description) -> WritePlan:
+    """Plan a new file of records, with the existing variables and the new ones."""
+    check_covered(existing)
+    variables = {
+        name: new.variables[name] if name in new.variables else existing.variable(name)
+        for name in {**existing.placed, **new.variables}
+    }
+    dim = description.records.dim if description.records else None
+    return plan_file(target, variables, description.attrs, dim, description.coords, existing.state)
 
 
 def _add_values(existing: Existing, new: Encoded, whole: Description) -> WritePlan:
