@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import inspect
 import io
+import lzma
 import os
 import socket
 import subprocess
 import sys
+import tarfile
 import tempfile
 import threading
 from pathlib import Path
@@ -382,3 +385,34 @@ def test_signatures_are_those_of_the_documentation() -> None:
 def test_a_dtype_may_be_named_like_a_mode(counted: Path) -> None:
     assert rawmmap.mmap(counted, "c", shape=3).dtype == "S1"
     assert rawmmap.Mapping(counted, "c", shape=3).array.dtype == "S1"
+
+
+@pytest.mark.parametrize("module", [bz2, gzip, lzma])
+def test_decoded_bytes_behind_a_buffer_are_refused(tmp_path: Path, module: Any) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(module.compress(BYTES))
+    with (
+        module.open(path) as file,
+        io.BufferedReader(file) as buffered,
+        pytest.raises(TypeError, match=f"the result of {type(file).__name__}"),
+    ):
+        rawmmap.mmap(buffered)
+
+
+def test_a_member_of_an_archive_is_refused(counted: Path) -> None:
+    with tarfile.open(counted.with_name("a.tar"), "w") as archive:
+        archive.add(counted, "member")
+    with tarfile.open(counted.with_name("a.tar")) as archive:
+        member: Any = archive.extractfile("member")
+        with pytest.raises(TypeError, match="write them to a file first"):
+            rawmmap.mmap(member)
+
+
+def test_a_buffer_of_ones_own_is_taken(counted: Path) -> None:
+    with counted.open("r+b", buffering=0) as file:
+        buffered = io.BufferedRandom(file)
+        buffered.write(b"\xff")
+        a = rawmmap.mmap(buffered, offset=0)
+        assert a.tobytes() == b"\xff" + BYTES[1:]
+        assert a.flags.writeable
+        buffered.detach()

@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 # Other buffered streams (gzip, lzma, zipfile) have the descriptor of the file that they decode.
-_PLAIN = (io.BufferedReader, io.BufferedWriter, io.BufferedRandom, io.BytesIO)
+_BUFFERS = (io.BufferedReader, io.BufferedWriter, io.BufferedRandom)
 #: Whatever stands for a file.
 File = str | bytes | os.PathLike[str] | os.PathLike[bytes] | IO[bytes] | SupportsIndex
 
@@ -199,13 +199,15 @@ def _explain(error: OSError, path: str, mode: str | None) -> OSError:
 def _use_object(file: Any, mode: str | None) -> OpenFile:
     if isinstance(file, io.TextIOBase):
         raise TypeError(f"{file!r} is open as text; open it with 'rb' or 'r+b'")
-    if isinstance(file, io.BufferedIOBase) and not isinstance(file, _PLAIN):
-        raise TypeError(
-            f"the bytes of {file!r} are not those of a file of the system, but the result of "
-            f"{type(file).__name__}; write them to a file first"
-        )
+    inner = file
+    while isinstance(inner, _BUFFERS):
+        inner = inner.raw
+    if isinstance(inner, io.BufferedIOBase) and not isinstance(inner, io.BytesIO):
+        raise _decoded_error(file, inner)
     try:
         fd = file.fileno()
+    except AttributeError:
+        raise _decoded_error(file, inner) from None
     except io.UnsupportedOperation as error:
         raise io.UnsupportedOperation(
             f"{file!r} has no file of the system behind it and cannot be mapped ({error})"
@@ -218,6 +220,13 @@ def _use_object(file: Any, mode: str | None) -> OpenFile:
     reads = able[0] and getattr(file, "readable", _yes)()
     writes = able[1] and getattr(file, "writable", _yes)()
     return fd, False, path, _check_mode(mode, reads, writes, path), _reference(file), False
+
+
+def _decoded_error(file: Any, inner: Any) -> TypeError:
+    return TypeError(
+        f"the bytes of {file!r} are not those of a file of the system, but the result of "
+        f"{type(inner).__name__}; write them to a file first"
+    )
 
 
 def _use_descriptor(fd: int, mode: str | None) -> OpenFile:
