@@ -171,6 +171,52 @@ def test_a_dataset_keeps_what_it_means(run: Run, tmp_path: Path, out: Path) -> N
     assert packed[:].tolist() == [[3, -9], [4, 5]]
 
 
+def test_records_stay_records(run: Run, tmp_path: Path, out: Path) -> None:
+    ds = xr.Dataset(
+        {"u": (("time", "x"), np.arange(6.0).reshape(3, 2)), "n": ("time", [1, 2, 3])},
+        {"time": [0, 10, 20]},
+    )
+    rawmmap.to_raw(ds, tmp_path / "log.bin", unlimited_dims="time")
+    for name in ("a.bin", "a.nc", "a.zarr"):
+        convert(run, tmp_path / "log.bin", out / name)
+    assert json.loads((out / "a.bin.json").read_text())["records"]["dim"] == "time"
+    with nc4.Dataset(out / "a.nc") as file:
+        assert file.dimensions["time"].isunlimited()
+        assert file["u"][:].tolist() == ds["u"].values.tolist()
+    xr.testing.assert_identical(open_zarr(out / "a.zarr").load(), ds)
+    with xr.open_dataset(out / "a.bin", engine="rawmmap") as back:
+        xr.testing.assert_identical(back.load(), ds)
+
+
+def test_records_of_unequal_length(run: Run, tmp_path: Path, out: Path) -> None:
+    rows = [np.arange(n, dtype="<f4") for n in (3, 5, 2)]
+    with (tmp_path / "f.unf").open("wb") as file:
+        for row in rows:
+            marker = np.int32(row.nbytes).tobytes()
+            file.write(marker + row.tobytes() + marker)
+    words = "--format", "fortran", "--dtype", "<f4", "--shape", "-1", "--name", "u"
+    for name in ("a.zarr", "a.nc", "a.bin"):
+        convert(run, tmp_path / "f.unf", out / name, *words)
+    expected = np.concatenate(rows)
+    np.testing.assert_array_equal(open_zarr(out / "a.zarr")["u"], expected)
+    with nc4.Dataset(out / "a.nc") as file:
+        np.testing.assert_array_equal(file["u"][:], expected)
+    with xr.open_dataset(out / "a.bin", engine="rawmmap") as ds:
+        np.testing.assert_array_equal(ds["u"], expected)
+
+
+def test_packed_samples_and_missing_files(run: Run, tmp_path: Path, out: Path) -> None:
+    for step in (0, 2):
+        for name in ("u", "v"):
+            (tmp_path / f"{name}-{step}.bin").write_bytes(bytes([0b10110001 + step]) * 2)
+    (tmp_path / "u-1.bin").write_bytes(bytes(2))
+    words = "--bits", "4", "--shape", "4", "--missing", "fill", "--fill-value", "9"
+    convert(run, tmp_path / "{variable}-{step:d}.bin", out / "a.nc", *words)
+    with xr.open_dataset(out / "a.nc", mask_and_scale=False) as ds:
+        assert ds["u"].values.tolist() == [[11, 1, 11, 1], [0, 0, 0, 0], [11, 3, 11, 3]]
+        assert ds["v"].values.tolist() == [[11, 1, 11, 1], [9, 9, 9, 9], [11, 3, 11, 3]]
+
+
 def test_chosen_variables(run: Run, tmp_path: Path, out: Path) -> None:
     ds = xr.Dataset({n: ("x", np.full(3, i)) for i, n in enumerate("abc")}, {"x": [1, 2, 3]})
     rawmmap.to_raw(ds, tmp_path / "ds.bin")

@@ -26,6 +26,13 @@ subprocess.run(sys.argv[1:], check=True)
 print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 """
 
+# Runs a command that may write no file of more than 1 MiB.
+LIMITED = """
+import os, resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20))
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
 # Converts in such a way that the first chunk waits until its threads are to end.
 WAITING = """
 import signal, sys, time
@@ -117,6 +124,35 @@ def test_signals_leave_nothing_behind(
     assert stdout == ""
     assert stderr == ("Interrupted.\n" if number == signal.SIGINT else "")
     assert os.listdir(out) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["a.zarr", "a.nc", "a.bin", "{dim_0}.bin"])
+@pytest.mark.parametrize("exists", [False, True])
+def test_files_that_may_not_grow_so_far(tmp_path: Path, name: str, exists: bool) -> None:
+    """As on a full disk: the system refuses to write."""
+    np.random.default_rng(0).integers(0, 99, (2, MIB)).tofile(tmp_path / "in.bin")
+    out = tmp_path / "out"
+    out.mkdir()
+    words = ["--dtype", "<i8", "--shape", f"2,{MIB}", "--overwrite", "--to-dtype", "<f8"]
+    convert = [sys.executable, "-m", "rawmmap", "convert", "in.bin", f"out/{name}", *words]
+    if exists:
+        subprocess.run(convert, cwd=tmp_path, check=True)
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    shown = subprocess.run(
+        [sys.executable, "-c", LIMITED, *convert],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert shown.returncode == 3, shown.stderr
+    assert shown.stderr.startswith("Error: ")
+    assert shown.stderr.count("\n") == 1
+    assert "/out/" in shown.stderr
+    assert ".part" not in shown.stderr
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+    assert not exists or len(os.listdir(out)) <= 3
 
 
 @pytest.mark.slow

@@ -64,7 +64,10 @@ class LazyGroup(click.Group):
 @click.group(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Set RAWMMAP_TRACEBACK=1 to see where an error comes from.",
+    epilog=(
+        "Exit codes: 0 done, 1 the answer is no, 2 a malformed command line, 3 it cannot be done. "
+        "Set RAWMMAP_TRACEBACK=1 to see where an error comes from."
+    ),
 )
 @click.version_option(rawmmap.__version__, prog_name="rawmmap")
 def main() -> None:

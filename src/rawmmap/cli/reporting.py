@@ -25,9 +25,9 @@ _REPORTED = (
     BufferError,
     ImportError,
     MemoryError,
-    NotImplementedError,
     OSError,
     OverflowError,
+    RuntimeError,
     TypeError,
     ValueError,
 )
@@ -56,6 +56,8 @@ def report_errors() -> Iterator[None]:
             warnings.showwarning = _show_warning
             yield
         sys.stdout.flush()
+    except (click.exceptions.Abort, click.exceptions.Exit):
+        raise  # these are how click ends a command, though they are RuntimeErrors
     except BrokenPipeError:
         _discard_output()
         raise click.exceptions.Exit(ExitCode.BROKEN_PIPE) from None

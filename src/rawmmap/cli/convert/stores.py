@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from rawmmap.cli.convert.running import running
+from rawmmap.errors import name_file
 from rawmmap.files.folders import replacing_folder
 from rawmmap.files.replace import replacing
 from rawmmap.libraries import load_library
@@ -32,8 +35,20 @@ def write_zarr(ds: xr.Dataset, target: str) -> None:
     zarr = load_library("zarr", "Zarr stores are written")
     # Version 3 of the format has no consolidated metadata, of which zarr warns.
     consolidated = False if int(zarr.__version__.partition(".")[0]) >= 3 else None
-    with replacing_folder(target) as draft, running():
+    with replacing_folder(target) as draft, _name_target(draft, target), running():
         _with_free_text(_in_native_order(ds)).to_zarr(draft, mode="w-", consolidated=consolidated)
+
+
+@contextlib.contextmanager
+def _name_target(draft: str, target: str) -> Iterator[None]:
+    """Let errors name the target: the draft's name means nothing to the caller."""
+    try:
+        with name_file(target):
+            yield
+    except OSError as error:
+        if isinstance(error.filename, str) and error.filename.startswith(draft):
+            error.filename = target
+        raise
 
 
 def _with_free_text(ds: xr.Dataset) -> xr.Dataset:
@@ -59,7 +74,7 @@ def write_netcdf(ds: xr.Dataset, target: str) -> None:
         engine = "h5netcdf"
     else:
         load_library("netCDF4", "netCDF files are written")
-    with replacing(target) as draft, running():
+    with replacing(target) as draft, _name_target(draft, target), running():
         _in_native_order(ds).to_netcdf(draft, engine=engine)
 
 
