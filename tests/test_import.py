@@ -34,6 +34,42 @@ def test_the_mapping_core_needs_numpy_alone() -> None:
     assert not names & HEAVY
 
 
+def added(before: str, code: str) -> set[str]:
+    """Return the modules that `code` loads where `before` has run."""
+    shown = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            f"{before}\nimport sys\nbefore = set(sys.modules)\n{code}\n"
+            "print(*sorted(set(sys.modules) - before))",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(shown.stdout.split())
+
+
+# What takes the time of an import is the modules that it loads; how long that is, depends on the
+# machine.
+def test_the_import_loads_one_module_beside_numpy() -> None:
+    assert added("import numpy", "import rawmmap") - {"__future__"} == {"rawmmap"}
+
+
+def test_the_accessor_loads_a_few_modules_beside_xarray() -> None:
+    assert added("import xarray", "import rawmmap.xarray") - {"__future__"} == {
+        "rawmmap",
+        "rawmmap.libraries",
+        "rawmmap.xarray",
+        "rawmmap.xarray.accessor",
+    }
+
+
+def test_the_engine_is_not_loaded_before_it_is_used() -> None:
+    names = added("import xarray", "import rawmmap")
+    assert not {name for name in names if name.startswith(("rawmmap.xarray.engine", "dask"))}
+
+
 def test_all_is_sorted_and_complete() -> None:
     assert list(rawmmap.__all__) == sorted(rawmmap.__all__)
     assert set(rawmmap.__all__) <= set(dir(rawmmap))
