@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from importlib.metadata import version as version_of
 from pathlib import Path
 
@@ -14,6 +15,12 @@ shutil.copytree(
     HERE / "notebooks",
     ignore=shutil.ignore_patterns(".ipynb_checkpoints"),
 )
+
+# The page that lists what was tried is made from what the tests have recorded, if they have.
+sys.path.insert(0, str(HERE))
+from make_proof import write_page  # noqa: E402
+
+write_page(HERE / "proof.md", HERE / "_build" / "evidence.json")
 
 project = "rawmmap"
 author = "The rawmmap developers"

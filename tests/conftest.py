@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.recording.plugin import start_recording
 
 # Mapping a file or starting a process takes as long as it takes: no deadlines. Fixtures such as
 # tmp_path are shared by the examples of one test, which then has to use a new name for each file.
@@ -27,3 +30,8 @@ settings.register_profile(
     "thorough", max_examples=5000, deadline=None, suppress_health_check=_SHARED
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Record what is tried, for the documentation, if that is asked for."""
+    start_recording(config)

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 
+from tests.recording.plugin import count
+
 __all__ = ["HttpServer", "Request", "S3Server", "run_http", "run_s3"]
 
 
@@ -75,7 +77,10 @@ class HttpServer(ThreadingHTTPServer):
         """Return how the next answer is wrong."""
         with self.lock:
             number, self._count = self._count, self._count + 1
-            return None if self._fault is None else self._fault(number)
+            fault = None if self._fault is None else self._fault(number)
+        if fault is not None:
+            count("fault", f"answers of a web server: {fault}")
+        return fault
 
     def ranges(self, path: str | None = None) -> list[tuple[int, int]]:
         """Return the ranges that were asked for, of one file or of all, in ascending order."""

@@ -36,13 +36,10 @@ def test_the_mapping_core_needs_numpy_alone() -> None:
 
 def added(before: str, code: str) -> set[str]:
     """Return the modules that `code` loads where `before` has run."""
+    first = f"{before}\nimport sys\nbefore = set(sys.modules)"
+    last = "print(*set(sys.modules) - before)"
     shown = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            f"{before}\nimport sys\nbefore = set(sys.modules)\n{code}\n"
-            "print(*sorted(set(sys.modules) - before))",
-        ],
+        [sys.executable, "-c", f"{first}\n{code}\n{last}"],
         capture_output=True,
         text=True,
         check=True,

@@ -53,6 +53,7 @@ from rawmmap.formats.vrt.reader import VrtReader
 from rawmmap.formats.wav import WavReader
 from tests.formats.fortran_files import records
 from tests.formats.remote_readers import ReaderTests
+from tests.recording.plugin import count
 
 VALUES = np.arange(12, dtype=">i2").reshape(3, 4)
 
@@ -123,9 +124,9 @@ class FormatTests(ReaderTests):
         """Set RAWMMAP_FUZZ to the number of files for a longer run, which prints what it did."""
         content = header.read_bytes()
         rng = np.random.default_rng(5)
-        count = int(os.environ.get("RAWMMAP_FUZZ", "50"))
+        n = int(os.environ.get("RAWMMAP_FUZZ", "50"))
         opened, slowest = 0, 0.0
-        for _ in range(count):
+        for _ in range(n):
             header.write_bytes(mutate(content, rng))
             start = time.process_time()
             with contextlib.suppress(ValueError, OSError):
@@ -135,11 +136,10 @@ class FormatTests(ReaderTests):
                         np.asarray(raw[name].data)
                 opened += 1
             slowest = max(slowest, time.process_time() - start)
+        count("mutated", reader.name, n)
         if "RAWMMAP_FUZZ" in os.environ:
             with capsys.disabled():
-                print(
-                    f"\n{reader.name}: {count} files, {opened} read, {slowest * 1e3:.0f} ms at most"
-                )
+                print(f"\n{reader.name}: {n} files, {opened} read, {slowest * 1e3:.0f} ms at most")
 
     def test_describe_makes_a_sidecar_of_it(self, target: Path) -> None:
         expected = xr.open_dataset(target, engine="rawmmap").load()

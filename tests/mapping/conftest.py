@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.recording.plugin import count
+
 Python = Callable[..., str]
 
 
@@ -48,6 +50,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     )
     if made.returncode:
         pytest.skip(f"no file system can be mounted here: {made.stderr.strip()}")
+    count("fault", "full disks")
     yield folder
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
