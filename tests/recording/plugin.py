@@ -98,6 +98,7 @@ class Recorder:
             self._outcomes["passed"] += 1
             self._passed.add(report.nodeid)
         elif report.when == "teardown" and report.nodeid in self._passed:
+            used: Any
             for name, used in report.user_properties:
                 if name == "evidence":
                     self._add(used)
@@ -226,7 +227,7 @@ def _watch_libraries() -> None:
         _note_library(modname)
         return module
 
-    pytest.importorskip = note_and_import  # type: ignore[assignment]
+    pytest.importorskip = note_and_import
 
 
 def _watch_programs() -> None:
