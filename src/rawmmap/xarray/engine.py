@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from inspect import signature
 from typing import Any, Literal
 
-from xarray import Coordinates, Dataset, Index, Variable
+from xarray import Coordinates, Dataset, Index, Variable, open_dataset
 from xarray.backends import BackendEntrypoint
 from xarray.backends.common import AbstractDataStore
 from xarray.conventions import decode_cf_variables
@@ -30,6 +31,8 @@ from rawmmap.xarray.refresh import KEY, Opening
 
 __all__ = ["RawStore", "RawmmapEntrypoint", "assign_coords"]
 
+# Whether `open_dataset` makes the indexes that an engine leaves out, unlike its older releases.
+_MAKES_INDEXES = "create_default_indexes" in signature(open_dataset).parameters
 # Keywords of xarray's decoders, which are passed on to them.
 DECODING = (
     "mask_and_scale",
@@ -105,7 +108,9 @@ class RawStore(AbstractDataStore):
         coords: dict[Any, Variable] = {}
         indexes: dict[Any, Index] = {}
         for name, variable in decoded.items():
-            if variable.dims == (name,) and not described.variables[name].in_file:
+            if variable.dims == (name,) and not (
+                _MAKES_INDEXES and described.variables[name].in_file
+            ):
                 index = PandasIndex.from_variables({name: variable}, options={})
                 indexes[name] = index
                 coords |= index.create_variables({name: variable})
