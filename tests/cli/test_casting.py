@@ -41,7 +41,7 @@ def test_floats_do_not_overflow(data: Any, given: str, wanted: str) -> None:
     array = data.draw(hnp.arrays(given, 3))
     variable = xr.Variable("x", array)
     if array.dtype.kind == "c" and wanted != "c8":
-        with pytest.raises(TypeError, match="not a real number"):
+        with pytest.raises(TypeError, match="cannot hold imaginary parts"):
             cast_variable("v", variable, np.dtype(wanted))
         return
     with np.errstate(all="ignore"):

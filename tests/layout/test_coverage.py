@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rawmmap.layout import Layout, coverage
-from rawmmap.layout.byte_ranges import ByteRanges, concatenate, explicit, repeat
+from rawmmap.layout.byte_ranges import ByteRanges, concatenate, from_bounds, repeat
 from rawmmap.layout.coverage import find_uncovered
 from rawmmap.layout.ranges import Ranges
 
@@ -159,7 +159,7 @@ def test_a_hundred_million_records(
 )
 def test_repeated_ranges_join_where_they_touch(edges: list[int], count: int, more: int) -> None:
     edges = sorted(edges)[: len(edges) // 2 * 2]
-    one = explicit(edges[::2], edges[1::2])
+    one = from_bounds(edges[::2], edges[1::2])
     step = max([1, *edges]) - min([0, *edges]) + more
     used = {n + i * step for i in range(count) for a, b in one for n in range(a, b)}
     result = repeat(one, count, step)

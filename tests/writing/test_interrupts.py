@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ import xarray as xr
 
 import rawmmap
 from rawmmap.xarray.writing.front import to_raw
+from tests.waiting import wait_for
 
 # All that a write does to files goes through one of these.
 CALLS = ("open", "ftruncate", "pwrite", "write", "fsync", "replace", "unlink", "close", "chmod")
@@ -41,14 +41,6 @@ def numbers() -> da.Array:
 
 def records(lazy: Any) -> xr.Dataset:
     return xr.Dataset({"u": ("t", lazy)})
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    """Wait for something that another process does; a generous limit, not a measure."""
-    limit = time.monotonic() + 100
-    while not condition():
-        assert time.monotonic() < limit
-        time.sleep(0.01)
 
 
 # What is there, and how it is changed.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +16,11 @@ import xarray as xr
 import rawmmap
 from rawmmap.xarray.writing.front import to_raw
 from tests.clusters import client
+from tests.waiting import wait_for
 
 pytest.importorskip("distributed")
 
 CHUNKS = 8
-
-
-def wait_for(condition: Any) -> None:
-    """Wait for something that happens in other processes; a generous limit, not a measure."""
-    limit = time.monotonic() + 100
-    while not condition():
-        assert time.monotonic() < limit
-        time.sleep(0.02)
 
 
 def chunk(block: Any, marks: str, block_id: Any = None) -> Any:

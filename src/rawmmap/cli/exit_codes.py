@@ -8,7 +8,7 @@ __all__ = ["ExitCode"]
 
 
 class ExitCode(IntEnum):
-    """What the command leaves to its caller."""
+    """The exit code of a command."""
 
     DONE = 0
     # The command ran, and its answer is no: a check has findings, a file is not raw.

@@ -92,7 +92,7 @@ def _layout_facts(layout: Layout) -> dict[str, Any]:
 
 
 def _alignment_facts(layouts: Sequence[Layout]) -> dict[str, Any]:
-    """Return whether every element is aligned to its type, and every first one to a page."""
+    """Return whether elements are aligned to their type, and the start of each layout to a page."""
     unit = layouts[0].dtype.alignment if layouts else 1
     steps = [s for x in layouts for s, n in zip(x.strides, x.shape, strict=True) if n > 1]
     return {

@@ -16,7 +16,7 @@ from typing import Any, overload
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["ByteRanges", "concatenate", "explicit", "repeat"]
+__all__ = ["ByteRanges", "concatenate", "from_bounds", "repeat"]
 
 Range = tuple[int, int]
 
@@ -179,8 +179,8 @@ class _Joined(ByteRanges):
         return sum(part.nbytes for part in self.parts)
 
 
-def explicit(starts: Any = (), stops: Any = ()) -> ByteRanges:
-    """Return ranges by their first bytes, and the bytes past their last ones."""
+def from_bounds(starts: Any = (), stops: Any = ()) -> ByteRanges:
+    """Return the ranges with these first bytes, and bytes past the last."""
     return _Explicit(np.asarray(starts, np.int64), np.asarray(stops, np.int64))
 
 
@@ -194,12 +194,12 @@ def concatenate(several: Sequence[ByteRanges]) -> ByteRanges:
             before, (start, _) = parts.pop().split_last()
             (_, stop), part = part.split_first()
             parts += [p for p in (before,) if len(p)]
-            parts.append(explicit([start], [stop]))
+            parts.append(from_bounds([start], [stop]))
         parts += [p for p in (part,) if len(p)]
     if len(parts) == 1:
         return parts[0]
     if not parts:
-        return explicit()
+        return from_bounds()
     return _Joined(tuple(parts), tuple(itertools.accumulate(map(len, parts))))
 
 
@@ -216,23 +216,23 @@ def repeat(ranges: ByteRanges, count: int, step: int) -> ByteRanges:
         Bytes of a step.
     """
     if count <= 0 or not len(ranges):
-        return explicit()
+        return from_bounds()
     if count == 1:
         return ranges
     (start, stop), rest = ranges.split_first()
     if ranges[-1][1] < start + step:
         return _Repeated(ranges, count, step)
     if not len(rest):
-        return explicit([start], [stop + (count - 1) * step])
+        return from_bounds([start], [stop + (count - 1) * step])
     # The last range of each step goes on into the next one.
     within, (last, end) = rest.split_last()
-    across = concatenate([within, explicit([last], [stop + step])])
+    across = concatenate([within, from_bounds([last], [stop + step])])
     tail = (count - 1) * step
     return concatenate(
         [
-            explicit([start], [stop]),
+            from_bounds([start], [stop]),
             _Repeated(across, count - 1, step),
             within.shifted(tail),
-            explicit([last + tail], [end + tail]),
+            from_bounds([last + tail], [end + tail]),
         ]
     )

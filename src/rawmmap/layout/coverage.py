@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from rawmmap.layout.byte_ranges import ByteRanges, concatenate, explicit, repeat
+from rawmmap.layout.byte_ranges import ByteRanges, concatenate, from_bounds, repeat
 from rawmmap.layout.overlap import join_ranges
 from rawmmap.layout.ranges import Ranges
 from rawmmap.layout.strided import Layout
@@ -42,7 +42,7 @@ class _Grid:
         """Bytes of one step along the slowest axis; 0 for a single run."""
         return self.axes[0][1] if self.axes else 0
 
-    def within(self) -> _Grid:
+    def inner(self) -> _Grid:
         """Return the runs of the first step."""
         return replace(self, axes=self.axes[1:])
 
@@ -90,7 +90,7 @@ def _as_grid(layout: Layout) -> _Grid:
 def _find(grids: Sequence[_Grid], start: int, stop: int) -> ByteRanges:
     """Return what no grid covers between two bytes, between which all of them lie."""
     if not grids:
-        return explicit([start], [stop]) if start < stop else explicit()
+        return from_bounds([start], [stop]) if start < stop else from_bounds()
     if sum(grid.count for grid in grids) > _MOST_RUNS:
         step = max(grids, key=lambda grid: grid.count).step
         base = _find_base(grids, step) if step else None
@@ -109,12 +109,12 @@ def _find_all(
     starts, stops = join_ranges(np.concatenate(firsts), np.concatenate(ends))
     gap_starts, gap_stops = np.concatenate([[start], stops]), np.concatenate([starts, [stop]])
     gaps = gap_starts < gap_stops
-    return explicit(gap_starts[gaps], gap_stops[gaps])
+    return from_bounds(gap_starts[gaps], gap_stops[gaps])
 
 
 def _find_base(grids: Sequence[_Grid], step: int) -> int | None:
     """Return a byte from which steps can be counted so that no grid goes on into the next one."""
-    recurring = [grid.within() for grid in grids if grid.step == step]
+    recurring = [grid.inner() for grid in grids if grid.step == step]
     base = min(grid.first for grid in recurring)
     phases = sorted(((grid.first - base) % step, grid.stop - grid.first) for grid in recurring)
     # Where one that goes on into the next step begins, another step may begin instead.
@@ -162,7 +162,7 @@ def _find_between(
         cut = [_steps_of(grid, first, high - low) for grid, first in present]
         return _find_mixed(cut, here, start, stop)
     if not present:
-        return explicit([start], [stop])
+        return from_bounds([start], [stop])
     one = [_steps_of(grid, first, 1) for grid, first in present]
     return repeat(_find(one, start, start + step), high - low, step)
 
@@ -189,9 +189,9 @@ def _clip(ranges: ByteRanges, start: int, stop: int) -> ByteRanges:
     while len(ranges) and ranges[0][0] < start:
         (_, end), ranges = ranges.split_first()
         if end > start:
-            ranges = concatenate([explicit([start], [end]), ranges])
+            ranges = concatenate([from_bounds([start], [end]), ranges])
     while len(ranges) and ranges[-1][1] > stop:
         ranges, (first, _) = ranges.split_last()
         if first < stop:
-            ranges = concatenate([ranges, explicit([first], [stop])])
+            ranges = concatenate([ranges, from_bounds([first], [stop])])
     return ranges

@@ -1,4 +1,4 @@
-"""Elements in another type: values that do not fit are errors, not other numbers."""
+"""Elements in another type: a value that does not fit is an error."""
 
 from __future__ import annotations
 
@@ -41,7 +41,10 @@ def cast_variable(name: str, variable: xr.Variable, dtype: np.dtype[Any]) -> xr.
         return variable
     what = f"variable {name!r}"
     if variable.dtype.kind == "c" and dtype.kind != "c":
-        raise TypeError(f"{what} is {variable.dtype}, which is not a real number as {dtype} is")
+        raise TypeError(
+            f"{what} is {variable.dtype}, and {dtype} cannot hold imaginary parts; choose a "
+            "complex type"
+        )
     data: Any = variable.data
     cast = functools.partial(_cast, dtype=dtype.newbyteorder("="), what=what)
     result = cast(data) if isinstance(data, np.ndarray) else data.map_blocks(cast, dtype=dtype)

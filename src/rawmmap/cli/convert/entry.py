@@ -1,4 +1,4 @@
-"""The command: source, target, and what shall become of the elements."""
+"""The command ``rawmmap convert``: its options, and the steps of a conversion."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import click
 import numpy as np
 
 from rawmmap.cli.convert.raw import names_of, write_plain, write_raw
-from rawmmap.cli.convert.source import Wanted, decode_labels, open_source
+from rawmmap.cli.convert.source import Request, decode_labels, open_source
 from rawmmap.cli.convert.stores import write_netcdf, write_zarr
 from rawmmap.cli.convert.target import Format, Target
 from rawmmap.cli.options import add_description_options, take_keywords
@@ -72,9 +72,9 @@ def command(
     destination = Target.choose(target, to_format)
     _check_options(destination, to_dtype, to_byteorder, to_order, plain)
     raw = destination.format == "raw"
-    wanted = Wanted(selected, to_dtype, to_byteorder)
+    request = Request(selected, to_dtype, to_byteorder)
     order = None if destination.format == "zarr" else to_order
-    ds = open_source(source, take_keywords(options), wanted, order)
+    ds = open_source(source, take_keywords(options), request, order)
     ds = decode_labels(ds, destination.fields)
     names = names_of(ds, destination, plain=plain) if raw else [destination.path]
     destination.check_free(names, overwrite)

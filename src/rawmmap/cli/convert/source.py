@@ -1,4 +1,4 @@
-"""What is converted: the variables of a file as they are stored, in chunks."""
+"""The source of a conversion: the variables of a file as they are stored, in chunks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rawmmap.layout.samples import parse_dtype
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["Wanted", "decode_labels", "open_source"]
+__all__ = ["Request", "decode_labels", "open_source"]
 
 # Values are converted as they are stored, and their attributes with them: neither scale factors nor
 # units of times are applied, so that nothing is rounded. Text alone is put together.
@@ -36,8 +36,8 @@ _KEPT = ("char_dim_name", "coordinates")
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What the elements shall be.
+class Request:
+    """What to convert, and into which types.
 
     Attributes
     ----------
@@ -55,17 +55,17 @@ class Wanted:
 
     @property
     def samples(self) -> str | None:
-        """The name of a type that NumPy lacks, if that is wanted."""
+        """The name of a type that NumPy lacks, if that was asked for."""
         return self.dtype if isinstance(self.dtype, str) else None
 
 
 def open_source(
     path: str,
     keywords: dict[str, Any],
-    wanted: Wanted,
+    request: Request,
     order: Literal["C", "F"] | None,
 ) -> xr.Dataset:
-    """Return the variables of a file that are wanted, in chunks, in the types that are wanted.
+    """Return the requested variables of a file in chunks, in the requested types.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def open_source(
         The file, or the pattern of a series.
     keywords : dict
         What describes it.
-    wanted : Wanted
+    request : Request
         Which variables, and their types.
     order : {"C", "F"} or None
         Order of the axes where they are written to; None where chunks are stored one by one.
@@ -88,12 +88,12 @@ def open_source(
 
     with dask.config.set({"array.chunk-size": _CHUNK}):
         ds = xr.open_dataset(path, engine="rawmmap", access=_ACCESS, **_DECODING, **keywords)
-    if wanted.variables:
-        ds = ds[_check_names(path, ds, wanted.variables)]
+    if request.variables:
+        ds = ds[_check_names(path, ds, request.variables)]
     ds = ds.assign({n: _chunk(v.variable, order) for n, v in ds.data_vars.items()})
     for variable in ds.variables.values():
         _keep_encoding(variable)
-    return ds.assign({n: _convert(str(n), v.variable, wanted) for n, v in ds.data_vars.items()})
+    return ds.assign({n: _convert(str(n), v.variable, request) for n, v in ds.data_vars.items()})
 
 
 def _chunk(variable: Any, order: Literal["C", "F"] | None) -> Any:
@@ -120,7 +120,7 @@ def _check_names(path: str, ds: xr.Dataset, names: Sequence[str]) -> list[str]:
 
 
 def _keep_encoding(variable: Any) -> None:
-    """Drop what is true of the source alone, and let floats have no fill value of xarray's."""
+    """Drop the encoding of the source, and keep xarray from adding a fill value to floats."""
     stored = variable.encoding.get("dtype")
     variable.encoding = {key: variable.encoding[key] for key in _KEPT if key in variable.encoding}
     if stored is not None and variable.dtype.kind in "biufc":
@@ -129,22 +129,22 @@ def _keep_encoding(variable: Any) -> None:
         variable.encoding["_FillValue"] = None
 
 
-def _convert(name: str, variable: Any, wanted: Wanted) -> Any:
+def _convert(name: str, variable: Any, request: Request) -> Any:
     """Return a variable in another type; in its encoding is the type with its byte order."""
     stored = variable.encoding.get("dtype", variable.dtype)
     if variable.dtype.kind in "biufc":
-        if wanted.dtype is not None:
-            stored, samples = parse_dtype(wanted.dtype)
+        if request.dtype is not None:
+            stored, samples = parse_dtype(request.dtype)
             values = stored if samples is None else samples.dtype
             variable = cast_variable(name, variable, np.dtype(values))
-        if wanted.byteorder is not None:
-            stored = np.dtype(stored).newbyteorder(wanted.byteorder)
-        variable.encoding["dtype"] = wanted.samples or stored
+        if request.byteorder is not None:
+            stored = np.dtype(stored).newbyteorder(request.byteorder)
+        variable.encoding["dtype"] = request.samples or stored
     return variable
 
 
 def decode_labels(ds: xr.Dataset, dims: Iterable[str]) -> xr.Dataset:
-    """Return a dataset whose labels along some dimensions are times, where they stand for such."""
+    """Return a dataset with decoded labels along some dimensions, where those are times."""
     from xarray.conventions import decode_cf_variable
 
     coords = {dim: decode_cf_variable(dim, ds.variables[dim]) for dim in dims if dim in ds.coords}

@@ -96,12 +96,14 @@ class Target:
             raise FileNotFoundError(f"{self.path}: there is no folder {self.folder}; create it")
         existing = [name for name in names if os.path.lexists(name)]
         if existing and not overwrite:
-            more = f" and {len(existing) - 1} more" if len(existing) > 1 else ""
-            raise FileExistsError(f"{existing[0]}{more}: exists; --overwrite replaces it")
+            more = f" and {len(existing) - 1} more files" if len(existing) > 1 else ""
+            raise FileExistsError(f"{existing[0]}: exists; --overwrite replaces it{more}")
         if self.format == "zarr":
             self._check_store()
         elif not self.is_series and os.path.isdir(self.path):
-            raise IsADirectoryError(f"{self.path}: is a folder, which is not replaced by a file")
+            raise IsADirectoryError(
+                f"{self.path}: is a folder, which a file does not replace; choose another name"
+            )
 
     def _check_store(self) -> None:
         """Refuse to replace what is not a Zarr store."""
