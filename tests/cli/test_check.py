@@ -221,6 +221,37 @@ def test_missing_files_of_a_series(run: Run, tmp_path: Path) -> None:
     assert "--missing fill" in findings[0]["message"]
 
 
+@pytest.mark.parametrize(
+    ("pattern", "names", "message"),
+    [
+        ("u-{step:d}.bin", [0, 1, 2, 4, 5], "1 step of 'step' without a file"),
+        (
+            "u-{step:d}.bin",
+            [0, 10, 20, 50],
+            "2 steps of 'step' without a file, where the others are equal; ",
+        ),
+        (
+            "u-{day:%Y%m%d}.bin",
+            [20240227, 20240228, 20240301, 20240302],
+            "1 step of 'day' without a file",
+        ),
+        ("u-{day:%Y%m%d}.bin", [20240101, 20240201, 20240301, 20240401], None),
+        ("u-{step:d}.bin", [0, 1, 2, 3], None),
+        ("u-{step:d}.bin", [0, 1, 100, 1000], None),
+        ("u-{step:d}.bin", [0, 1, 3], None),
+    ],
+)
+def test_steps_that_a_series_leaves_out(
+    run: Run, tmp_path: Path, pattern: str, names: list[int], message: str | None
+) -> None:
+    for name in names:
+        np.ones(3).tofile(tmp_path / f"u-{name}.bin")
+    code, findings = check(run, tmp_path / pattern, "--dtype", "<f8", "--shape", "3")
+    assert code == 0
+    assert kinds(findings) == ([("note", "missing_steps")] if message else [])
+    assert all(message in finding["message"] for finding in findings if message)
+
+
 @pytest.mark.parametrize("name", ["absent.bin", "absent-{step}.bin", "plain.bin"])
 def test_without_anything_to_check(run: Run, tmp_path: Path, name: str) -> None:
     (tmp_path / "plain.bin").write_bytes(bytes(10))

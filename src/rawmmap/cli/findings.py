@@ -10,13 +10,14 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from rawmmap.dataset import RawDataset, required_bytes
 from rawmmap.description import Description
 from rawmmap.errors import DescriptionError, ShortFileError
 from rawmmap.formats.sidecar import sidecar_path_of
 from rawmmap.formats.sidecar.next import has_next
-from rawmmap.layout import Layout
+from rawmmap.layout import Layout, Values
 from rawmmap.layout.bits import BitLayout
 from rawmmap.layout.overlap import find_overlap, find_self_overlap
 from rawmmap.sources import local_path, open_source
@@ -27,6 +28,8 @@ __all__ = ["Finding", "compare", "examine", "explain_failure"]
 _MOST_RANGES = 10
 # Pieces that are compared with each other, and bytes that are read to see whether they are zero.
 _MOST_PIECES = 10_000
+# Fewer labels do not show in which steps they go on.
+_FEWEST_LABELS = 4
 _MOST_READ = 2**24
 
 
@@ -40,7 +43,8 @@ class Finding:
         Whether the file and its description contradict each other.
     kind : str
         ``short``, ``missing``, ``overlap``, ``description``, ``header``, ``gap``, ``trailing``,
-        ``incomplete_record``, ``longer``, ``changed``, ``replacing`` or ``disagreement``.
+        ``incomplete_record``, ``longer``, ``missing_steps``, ``changed``, ``replacing`` or
+        ``disagreement``.
     message : str
         A sentence without the name of the file.
     variable : str or None
@@ -119,6 +123,7 @@ def examine(raw: RawDataset) -> Iterator[Finding]:
     yield from _examine_overlap(raw)
     if len(raw.files) > 1:
         yield from _examine_sizes(raw)
+        yield from _examine_labels(raw)
     elif raw.series is None:
         yield from _examine_times(raw)
 
@@ -212,6 +217,36 @@ def _examine_sizes(raw: RawDataset) -> Iterator[Finding]:
             f"one is {raw.files[first]}, by {more} bytes"
         )
         yield Finding("note", "longer", text)
+
+
+def _examine_labels(raw: RawDataset) -> Iterator[Finding]:
+    """Yield the steps that a series leaves out, where its files follow each other in equal ones."""
+    for field in () if raw.series is None else raw.series.pattern.names:
+        variable = raw.description.variables.get(field)
+        if variable is None or variable.dims != (field,) or not isinstance(variable.data, Values):
+            continue
+        labels = variable.data.array
+        gaps = _find_left_out(labels)
+        if gaps:
+            missing, first = gaps
+            text = (
+                f"{missing} {'step' if missing == 1 else 'steps'} of {field!r} without a file, "
+                f"where the others are equal; the first lies between {labels[first]} and "
+                f"{labels[first + 1]}"
+            )
+            yield Finding("note", "missing_steps", text, field)
+
+
+def _find_left_out(labels: npt.NDArray[Any]) -> tuple[int, int] | None:
+    """Return how many equal steps are left out, and after which label; None if none are."""
+    if labels.dtype.kind not in "iuM" or len(labels) < _FEWEST_LABELS:
+        return None
+    steps = np.diff(labels).astype("i8")
+    missing = int((steps // steps.min() - 1).sum())
+    # Where many are missing, or steps are not multiples, they are hardly meant to be equal.
+    if not missing or (steps % steps.min()).any() or missing > len(labels):
+        return None
+    return missing, int(np.flatnonzero(steps > steps.min())[0])
 
 
 def _examine_times(raw: RawDataset) -> Iterator[Finding]:
