@@ -178,7 +178,9 @@ def find_named(header: Probe, name: str) -> Probe:
     path = locate_data(header, name)
     data = header.neighbour(path)
     if data is None:
-        raise FileNotFoundError(errno.ENOENT, f"{header.name} names this data file", path)
+        raise FileNotFoundError(
+            errno.ENOENT, f"the data file that {header.name} names does not exist", path
+        )
     return data
 
 

@@ -210,7 +210,7 @@ class Mapping:
                 os.close(fd)
 
     def _replace(self, info: MapInfo, fd: int) -> None:
-        """Bring file and mapping to `info`; nothing is given up before its successor is there."""
+        """Bring file and mapping to `info`; nothing is released before its replacement exists."""
         old, new = self._info.end, info.end
         size = os.fstat(fd).st_size
         cut = new < old == size

@@ -147,8 +147,8 @@ class Draft:
         if not same:
             raise ChangedFileError(
                 errno.ESTALE,
-                "a temporary file of this write was removed, by another write or when a part of "
-                "this one failed; nothing was written, call to_raw again",
+                "the draft of this write was removed, by another write or when a part of this one "
+                "failed; nothing was written, call to_raw again",
                 self.target,
             )
 

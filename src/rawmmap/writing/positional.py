@@ -79,7 +79,7 @@ def _read(fd: int, start: int, view: memoryview) -> memoryview:
     """Fill `view` from `start` on, and return it."""
     n = read_up_to(fd, view, start)
     if n < len(view):
-        raise OSError(errno.EIO, f"a temporary file ends at byte {start + n}")
+        raise OSError(errno.EIO, f"the draft ends at byte {start + n}, too early")
     return view
 
 

@@ -23,7 +23,7 @@ from rawmmap.layout import Mosaic
 
 __all__ = ["FortranReader"]
 
-# How many records are looked at before all are taken to be of one length, where nobody says so.
+# Records that are looked at, without a keyword, before all are taken to be of one length.
 _SAMPLES = 17
 
 
@@ -156,7 +156,7 @@ class _Reading:
         return keywords.variable_keywords(self.path)
 
     def _describe_bytes(self) -> Description:
-        """Return the records as bytes, where nobody says what they hold."""
+        """Return the records as bytes, where no keyword says what they hold."""
         first = self.scanner.scan(1)
         if not len(first):
             raise DescriptionError(f"{self.path}: it has no whole record")

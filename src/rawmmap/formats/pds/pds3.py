@@ -200,7 +200,9 @@ def _locate(probe: Probe, entries: Mapping[str, str], pointer: str) -> tuple[Pro
     if match["file"]:
         found = _neighbour(probe, match["file"])
         if found is None:
-            raise FileNotFoundError(2, f"{probe.name} names this data file", match["file"])
+            raise FileNotFoundError(
+                2, f"the data file that {probe.name} names does not exist", match["file"]
+            )
         data = found
     if match["bytes"] or n == 1:
         return data, n - 1

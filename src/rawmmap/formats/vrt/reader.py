@@ -147,7 +147,9 @@ def _bands(probe: Probe, top: ET.Element, rows: int, columns: int) -> list[_Band
             sizes[band.file] = None if data is None else data.size
         size = sizes[band.file]
         if size is None:
-            raise FileNotFoundError(2, f"{probe.name} names this data file", band.file)
+            raise FileNotFoundError(
+                2, f"the data file that {probe.name} names does not exist", band.file
+            )
         if band.layout.extent[1] > size:
             raise ShortFileError(band.file, band.layout.extent[1], size)
         bands.append(band)
