@@ -40,7 +40,7 @@ _USED = {
 
 
 def _is_header(head: bytes) -> bool:
-    if b"\0" in head:
+    if b"\0" in head or b"record-by" not in head.lower():
         return False
     keys = {line.split(b"\t")[0].strip().lower() for line in head.split(b"\n")}
     return keys.issuperset(_REQUIRED)

@@ -109,7 +109,7 @@ class Lines:
 
 def is_descriptor(head: bytes) -> bool:
     """Return whether a file that begins with these bytes is a GrADS descriptor file."""
-    if b"\0" in head:
+    if b"\0" in head or b"DSET" not in head.upper():
         return False
     return _DSET.search(head) is not None and _OTHERS.search(head) is not None
 
