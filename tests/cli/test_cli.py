@@ -374,3 +374,12 @@ def test_coordinates_that_do_not_fit(raw: Path, coords: str, code: int, text: st
     assert result.exit_code == code
     assert text in result.output
     assert not raw.with_name("u.bin.json").exists()
+
+
+def test_variables_can_be_left_out(raw: Path) -> None:
+    variables = {name: {"dtype": ">f4", "shape": 24, "dims": "x"} for name in ("u", "v", "w")}
+    words = ("--variables", json.dumps(variables), "--offset", "20", "--drop-variables", "v,w")
+    assert "  v:" not in run("info", raw, *words).output
+    assert run("describe", raw, *words).exit_code == 0
+    assert list(xr.open_dataset(raw, engine="rawmmap")) == ["u"]
+    assert "covered: 96 of 116 bytes" in run("info", raw).output

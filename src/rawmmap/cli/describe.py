@@ -8,7 +8,7 @@ import click
 
 import rawmmap
 from rawmmap.cli.facts import variable_facts
-from rawmmap.cli.options import add_description_options, take_keywords
+from rawmmap.cli.options import add_description_options, add_drop_option, take_keywords
 from rawmmap.cli.output import add_json_option, write_json
 
 __all__ = ["command"]
@@ -17,6 +17,7 @@ __all__ = ["command"]
 @click.command("describe")
 @click.argument("path", type=click.Path())
 @add_description_options
+@add_drop_option
 @add_json_option
 def command(path: str, as_json: bool, **options: Any) -> None:
     """Check a description against the file PATH and write it to the file's sidecar.

@@ -16,7 +16,7 @@ from rawmmap.cli.facts import (
     resident_share,
     variable_facts,
 )
-from rawmmap.cli.options import add_description_options, take_keywords
+from rawmmap.cli.options import add_description_options, add_drop_option, take_keywords
 from rawmmap.cli.output import add_json_option, write_json
 from rawmmap.drawing import format_size
 
@@ -29,6 +29,7 @@ _MAX_RANGES = 10
 @click.command("info")
 @click.argument("path", type=click.Path())
 @add_description_options
+@add_drop_option
 @add_json_option
 def command(path: str, as_json: bool, **options: Any) -> None:
     """Show which variables the file PATH holds, and how xarray opens it.

@@ -18,7 +18,7 @@ from rawmmap.cli.parsing import (
 )
 from rawmmap.cli.types import FormatName
 
-__all__ = ["add_description_options", "option_names", "take_keywords"]
+__all__ = ["add_description_options", "add_drop_option", "option_names", "take_keywords"]
 
 _DESCRIPTION_OPTIONS = (
     click.option(
@@ -110,6 +110,14 @@ def add_description_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(_DESCRIPTION_OPTIONS):
         command = option(command)
     return command
+
+
+def add_drop_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the option that leaves out variables."""
+    option = click.option(
+        "--drop-variables", callback=parse_dims, metavar="NAME,NAME", help="Variables to leave out."
+    )
+    return option(command)
 
 
 @cache
