@@ -61,3 +61,37 @@ def test_the_next_sidecar_counts_for_the_draft_alone(tmp_path: Path) -> None:
         rawmmap.describe(path, format="sidecar")
         assert xr.open_dataset(path, engine="rawmmap").attrs["number"] == number
         assert "next" not in json.loads(own.read_text())
+
+
+def test_what_a_killed_writer_has_replaced_may_be_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.bin"
+    rawmmap.to_raw(version(1), path)
+
+    def kill(draft: str, target: str) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("rawmmap.writing.sidecars.install_text", kill)
+        patch.setattr("rawmmap.writing.sidecars._replace", replace_by_hand)
+        with pytest.raises(KeyboardInterrupt):
+            rawmmap.to_raw(version(2), path)
+    document = json.loads(Path(f"{path}.json").read_text())
+    if "generation" not in document["next"]:
+        pytest.skip("this system does not tell the generations of inodes")
+    assert document["attrs"]["number"] == 1
+    ds = rawmmap.map_dataset(path, "r+")
+    ds["u"][0] = 7
+    rawmmap.flush(ds)
+    with path.open("ab") as file:
+        file.write(b"more")
+    assert xr.open_dataset(path, engine="rawmmap")["u"].values.tolist() == ds["u"].values.tolist()
+    assert ds.attrs["number"] == 2
+    os.unlink(path)
+    path.write_bytes(bytes(2**16))  # of another program, be it with the same inode
+    assert xr.open_dataset(path, engine="rawmmap").attrs["number"] == 1
+
+
+def replace_by_hand(target: str, text: bytes, like: str | None = None) -> None:
+    Path(f"{target}.json").write_bytes(text)

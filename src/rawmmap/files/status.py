@@ -9,8 +9,15 @@ import struct
 import sys
 
 from rawmmap.files import libc
+from rawmmap.files.io import open_for_reading
 
-__all__ = ["generation_of", "has_lasting_inodes", "is_network_device", "real_path_of"]
+__all__ = [
+    "generation_of",
+    "has_lasting_inodes",
+    "is_network_device",
+    "real_path_of",
+    "status_and_generation",
+]
 
 if sys.platform != "win32":
     import fcntl
@@ -39,6 +46,15 @@ def generation_of(fd: int) -> int | None:
     except OSError:  # not all file systems have it; some refuse it to other users
         return libc.birth_time(fd)
     return int.from_bytes(answer[:4], sys.byteorder)
+
+
+def status_and_generation(path: str) -> tuple[os.stat_result, int | None]:
+    """Return what the system tells of the file at `path`, which may be replaced meanwhile."""
+    fd = open_for_reading(path)
+    try:
+        return os.fstat(fd), generation_of(fd)
+    finally:
+        os.close(fd)
 
 
 def real_path_of(fd: int) -> str | None:

@@ -1,11 +1,11 @@
 """A data file and its sidecar, changed together though no system renames two files at once.
 
 While both are replaced, the sidecar says itself what is coming: beside the description of the old
-data it holds that of the new one as ``"next"``, with the inode, the size and the modification time
-of the draft. The rename of the draft decides which of the two is true, and then the sidecar is
-replaced by the new one alone. Readers choose by what the data file is; see
-`rawmmap.formats.sidecar.next`. Every function here that changes something expects its caller to
-hold the lock of the target, but for `write_sidecar` and `settle`, which take it.
+data it holds that of the new one as ``"next"``, with what tells the draft from other files. The
+rename of the draft decides which of the two is true, and then the sidecar is replaced by the new
+one alone. Readers choose by what the data file is; see `rawmmap.formats.sidecar.next`. Every
+function here that changes something expects its caller to hold the lock of the target, but for
+`write_sidecar` and `settle`, which take it.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def install_both(draft: str, target: str, text: str) -> None:
     # Complete before anything changes: later a full disk could not be undone.
     with draft_text(target, text.encode(), like=draft) as final:
         try:
-            _replace(target, announce(before, os.stat(draft), text), like=draft)
+            _replace(target, announce(before, draft, text), like=draft)
             rename(draft, real)
         except BaseException:
             _restore(target, before)
@@ -166,7 +166,7 @@ def _present_text(target: str) -> bytes | None:
         status = os.stat(target)
     except FileNotFoundError:
         status = None
-    return choose(sidecar.read_bytes(path), status)
+    return choose(sidecar.read_bytes(path), target, status)
 
 
 def _replace(target: str, text: bytes, like: str | None = None) -> None:

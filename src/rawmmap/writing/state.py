@@ -8,8 +8,7 @@ import os
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Self
 
-from rawmmap.files.io import open_for_reading
-from rawmmap.files.status import generation_of
+from rawmmap.files.status import status_and_generation
 from rawmmap.formats import sidecar
 
 __all__ = ["ChangedFileError", "State"]
@@ -94,15 +93,11 @@ def _difference(then: _File | None, now: _File | None, size: str) -> str | None:
 
 def _stat(path: str) -> _File | None:
     try:
-        fd = open_for_reading(path)
+        return _file_of(*status_and_generation(path))
     except FileNotFoundError:
         return None
     except OSError:  # whoever reads it reports what is wrong
         return _file_of(os.stat(path), None)
-    try:
-        return _file_of(os.fstat(fd), generation_of(fd))
-    finally:
-        os.close(fd)
 
 
 def _digest(path: str) -> tuple[_File, bytes] | None:

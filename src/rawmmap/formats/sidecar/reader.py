@@ -106,7 +106,7 @@ def _read_consistent(name: str, path: str) -> tuple[bytes, tuple[int, int] | Non
         now = os.stat(path)
         if (before.st_ino, before.st_mtime_ns) == (now.st_ino, now.st_mtime_ns):
             break
-    text = choose(raw, data)
+    text = choose(raw, name, data)
     if text is None:
         raise DescriptionError(f"{name}: its sidecar {path} describes another file")
     return text, None if data is None else (data.st_ino, data.st_mtime_ns)
