@@ -45,6 +45,9 @@ NEEDS = {
 # Blocks that other tests run: see test_sidecar_docs.
 ELSEWHERE = {("sidecar.md", "c"), ("sidecar.md", "fortran")}
 
+# Of other libraries; and where another process of this machine has a cluster, too.
+IGNORED_WARNINGS = ["::PendingDeprecationWarning", ":Port 8787 is already in use"]
+
 
 def by_name(page: Path) -> str:
     """Name a test after its page."""
@@ -57,7 +60,9 @@ def test_the_blocks_of_a_page_run(page: Path, tmp_path: Path) -> None:
     missing = [name for name in NEEDS.get(page.name, ()) if find_spec(name) is None]
     if missing:
         pytest.skip(f"no {', '.join(missing)}")
-    warnings = ["-W", "error", "-W", "ignore::PendingDeprecationWarning"]  # of other libraries
+    warnings = ["-W", "error"]
+    for ignored in IGNORED_WARNINGS:
+        warnings += ["-W", f"ignore{ignored}"]
     command = [sys.executable, *warnings, str(RUNNER), str(page)]
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
