@@ -70,7 +70,7 @@ def test_limit(field: Path) -> None:
     assert len(rawmmap.guess(field, limit=3)) <= 3
     with pytest.raises(ValueError, match="limit=0 must be at least 1"):
         rawmmap.guess(field, limit=0)
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="limit must be an integer, not '2'"):
         rawmmap.guess(field, limit="2")  # type: ignore[arg-type]
 
 

@@ -71,24 +71,8 @@ class VariableKeywords:
     def of(cls, path: str, what: str, key: Any, keywords: Any) -> Self:
         """Check the keywords of the variable named `key`; errors start with the path and `what`."""
         subject = f"{path}: {what}"
-        if not isinstance(key, str):
-            raise TypeError(f"{path}: variables= has the name {key!r}; names must be strings")
-        if not key:
-            raise DescriptionError(f"{path}: name='' is empty; leave it out or give a name")
-        if not isinstance(keywords, Mapping):
-            raise TypeError(
-                f"{path}: variable {key!r} must be a dict(dtype=..., ...), not {keywords!r}"
-            )
-        for keyword in keywords:
-            if keyword not in ANY_VARIABLE:
-                raise TypeError(f"{subject}{suggest(str(keyword), ANY_VARIABLE)}")
-        of_values = keywords.get("dtype")
-        if of_values is None:
-            packing = as_packing(subject, None, keywords.get("bits"), keywords.get("bit_order"))
-            if packing is None:
-                raise DescriptionError(f"{path}: variable {key!r} has no dtype; give dtype=")
-            of_values = packing.dtype
-        dtype, samples = as_dtype(subject, of_values)
+        _check_names(path, subject, key, keywords)
+        dtype, samples = _take_dtype(path, subject, key, keywords)
         shape = as_shape(subject, "shape", keywords.get("shape"))
         strides = as_shape(subject, "strides", keywords.get("strides"))
         order = "C" if keywords.get("order") is None else keywords["order"]
@@ -247,3 +231,31 @@ def record_dims(spec: VariableKeywords, record_dim: str) -> tuple[str, ...]:
             "shape= describe one record, without it"
         )
     return (record_dim, *dims)
+
+
+def _check_names(path: str, subject: str, key: Any, keywords: Any) -> None:
+    """Refuse names of variables that are not names, and unknown keywords of one."""
+    if not isinstance(key, str):
+        raise TypeError(f"{path}: variables= has the name {key!r}; names must be strings")
+    if not key:
+        raise DescriptionError(f"{path}: name='' is empty; leave it out or give a name")
+    if not isinstance(keywords, Mapping):
+        raise TypeError(
+            f"{path}: variable {key!r} must be a dict(dtype=..., ...), not {keywords!r}"
+        )
+    for keyword in keywords:
+        if keyword not in ANY_VARIABLE:
+            raise TypeError(f"{subject}{suggest(str(keyword), ANY_VARIABLE)}")
+
+
+def _take_dtype(
+    path: str, subject: str, key: str, keywords: Mapping[str, Any]
+) -> tuple[np.dtype[Any], Samples | None]:
+    """Return the type of the elements, which follows from `bits` where it is left out."""
+    dtype = keywords.get("dtype")
+    if dtype is not None:
+        return as_dtype(subject, dtype)
+    packing = as_packing(subject, None, keywords.get("bits"), keywords.get("bit_order"))
+    if packing is None:
+        raise DescriptionError(f"{path}: variable {key!r} has no dtype; give dtype=")
+    return as_dtype(subject, packing.dtype)

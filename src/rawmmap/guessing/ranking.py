@@ -6,7 +6,7 @@ import operator
 import os
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, SupportsIndex
 
 from rawmmap.formats.probe import Probe
 from rawmmap.guessing.candidates import guess_raw
@@ -79,6 +79,8 @@ def guess(
     """
     if not isinstance(path, str | bytes | os.PathLike):
         raise TypeError(f"a path or URL is needed, not {type(path).__name__}")
+    if not isinstance(limit, SupportsIndex):
+        raise TypeError(f"limit must be an integer, not {limit!r}")
     if operator.index(limit) < 1:
         raise ValueError(f"limit={limit} must be at least 1")
     name = os.fsdecode(path)
