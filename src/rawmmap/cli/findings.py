@@ -28,9 +28,9 @@ __all__ = ["Finding", "compare", "examine", "explain_failure"]
 _MOST_RANGES = 10
 # Pieces that are compared with each other, and bytes that are read to see whether they are zero.
 _MOST_PIECES = 10_000
-# Fewer labels do not show in which steps they go on.
-_FEWEST_LABELS = 4
 _MOST_READ = 2**24
+# Labels of a series from which on their steps are compared: fewer do not show a rule.
+_FEWEST_LABELS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +220,7 @@ def _examine_sizes(raw: RawDataset) -> Iterator[Finding]:
 
 
 def _examine_labels(raw: RawDataset) -> Iterator[Finding]:
-    """Yield the steps that a series leaves out, where its files follow each other in equal ones."""
+    """Yield the labels that are missing in a series whose other labels have equal steps."""
     for field in () if raw.series is None else raw.series.pattern.names:
         variable = raw.description.variables.get(field)
         if variable is None or variable.dims != (field,) or not isinstance(variable.data, Values):
@@ -243,7 +243,7 @@ def _find_left_out(labels: npt.NDArray[Any]) -> tuple[int, int] | None:
         return None
     steps = np.diff(labels).astype("i8")
     missing = int((steps // steps.min() - 1).sum())
-    # Where many are missing, or steps are not multiples, they are hardly meant to be equal.
+    # Where many are missing, or steps are not multiples of the smallest, there is no such rule.
     if not missing or (steps % steps.min()).any() or missing > len(labels):
         return None
     return missing, int(np.flatnonzero(steps > steps.min())[0])

@@ -72,7 +72,7 @@ def _matches(entry: dict[str, Any], path: str, data: os.stat_result) -> bool:
         return False
     if (entry.get("size"), entry.get("mtime_ns")) == (data.st_size, data.st_mtime_ns):
         return True
-    # Somebody may have written to it since, after a writer was killed.
+    # After a writer was killed, other programs may have written to the new file.
     generation = entry.get("generation")
     if generation is None:
         return False
