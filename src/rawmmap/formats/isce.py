@@ -21,6 +21,7 @@ from rawmmap.formats.numbers import parse_count, parse_number
 from rawmmap.formats.probe import Probe
 from rawmmap.formats.xml import parse_xml
 from rawmmap.layout.samples import Samples, parse_dtype
+from rawmmap.sources import split_chain
 
 __all__ = ["IsceReader"]
 
@@ -88,8 +89,9 @@ class IsceReader:
 
 def _find_data(header: Probe, properties: Mapping[str, str]) -> Probe:
     """Return the data file: the one that the header is named after, else the one that it names."""
-    stem, suffix = os.path.splitext(header.name)
-    names = [stem] if suffix.lower() == _SUFFIX else []
+    name, rest = split_chain(header.name)
+    stem, suffix = os.path.splitext(name)
+    names = [stem + rest] if suffix.lower() == _SUFFIX else []
     if properties.get("file_name"):
         # Headers name files where they were written; what is left of that is the last part.
         last = properties["file_name"].replace("\\", "/").rsplit("/", 1)[-1]

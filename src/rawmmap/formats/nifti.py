@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from typing import Any, Literal
 
@@ -15,7 +14,6 @@ from rawmmap.formats.probe import Probe
 from rawmmap.formats.volumes import name_axes
 from rawmmap.layout import Layout, Values
 from rawmmap.libraries import load_library
-from rawmmap.sources import split_chain
 
 __all__ = ["NiftiReader"]
 
@@ -91,8 +89,7 @@ class NiftiReader:
 
 
 def _find_header(probe: Probe) -> Probe | None:
-    image = os.path.splitext(split_chain(probe.name)[0])[1].lower() == ".img"
-    return _FILES.find_header(probe) if image or _is_header(probe.head) else None
+    return _FILES.find_header(probe) if probe.suffix == ".img" or _is_header(probe.head) else None
 
 
 def _parse(nibabel: Any, head: bytes) -> Any:

@@ -85,6 +85,12 @@ class Probe:
         name, stem, rest = self._names
         return self.neighbour((stem if replace else name) + suffix + rest)
 
+    @property
+    def suffix(self) -> str:
+        """The last suffix of the file's name, such as ``".raw"``, in lower case; "" without one."""
+        name, stem, _ = self._names
+        return name[len(stem) :].lower()
+
     @cached_property
     def _names(self) -> tuple[str, str, str]:
         """The name, the same without its suffix, and what follows it in a chain of URLs."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -14,7 +13,6 @@ from rawmmap.formats.interleave import arrange_raster
 from rawmmap.formats.map_grid import MapGrid, label_grid
 from rawmmap.formats.numbers import parse_count, parse_number
 from rawmmap.formats.probe import Probe
-from rawmmap.sources import split_chain
 
 __all__ = ["RoiPacReader"]
 
@@ -61,7 +59,7 @@ class RoiPacReader:
 
     def recognises(self, probe: Probe) -> bool:
         """Return whether the file is such a header, or has one beside it, by its content."""
-        named = os.path.splitext(split_chain(probe.name)[0])[1].lower() == _SUFFIX
+        named = probe.suffix == _SUFFIX
         return (named and _is_header(probe.head)) or _FILES.find_beside(probe) is not None
 
     def read(self, probe: Probe) -> Description:
@@ -99,7 +97,7 @@ def _parse(header: Probe) -> dict[str, str]:
 
 
 def _describe(data: Probe, entries: Mapping[str, str]) -> Description:
-    suffix = os.path.splitext(data.name)[1].lower()
+    suffix = data.suffix
     if suffix not in _KINDS:
         raise ValueError(
             f"the suffix {suffix!r} of {data.name} does not say what lies in it; those of "

@@ -18,7 +18,6 @@ from rawmmap.formats.probe import Probe
 from rawmmap.layout import Mosaic, Values
 from rawmmap.layout.mosaic import Cell
 from rawmmap.layout.samples import parse_dtype
-from rawmmap.sources import split_chain
 
 __all__ = ["SigmfReader"]
 
@@ -78,7 +77,7 @@ class SigmfReader:
 
 
 def _find_metadata(probe: Probe) -> Probe | None:
-    named = split_chain(probe.name)[0].endswith(_META) and _is_metadata(probe.head)
+    named = probe.suffix == _META and _is_metadata(probe.head)
     if (named or _MARK in probe.head) and probe.head.lstrip()[:1] == b"{":
         return probe
     return _FILES.find_beside(probe)

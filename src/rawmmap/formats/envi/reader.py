@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 
 from rawmmap.description.model import Description
@@ -13,7 +11,6 @@ from rawmmap.formats.envi.labels import describe_raster
 from rawmmap.formats.header_files import HeaderFiles
 from rawmmap.formats.probe import Probe
 from rawmmap.layout import Layout
-from rawmmap.sources import split_chain
 
 __all__ = ["EnviReader"]
 
@@ -46,7 +43,7 @@ class EnviReader:
         """
         header, data = _FILES.pair(probe)
         parsed = read_header(header)
-        interleave = _interleave(parsed, data.name)
+        interleave = _interleave(parsed, data.suffix)
         layout = _layout_of(parsed, interleave)
         # Before coordinates are made, whose lengths a damaged header may give as anything.
         if layout.extent[1] > data.size:
@@ -113,10 +110,10 @@ def _dtype(header: Header) -> np.dtype[np.generic]:
     return dtype.newbyteorder("<" if order == "0" else ">")
 
 
-def _interleave(header: Header, path: str) -> str:
+def _interleave(header: Header, suffix: str) -> str:
     """Return the interleaving; where none is given it is that of the suffix, as in GDAL."""
-    suffix = os.path.splitext(split_chain(path)[0])[1].lower()[1:]
-    word = header.text("interleave", suffix if suffix in INTERLEAVES else "bsq").lower()
+    default = suffix[1:] if suffix[1:] in INTERLEAVES else "bsq"
+    word = header.text("interleave", default).lower()
     if word not in INTERLEAVES:
         raise header.error(f"interleave = {word[:80]!r} is none of {sorted(INTERLEAVES)}")
     return word

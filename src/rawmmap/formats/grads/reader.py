@@ -159,7 +159,8 @@ def _list_all_runs(
     total = sum(member.length for member in members)
     if total > MOST_TIMES:
         raise ValueError(f"{total} times are too many for a template: at most {MOST_TIMES}")
-    folder = _locate(header, "x")[:-1]
+    name, rest = split_chain(_locate(header, "x"))
+    place = name[:-1], rest
     result: list[list[Run]] = []
     count = 0
     for member in members:
@@ -167,16 +168,16 @@ def _list_all_runs(
         count += len(runs)
         if count > MOST_FILES:
             raise ValueError(f"the template names more than {MOST_FILES} files")
-        result.append([run._replace(name=_join(header, folder, run.name)) for run in runs])
+        result.append([run._replace(name=_join(header, place, run.name)) for run in runs])
     return result
 
 
-def _join(header: Probe, folder: str, name: str) -> str:
-    """Return what `_locate` does, for many files of the same folder."""
+def _join(header: Probe, place: tuple[str, str], name: str) -> str:
+    """Return what `_locate` does, for many files of the same folder, by what is around a name."""
     base = name.removeprefix("^")
     if _SUSPICIOUS.search(base):
         return _locate(header, name)
-    return folder + base
+    return place[0] + base + place[1]
 
 
 def _arrange(
