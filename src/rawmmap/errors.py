@@ -12,6 +12,8 @@ from contextlib import contextmanager
 
 __all__ = [
     "DescriptionError",
+    "MissingFilesError",
+    "OverlapError",
     "RawmmapError",
     "ReadOnlyShortFileError",
     "ShortFileError",
@@ -74,6 +76,14 @@ class RawmmapError(Exception):
 
 class DescriptionError(RawmmapError, ValueError):
     """The description of a file is missing, malformed or contradicts itself."""
+
+
+class MissingFilesError(DescriptionError):
+    """A series of files has gaps where a description expects files."""
+
+
+class OverlapError(DescriptionError):
+    """Variables, or elements of one variable, share bytes of the file though nothing allows it."""
 
 
 class ShortFileError(RawmmapError, ValueError):

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from rawmmap.dataset import RawDataset, required_bytes
 from rawmmap.description import Description
-from rawmmap.errors import DescriptionError, ShortFileError
+from rawmmap.errors import DescriptionError, MissingFilesError, OverlapError, ShortFileError
 from rawmmap.formats.sidecar import sidecar_path_of
 from rawmmap.formats.sidecar.next import has_next
 from rawmmap.layout import Layout, Values
@@ -102,12 +102,15 @@ def _explain_variables(description: Description) -> Iterator[Finding]:
             )
 
 
-def _kind_of(error: Exception) -> str:
+def _kind_of(error: BaseException) -> str:
+    """Return the kind of an error, or of what it was raised from."""
     if isinstance(error, ShortFileError):
         return "short"
-    if isinstance(error, FileNotFoundError) or "files are missing" in str(error):
+    if isinstance(error, FileNotFoundError | MissingFilesError):
         return "missing"
-    return "overlap" if "overlap" in str(error) else "description"
+    if isinstance(error, OverlapError):
+        return "overlap"
+    return "description" if error.__cause__ is None else _kind_of(error.__cause__)
 
 
 def _text_of(error: Exception, path: str | None = None) -> str:

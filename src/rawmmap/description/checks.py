@@ -11,6 +11,7 @@ import numpy as np
 
 from rawmmap.description.model import Records, Variable
 from rawmmap.description.template import LayoutTemplate
+from rawmmap.errors import OverlapError
 from rawmmap.layout.bits import BitLayout
 
 __all__ = [
@@ -60,7 +61,7 @@ def check_template(
         needed, steps = one.nbytes, one.strides
     if needed > (stop - start) * (_MOST_WINDOWS if overlap else 1):
         extent = f" more than {_MOST_WINDOWS} times" if overlap else ""
-        raise ValueError(
+        raise OverlapError(
             f"{what}: its elements overlap{extent}, with strides {_format_value(steps)}"
         )
     if records is None or -1 not in template.shape or template.strides is None:

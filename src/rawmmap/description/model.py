@@ -13,7 +13,7 @@ import numpy.typing as npt
 from rawmmap.description.members import Members
 from rawmmap.description.template import LayoutTemplate
 from rawmmap.drawing import MOST_BARS, Drawing, draw_file, place_variables
-from rawmmap.errors import DescriptionError
+from rawmmap.errors import DescriptionError, OverlapError
 from rawmmap.layout import Arrangement, Layout, Mosaic, Values
 from rawmmap.layout.bits import BitLayout
 from rawmmap.layout.overlap import find_overlap, find_self_overlap, overlaps_itself
@@ -236,11 +236,11 @@ class Description:
         number = find_self_overlap(list(layouts.values()))
         if number is not None:
             name = names[number]
-            raise DescriptionError(f"{self._subject(name)}{_explain_self_overlap(layouts[name])}")
+            raise OverlapError(f"{self._subject(name)}{_explain_self_overlap(layouts[name])}")
         pair = find_overlap([layouts[name] for name in names]) if len(names) > 1 else None
         if pair is not None:
             first, second = (names[i] for i in pair)
-            raise DescriptionError(
+            raise OverlapError(
                 f"{self.path}: variables {first!r}, bytes {_format_extent(layouts[first])}, and "
                 f"{second!r}, bytes {_format_extent(layouts[second])}, overlap in the file; "
                 "correct offset=, shape= or strides=, use record_dim= if they are interleaved in "

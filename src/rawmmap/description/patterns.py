@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from rawmmap.description.matching import Guarded, Level, Step
 from rawmmap.description.name_times import DIRECTIVES, read_times, time_regex
-from rawmmap.errors import DescriptionError
+from rawmmap.errors import DescriptionError, MissingFilesError
 
 __all__ = ["Axis", "Grid", "Pattern", "is_pattern"]
 
@@ -452,7 +452,7 @@ class Grid:
 
         Raises
         ------
-        DescriptionError
+        MissingFilesError
             It names the first files that are missing.
         """
         if self.cells is None:
@@ -460,7 +460,7 @@ class Grid:
         absent = int(np.prod(self.shape)) - len(self.files)
         named = ", ".join(pattern.format(values) for values in islice(self.missing(), _LISTED))
         more = f" and {absent - _LISTED} more" if absent > _LISTED else ""
-        raise DescriptionError(
+        raise MissingFilesError(
             f"{pattern.text}: {absent} of {absent + len(self.files)} files are missing: {named}"
             f'{more}; pass missing="fill" to have fill_value= in their place'
         )
