@@ -25,6 +25,8 @@ REQUIRED = (
 OPTIONAL = (
     "aiohttp",
     "astropy",
+    "cubed",
+    "cubed_xarray",
     "distributed",
     "h5netcdf",
     "h5py",
