@@ -452,22 +452,29 @@ def open_described(
         if description.members is not None:
             description, files, series = read_series(name, storage_options, missing, fill_value)
             return RawDataset(description, files, access, dropped, series)
-        source = open_source(description.path, storage_options)
-        identity = source.identity
-        if may_be_compressed(source.url):
-            check_uncompressed(source.url, read_head(source))
-        if description.state in (None, (identity.inode, identity.modified)):
-            files = (
-                Files.of(description.files, storage_options)
-                if len(description.files) > 1
-                else Files.single(source)
-            )
-            return RawDataset(description, files, access, dropped)
+        current = _open_files(description, storage_options)
+        if current is not None:
+            return RawDataset(description, current, access, dropped)
     raise BlockingIOError(
         errno.EAGAIN,
         f"the file was replaced {_TRIES} times while it was being opened; try again",
         description.path,
     )
+
+
+def _open_files(
+    description: Description, storage_options: Mapping[str, Any] | None
+) -> Files | None:
+    """Return the files of a description, or None if the data file was replaced meanwhile."""
+    source = open_source(description.path, storage_options)
+    identity = source.identity
+    if may_be_compressed(source.url):
+        check_uncompressed(source.url, read_head(source))
+    if description.state not in (None, (identity.inode, identity.modified)):
+        return None
+    if len(description.files) > 1:
+        return Files.of(description.files, storage_options)
+    return Files.single(source)
 
 
 def _check_types(access: Any, missing: Any) -> None:
