@@ -17,7 +17,7 @@ __all__ = ["command"]
 
 
 @click.command("guess")
-@click.argument("path")
+@click.argument("path", type=click.Path())
 @click.option(
     "--limit",
     type=click.IntRange(min=1),
