@@ -373,3 +373,68 @@ def test_keywords_without_a_dtype(path: Path) -> None:
         with pytest.raises(TypeError, match=f"{path}: "):
             from_raw(path, *arguments[:2], variable=(*arguments, None, None)[2])
     assert from_raw(path, "<f4", 3, name=True).name == from_raw(path, "<f4", 3).name
+
+
+@pytest.mark.parametrize("way", ["auto", "map", "read"])
+@pytest.mark.parametrize(
+    "keys",
+    [
+        (np.s_[1:5], np.s_[2:4], np.s_[:, 3:9]),
+        (np.s_[:, 10:40], np.s_[3], np.s_[5:7, ::2]),
+        (np.s_[::-1], np.s_[1:3, ::-3]),
+        (np.s_[..., None], np.s_[2, 4:6]),
+        (np.s_[::2, 1:], np.s_[np.int64(1)], np.s_[-3:]),
+        (np.s_[1:], np.s_[-1], np.s_[3], np.s_[4]),
+    ],
+)
+def test_chains_of_slices_reach_the_file(
+    path: Path, array: np.ndarray, monkeypatch: pytest.MonkeyPatch, keys: Any, way: Any
+) -> None:
+    asked: list[int] = []
+    read = accessing.read_layout
+
+    def noted(source: Source, layout: Layout, way: Any) -> Any:
+        asked.append(layout.nbytes)
+        return read(source, layout, way)
+
+    monkeypatch.setattr(accessing, "read_layout", noted)
+    x = from_raw(path, ">f4", SHAPE, offset=20, chunks=(2, 20, -1), access=way)
+    expected = array
+    for key in keys:
+        x, expected = x[key], expected[key]
+    assert isinstance(x, da.Array)
+    assert x.dtype.isnative
+    assert len(x.dask.layers) == 1
+    result = x.compute(scheduler="sync")
+    np.testing.assert_array_equal(result, expected)
+    assert sum(asked) == result.nbytes
+    again = from_raw(path, ">f4", SHAPE, offset=20, chunks=(2, 20, -1), access=way)
+    for key in keys:
+        again = again[key]
+    assert again.name == x.name
+
+
+def test_slices_of_an_array_that_was_assigned_to(path: Path, array: np.ndarray) -> None:
+    x = from_raw(path, ">f4", SHAPE, offset=20, chunks=(2, 20, -1))
+    x[0] = 7
+    x[:, 1] += 1
+    expected = array.copy()
+    expected[0] = 7
+    expected[:, 1] += 1
+    np.testing.assert_array_equal(x[0:3, :5].compute(), expected[0:3, :5])
+    np.testing.assert_array_equal(x[:4][1:, 1].compute(), expected[:4][1:, 1])
+
+
+def test_other_selections_are_those_of_dask(path: Path, array: np.ndarray) -> None:
+    x = from_raw(path, ">f4", SHAPE, offset=20, chunks=(2, 20, -1), name="mine")
+    assert x[:].name == x[...].name == "mine"
+    assert x[3, 4, 5].compute() == array[3, 4, 5]
+    for key in ([0, 2], np.s_[1:, [3, 1]], x[:, 0, 0].compute() > 0.5, (x > 0.5)):
+        plain = np.asarray(key.compute()) if isinstance(key, da.Array) else key
+        np.testing.assert_array_equal(x[key].compute(), array[plain])
+    with pytest.raises(IndexError):
+        x[99]
+    copy = pickle.loads(pickle.dumps(x))
+    np.testing.assert_array_equal(copy[1:3][:, 2].compute(), array[1:3][:, 2])
+    np.testing.assert_array_equal(x.copy()[1:3].compute(), array[1:3])
+    np.testing.assert_array_equal(x.persist()[1:3].compute(), array[1:3])

@@ -6,6 +6,7 @@ import itertools
 import numbers
 import uuid
 from collections.abc import Mapping, Sequence
+from types import EllipsisType
 from typing import Any, Literal, SupportsIndex
 
 import dask.array as da
@@ -31,7 +32,9 @@ from rawmmap.layout.stacks import Joined
 from rawmmap.mapping import PAGE
 from rawmmap.sources import Access
 
-__all__ = ["Slices", "as_dask", "chunk_shape", "from_raw"]
+__all__ = ["FileArray", "Slices", "as_dask", "chunk_shape", "from_raw"]
+
+_BASIC = (slice, int, np.integer, EllipsisType, type(None))
 
 
 def from_raw(
@@ -87,9 +90,9 @@ def from_raw(
 
     Notes
     -----
-    Dask passes integers and slices with a positive step, and chains of them, down to the file:
-    only what they select is read. It applies lists, negative steps and new axes to whole chunks;
-    even then, only the pages of a mapped chunk that are touched are read.
+    Integers and slices of any step, and chains of them, reach the file: only what they select is
+    read. Dask applies lists and masks to whole chunks; even then, only the pages of a mapped chunk
+    that are touched are read.
 
     Examples
     --------
@@ -131,13 +134,34 @@ def as_dask(array: RawArray, chunks: Any = "auto", name: str | bool | None = Non
     if not isinstance(name, str):
         name = f"rawmmap-{uuid.uuid4().hex if name is False else tokenize(array, bounds)}"
     axes = tuple(range(array.ndim))
-    # Dask fuses later slices into its own `getter`, so that a selection reaches the file; it
-    # cannot do so for other functions.
+    # Dask fuses a later selection into its own `getter`, so that it reaches the file; it cannot do
+    # so for other functions.
     layer = blockwise(
         getter, name, axes, array, None, Slices(bounds), axes, numblocks={}, _data_producer=True
     )
     graph = HighLevelGraph.from_collections(name, layer)
-    return da.Array(graph, name, bounds, meta=np.empty((0,) * array.ndim, array.dtype))
+    meta = np.empty((0,) * array.ndim, array.dtype)
+    result = FileArray(graph, name, bounds, meta=meta)  # type: ignore[no-untyped-call]
+    result.__dict__["_shows"] = name, array
+    return result
+
+
+class FileArray(da.Array):
+    """A Dask array of a file, whose slices are arrays of the part of the file that they select.
+
+    Dask lets only the first of several selections reach the task that reads; the others it applies
+    to what was read. Whatever else is done to the array gives ordinary Dask arrays.
+    """
+
+    def __getitem__(self, index: Any) -> da.Array:
+        result: da.Array = super().__getitem__(index)  # type: ignore[no-untyped-call]
+        name, array = self.__dict__.get("_shows", (None, None))
+        key = index if isinstance(index, tuple) else (index,)
+        basic = all(isinstance(item, _BASIC) and not isinstance(item, bool) for item in key)
+        # An assignment gives the array another name.
+        if result is self or self.name != name or not basic:
+            return result
+        return as_dask(array.part(key), result.chunks)
 
 
 def _normalize_chunks(chunks: Any, array: RawArray) -> tuple[tuple[int, ...], ...]:
