@@ -28,6 +28,13 @@ from benchmarks.format_readers import FORMATS, READERS_OF_ARRAYS, Cube, Opener, 
 
 THREADS = 2
 OURS = ("rawmmap", "rawmmap.open")
+# Columns of the table, and the cases in each.
+COLUMNS = {
+    "open": ("open", "open in chunks"),
+    "mean, cached": ("mean, warm",),
+    "series, cold": ("series, cold", "series through Dask, cold"),
+    "plane, cold": ("plane, cold", "plane through Dask, cold"),
+}
 
 
 @dataclass(frozen=True)
@@ -141,22 +148,29 @@ def measure_format(
 
 
 def format_table(results: dict[str, dict[str, dict[str, float]]]) -> str:
-    """Return one table of all formats: our times, and for others what part of theirs that is."""
-    cases = [case.name for case in CASES]
-    lines = ["| format | reader | " + " | ".join(cases) + " |", "| --- " * (len(cases) + 2) + "|"]
+    """Return one table of all formats: our times, and for others what part of theirs that is.
+
+    A cell has one figure without Dask, and one through Dask; a dash stands for what a reader cannot
+    do.
+    """
+    lines = ["| format | reader | " + " | ".join(COLUMNS) + " |"]
+    lines.append("| --- " * (len(COLUMNS) + 2) + "|")
     for name, medians in results.items():
         first = name
         for reader in dict.fromkeys(reader for row in medians.values() for reader in row):
             label = f"**{reader}**" if reader in OURS else reader
-            cells = [_format_cell(medians[case], reader) for case in cases]
+            cells = [
+                " / ".join(_format_figure(medians[case], reader) for case in cases)
+                for cases in COLUMNS.values()
+            ]
             lines.append(f"| {first} | {label} | " + " | ".join(cells) + " |")
             first = ""
     return "\n".join(lines)
 
 
-def _format_cell(medians: dict[str, float], reader: str) -> str:
+def _format_figure(medians: dict[str, float], reader: str) -> str:
     if reader not in medians:
-        return ""
+        return "-"
     if reader in OURS:
         return f"{medians[reader] * 1e3:.3g} ms"
     arrays = reader in READERS_OF_ARRAYS and "rawmmap.open" in medians
@@ -173,8 +187,12 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--chunks", type=int, default=64, help="frames of a chunk")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--folder", type=Path, help="where the files go; not on tmpfs")
+    parser.add_argument("--input", type=Path, help="print the table of medians that were kept")
     parser.add_argument("--json", type=Path, help="keep the medians, in seconds, in this file")
     args = parser.parse_args(argv)
+    if args.input:
+        print(format_table(json.loads(args.input.read_text())))
+        return 0
     cube = make_cube(args.frames, args.side)
     # rioxarray warns that the files say nothing of their place on earth.
     warnings.simplefilter("ignore")
