@@ -220,3 +220,11 @@ def test_the_keywords_of_the_engine_are_taken(path: Path) -> None:
     ds = rawmmap.map_dataset(path, **WORDS, access="map", storage_options={}, drop_variables=["v"])
     assert list(ds) == ["u"]
     assert rawmmap.mapping_of(ds["u"].values).path == str(path)
+
+
+def test_values_are_what_can_be_advised_on(path: Path) -> None:
+    ds = rawmmap.map_dataset(path, **WORDS)
+    with pytest.raises(ValueError, match=r"this DataArray is not a view.*; pass its values"):
+        rawmmap.advise(ds["u"], "random")
+    rawmmap.advise(ds["u"].values, "random")
+    assert rawmmap.mapping_of(ds["u"].values).path == str(path)

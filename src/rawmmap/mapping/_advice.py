@@ -206,10 +206,13 @@ def resident(array: Any) -> float:
 
 def not_mapped_error(array: object) -> str:
     """Return the text of the error for an array that is not a view of a map."""
-    return (
+    text = (
         f"this {type(array).__name__} is not a view of a file or of memory mapped by rawmmap "
         "(a copy, or the result of an operation, is not one)"
     )
+    # A data array of xarray, for example; its values themselves may not be in memory.
+    labelled = isinstance(getattr(type(array), "values", None), property)
+    return f"{text}; pass its values" if labelled else text
 
 
 def check_writes_reach_file(info: MapInfo, what: str) -> None:
