@@ -63,4 +63,4 @@ def _as_times(parts: Mapping[str, npt.NDArray[np.int64]], count: int) -> npt.NDA
         valid &= (parts["j"] >= 1) & (days.astype("M8[Y]") == first.astype("M8[Y]"))
     seconds = (hour * 60 + minute) * 60 + second
     times = days.astype("M8[us]") + (seconds * 1_000_000 + micro).astype("m8[us]")
-    return np.where(valid, times, np.datetime64("NaT"))
+    return np.where(valid, times, np.datetime64("NaT", "us"))
