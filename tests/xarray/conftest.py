@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+import rawmmap.xarray  # noqa: F401 - the accessor, whichever tests run first
+
 
 def pytest_configure(config: pytest.Config) -> None:
     for mark in ("asyncio", "flaky", "network", "skip_if_param", "skip_with_dask_array"):
