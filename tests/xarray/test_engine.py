@@ -28,6 +28,7 @@ from rawmmap import Layout
 from rawmmap import access as accessing
 from rawmmap.sources import Source
 from rawmmap.xarray.engine import RawmmapEntrypoint
+from tests.releases import INDEXER_STRATEGIES
 
 DIMS = ("time", "y", "x")
 SIZES = {"time": 5, "y": 6, "x": 7}
@@ -66,6 +67,7 @@ def test_the_default_name_is_data_and_the_file_alone_may_be_enough(path: Path) -
     assert ds["data"].values.tobytes() == path.read_bytes()
 
 
+@INDEXER_STRATEGIES
 @given(st.data())
 def test_every_basic_outer_and_vectorised_indexer(
     path: Path, array: np.ndarray, data: st.DataObject

@@ -14,6 +14,7 @@ import xarray as xr
 
 import rawmmap
 import rawmmap.xarray
+from tests.releases import MASKED_CHUNKS
 
 MASK = [False, True, False]
 
@@ -76,6 +77,7 @@ def test_existing_variables_refuse_masked_chunks(tmp_path: Path, words: Any) -> 
     assert path.read_bytes() == before
 
 
+@MASKED_CHUNKS
 @pytest.mark.parametrize("lazy", [True, False])
 def test_xarray_makes_a_visible_mask_nan(tmp_path: Path, lazy: bool) -> None:
     masked: Any = np.ma.array([1.5, 222, 3.5], mask=MASK)

@@ -19,6 +19,7 @@ import xarray as xr
 
 import rawmmap
 from rawmmap.errors import DescriptionError, ShortFileError
+from tests.releases import CHUNKED_PATTERNS
 
 MEMBER: dict[str, Any] = {"dtype": ">f4", "shape": (3, 4), "dims": ("y", "x"), "offset": 8}
 
@@ -36,6 +37,7 @@ def open_series(pattern: Any, **keywords: Any) -> xr.Dataset:
     return xr.open_dataset(pattern, engine="rawmmap", **keywords)
 
 
+@CHUNKED_PATTERNS
 @pytest.mark.parametrize("chunks", [None, {}])
 def test_the_field_is_a_leading_dimension(tmp_path: Path, chunks: Any) -> None:
     values = write_members(tmp_path, "ux-{step:04d}.bin")
@@ -103,6 +105,7 @@ def test_lengths_from_sizes_must_agree(tmp_path: Path) -> None:
         open_series(tmp_path / "{step}.bin", dtype="<f4", shape=-1, dims="x")
 
 
+@CHUNKED_PATTERNS
 def test_records_of_unequal_files_are_joined(tmp_path: Path) -> None:
     days = [np.arange(6).reshape(3, 2), np.arange(2).reshape(1, 2), np.arange(8).reshape(4, 2)]
     for day, values in enumerate(days):
@@ -185,6 +188,7 @@ def test_what_lies_outside_of_the_records_is_that_of_the_first_file(tmp_path: Pa
     assert ds["u"].values.tolist() == [[0, 1], [0, 1], [2, 3]]
 
 
+@CHUNKED_PATTERNS
 def test_blocks_in_a_series(tmp_path: Path) -> None:
     stored = np.arange(3 * 2 * 3 * 4, dtype="<i2").reshape(3, 2, 3, 4)
     for step, member in enumerate(stored):
@@ -274,6 +278,7 @@ def test_samples_of_a_few_bits(tmp_path: Path) -> None:
     np.testing.assert_array_equal(array.compute(), expected)
 
 
+@CHUNKED_PATTERNS
 def test_refresh_sees_new_files_and_records(tmp_path: Path) -> None:
     write_members(tmp_path, "{step}.bin", 2)
     ds = open_series(tmp_path / "{step}.bin", chunks={}, **MEMBER)
@@ -312,6 +317,7 @@ def test_remote_files_and_hidden_options() -> None:
     fs.rm("/series", recursive=True)
 
 
+@CHUNKED_PATTERNS
 def test_the_examples_of_the_page_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page = Path(__file__).parents[2] / "docs" / "series.md"
     monkeypatch.chdir(tmp_path)
@@ -328,6 +334,7 @@ def test_a_compressed_series_is_refused_by_name(tmp_path: Path) -> None:
         open_series(tmp_path / "{step}.gz", dtype="u1", shape=(4,), dims="x")
 
 
+@CHUNKED_PATTERNS
 def test_refresh_of_joined_files(tmp_path: Path) -> None:
     def write_day(day: int, count: int) -> None:
         (tmp_path / f"{day}.dat").write_bytes(np.arange(count, dtype="<i4").tobytes() + b"xx")
@@ -468,6 +475,7 @@ assert not persisted.any()
     assert done.returncode == 0, done.stderr
 
 
+@CHUNKED_PATTERNS
 @pytest.mark.slow
 def test_only_the_files_that_are_needed_are_opened(tmp_path: Path) -> None:
     for step in range(300):

@@ -22,6 +22,7 @@ import rawmmap
 from rawmmap.cli import main
 from rawmmap.errors import DescriptionError
 from rawmmap.xarray.engine import RawmmapEntrypoint
+from tests.releases import CHUNKED_PATTERNS
 
 SCHEMA = json.loads((files("rawmmap.formats.sidecar") / "sidecar.schema.json").read_text("utf-8"))
 MEMBER: dict[str, Any] = {"dtype": ">f4", "shape": (3, 4), "dims": ("y", "x"), "name": "ux"}
@@ -281,6 +282,7 @@ def test_a_described_series_needs_no_engine(tmp_path: Path) -> None:
     assert xr.open_dataset(pattern)["ux"].sizes["step"] == 3
 
 
+@CHUNKED_PATTERNS
 def test_a_series_that_was_written_and_copied_elsewhere(tmp_path: Path) -> None:
     ds = xr.Dataset(
         {"u": (("k", "x"), np.arange(4.0).reshape(2, 2)), "v": ("k", [1, 2])},

@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 import rawmmap
 from rawmmap.errors import DescriptionError
 from tests.clusters import client
+from tests.releases import CHUNKED_PATTERNS
 
 SCHEMA = json.loads((files("rawmmap.formats.sidecar") / "sidecar.schema.json").read_text("utf-8"))
 
@@ -227,6 +228,7 @@ def test_other_files_of_the_pattern_are_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / "20.bin").read_bytes() == other
 
 
+@CHUNKED_PATTERNS
 def test_a_series_is_written_to_the_files_that_it_is_read_from(tmp_path: Path) -> None:
     pattern = tmp_path / "{step}.bin"
     sample().rawmmap.to_raw(pattern)
