@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import json
 import struct
@@ -175,6 +176,8 @@ class TestSigproc:
         reader = your.Your(str(path))
         assert (reader.your_header.fch1, reader.your_header.foff) == (1500, -1.5)
         np.testing.assert_array_equal(reader.get_data(0, 4), values[:, 0])
+        del reader
+        gc.collect()  # here, where the warning is expected, and not in another test
 
     @pytest.mark.parametrize("bits", [1, 2, 4])
     def test_samples_of_a_few_bits(self, tmp_path: Path, bits: int) -> None:
