@@ -88,7 +88,7 @@ def check_writing() -> None:
     changed[1:3] = values[:2] + 1
     np.testing.assert_array_equal(np.fromfile("b.bin", "<f8"), changed.ravel())
 
-    times = np.datetime64("2020-01-01", "s") + np.arange(N).astype("m8[D]")
+    times = np.datetime64("2020-01-01", "ns") + np.arange(N).astype("m8[D]")
     dims = ("time", "y", "x")
     ds = xr.Dataset(
         {"u": (dims, values), "v": (dims, -values)}, {"time": times, "y": np.arange(NY)}

@@ -13,6 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import rawmmap
+from tests.releases import CHUNKED_PATTERNS
 
 SHAPE = (4, 6, 10)
 GRID = {
@@ -237,6 +238,7 @@ class TestTiles:
         ds = xr.open_dataset(tmp_path / "S", engine="rawmmap")
         np.testing.assert_array_equal(ds.XC, values((6, 10), 3))
 
+    @CHUNKED_PATTERNS
     def test_dask(self, tmp_path: Path) -> None:
         array = values((1, *SHAPE))
         store_tiles(tmp_path, "S.0000000001", array)
