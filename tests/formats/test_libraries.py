@@ -336,6 +336,8 @@ class TestNifti:
             open_raw(path, format="nifti")
 
 
+# mrcfile sets the dtype of its arrays.
+@pytest.mark.filterwarnings("ignore:Setting the dtype on a NumPy array:DeprecationWarning")
 class TestMrc:
     @pytest.mark.parametrize("order", "<>")
     @pytest.mark.parametrize("dtype", ["i1", "i2", "f4", "c8", "u2", "f2"])
