@@ -7,6 +7,7 @@ by ``--hypothesis-profile`` or the variable HYPOTHESIS_PROFILE.
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -35,3 +36,20 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 def pytest_configure(config: pytest.Config) -> None:
     """Record what is tried, for the documentation, if that is asked for."""
     start_recording(config)
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return a list that grows by the bytes of each selection that is read from a file."""
+    # Not at the top: the tests of the mapping core have NumPy alone.
+    from rawmmap import access
+
+    sizes: list[int] = []
+    read = access.read_layout
+
+    def record(source: Any, layout: Any, way: Any) -> Any:
+        sizes.append(layout.nbytes)
+        return read(source, layout, way)
+
+    monkeypatch.setattr(access, "read_layout", record)
+    return sizes

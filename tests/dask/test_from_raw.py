@@ -16,9 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import rawmmap
-from rawmmap import Layout, RawArray, from_raw
-from rawmmap import access as accessing
-from rawmmap.sources import Source
+from rawmmap import RawArray, from_raw
 from rawmmap.sources.local import LocalFile
 from tests.clusters import client
 from tests.strategies import basic_keys
@@ -118,16 +116,8 @@ def test_it_is_one_blockwise_layer_and_reads_nothing(
     ],
 )
 def test_selections_reach_the_file(
-    opened: da.Array, monkeypatch: pytest.MonkeyPatch, key: Any, expected: Any
+    opened: da.Array, asked: list[int], key: Any, expected: Any
 ) -> None:
-    asked: list[int] = []
-    read = accessing.read_layout
-
-    def noted(source: Source, layout: Layout, way: Any) -> Any:
-        asked.append(layout.nbytes)
-        return read(source, layout, way)
-
-    monkeypatch.setattr(accessing, "read_layout", noted)
     found = opened[key].compute(scheduler="sync")
     assert sum(asked) == found.nbytes
 
@@ -388,16 +378,8 @@ def test_keywords_without_a_dtype(path: Path) -> None:
     ],
 )
 def test_chains_of_slices_reach_the_file(
-    path: Path, array: np.ndarray, monkeypatch: pytest.MonkeyPatch, keys: Any, way: Any
+    path: Path, array: np.ndarray, asked: list[int], keys: Any, way: Any
 ) -> None:
-    asked: list[int] = []
-    read = accessing.read_layout
-
-    def noted(source: Source, layout: Layout, way: Any) -> Any:
-        asked.append(layout.nbytes)
-        return read(source, layout, way)
-
-    monkeypatch.setattr(accessing, "read_layout", noted)
     x = from_raw(path, ">f4", SHAPE, offset=20, chunks=(2, 20, -1), access=way)
     expected = array
     for key in keys:

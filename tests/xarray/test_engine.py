@@ -24,9 +24,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import rawmmap
-from rawmmap import Layout
 from rawmmap import access as accessing
-from rawmmap.sources import Source
 from rawmmap.xarray.engine import RawmmapEntrypoint
 from tests.releases import INDEXER_STRATEGIES
 
@@ -290,16 +288,8 @@ def test_files_side_by_side(tmp_path: Path, array: np.ndarray) -> None:
 
 
 def test_nothing_is_read_before_it_is_needed(
-    path: Path, array: np.ndarray, monkeypatch: pytest.MonkeyPatch
+    path: Path, array: np.ndarray, asked: list[int]
 ) -> None:
-    asked: list[int] = []
-    read = accessing.read_layout
-
-    def noted(source: Source, layout: Layout, way: Any) -> Any:
-        asked.append(layout.nbytes)
-        return read(source, layout, way)
-
-    monkeypatch.setattr(accessing, "read_layout", noted)
     ds = opened(path, **WORDS, attrs={"scale_factor": 2.0})
     column = ds["data"].isel(y=2).isel(x=slice(1, 3)).transpose()
     repr(ds), ds.sizes, ds.nbytes
