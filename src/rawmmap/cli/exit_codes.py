@@ -11,7 +11,7 @@ class ExitCode(IntEnum):
     """The exit code of a command."""
 
     DONE = 0
-    # The command ran, and its answer is no: a check has findings, a file is not raw.
+    # The command ran with a negative result: a check found errors, or a file is not raw.
     NO = 1
     # The command line is malformed; this is click's own.
     USAGE = 2

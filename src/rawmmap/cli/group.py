@@ -65,7 +65,7 @@ class LazyGroup(click.Group):
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=(
-        "Exit codes: 0 done, 1 the answer is no, 2 a malformed command line, 3 it cannot be done. "
+        "Exit codes: 0 success, 1 negative result, 2 wrong usage, 3 failure. "
         "Set RAWMMAP_TRACEBACK=1 to see where an error comes from."
     ),
 )

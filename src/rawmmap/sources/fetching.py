@@ -222,9 +222,9 @@ async def _ask_http(fs: Any, path: str) -> Any:
 
 
 def failure_of(error: BaseException) -> BaseException | None:
-    """Return why a file could not be looked for, or None if there just is no such file.
+    """Return why a request for a file failed, or None if the file does not exist.
 
-    fsspec says of whatever goes wrong with HTTP that there is no such file.
+    fsspec reports every failure over HTTP as a missing file.
     """
     cause = error.__cause__
     if not isinstance(cause, OSError) and not type(cause).__module__.startswith("aiohttp"):
